@@ -1,0 +1,54 @@
+"""xrobust: robust zero-shot cross-lingual transfer, measured.
+
+    from xrobust import RunSpec, run, load_result, load_model
+
+Names are imported where they are first used: `import xrobust` loads neither torch nor transformers.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xrobust.engine.model import load_model
+    from xrobust.errors import RunError, UserError
+    from xrobust.hookspecs import hookimpl
+    from xrobust.pipeline import run
+    from xrobust.results.store import load_predictions, load_result
+    from xrobust.spec import RunSpec
+
+try:
+    __version__ = version("xrobust")
+except PackageNotFoundError:  # a checkout on the path, not installed
+    __version__ = "0"
+
+_HOME = {
+    "RunError": "xrobust.errors",
+    "RunSpec": "xrobust.spec",
+    "UserError": "xrobust.errors",
+    "hookimpl": "xrobust.hookspecs",
+    "load_model": "xrobust.engine.model",
+    "load_predictions": "xrobust.results.store",
+    "load_result": "xrobust.results.store",
+    "run": "xrobust.pipeline",
+}
+
+__all__ = [
+    "RunError",
+    "RunSpec",
+    "UserError",
+    "hookimpl",
+    "load_model",
+    "load_predictions",
+    "load_result",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'xrobust' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

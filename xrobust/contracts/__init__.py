@@ -1,0 +1,40 @@
+"""What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
+
+from xrobust.contracts.kind import Kind, Prediction
+from xrobust.contracts.method import (
+    Batch,
+    DataContext,
+    Forward,
+    Method,
+    MethodInfo,
+    ModelContext,
+    Objective,
+    Output,
+    Stage,
+)
+from xrobust.contracts.perturbation import Perturbation, PerturbationInfo
+from xrobust.contracts.task import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
+
+__all__ = [
+    "Batch",
+    "DataContext",
+    "Example",
+    "Expected",
+    "Forward",
+    "HubFiles",
+    "Kind",
+    "Method",
+    "MethodInfo",
+    "ModelContext",
+    "Objective",
+    "Output",
+    "Perturbation",
+    "PerturbationInfo",
+    "Prediction",
+    "Recipe",
+    "Source",
+    "Split",
+    "Stage",
+    "Task",
+    "TaskInfo",
+]

@@ -1,0 +1,188 @@
+"""A method: a change to training. Methods compose with `+`, as in `rs_random+lora`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from xrobust.contracts.task import Example, Task
+
+if TYPE_CHECKING:
+    import torch
+
+Stage = Literal["augment", "objective", "adapt"]
+STAGES: tuple[Stage, ...] = ("augment", "objective", "adapt")
+
+Supervision = Literal["source", "target_unlabelled", "bitext", "target_few_shot"]
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """Facts about a method."""
+
+    name: str
+    """As its entry point is called."""
+    summary: str
+    """One line, shown by `xrobust list methods`."""
+    citation: str = ""
+    supervision: Supervision = "source"
+    """What the method sees beyond labelled source data; written into every result."""
+
+
+@dataclass
+class Batch:
+    """One micro-batch on the device."""
+
+    inputs: dict[str, torch.Tensor]
+    """`input_ids`, `attention_mask` and, where the model takes them, `token_type_ids`: int64 (items, length), or
+    (items, choices, length) for multiple choice."""
+    labels: torch.Tensor
+    """int64: (items,), or (items, length) for tagging with -100 where no label is."""
+    noise_mask: torch.Tensor
+    """float (rows, length, 1): 1 at ordinary tokens, 0 at padding and special tokens. `rows` is items, or items *
+    choices: what the embedding layer sees."""
+    generator: torch.Generator
+    """The only source of random numbers an objective may use: seeded anew for every micro-batch from (run seed, step,
+    micro-batch, process), so that a resumed run draws the same."""
+    embedding_dim: int
+    """Last dimension of the input embedding layer's output."""
+
+    def noise_shape(self) -> tuple[int, int, int]:
+        """(rows, length, embedding_dim): the shape of an embedding offset."""
+        rows, length, _ = self.noise_mask.shape
+        return rows, length, self.embedding_dim
+
+
+class Output(NamedTuple):
+    """One forward pass."""
+
+    loss: torch.Tensor
+    """Scalar: cross entropy *summed* over the labelled items of the micro-batch. The engine divides by the number of
+    labelled items in the whole effective batch, over accumulation steps and processes."""
+    logits: torch.Tensor
+    """float32 (items, labels), or (items, length, labels) for tagging."""
+
+
+class Forward(Protocol):
+    """The model, as an objective sees it. The engine owns the embedding hook, autocast and the process group."""
+
+    def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
+        """One pass. `noise` (`batch.noise_shape()`) is added to the output of the input embedding layer, never at
+        padding or special tokens."""
+
+    def shifted(self, offset: torch.Tensor) -> Forward:
+        """The same forward, with `offset` added to the noise of every pass."""
+
+    def local(self) -> Forward:
+        """The same forward on the unwrapped module: for passes whose gradients are taken by `torch.autograd.grad`
+        and never reach the parameters, so that no gradient is exchanged between processes."""
+
+
+Objective = Callable[[Forward, Batch], "torch.Tensor"]
+"""What is minimised: returns the loss *summed* over the labelled items of a micro-batch."""
+
+
+def keyed_random(*key: object) -> random.Random:
+    """A generator that depends on `key` alone: the same draws in any order of examples, on any process."""
+    digest = hashlib.sha256(json.dumps(key, default=str, ensure_ascii=False).encode()).digest()
+    return random.Random(int.from_bytes(digest[:16], "big"))
+
+
+@dataclass(frozen=True)
+class DataContext:
+    """What `Method.augment` is given."""
+
+    task: Task
+    seed: int
+    epoch: int
+    """0, unless `Method.every_epoch` asks for a new augmentation each epoch."""
+    files: Mapping[str, Path]
+    """What `Method.files` found."""
+
+    def rng(self, *key: object) -> random.Random:
+        """Random numbers keyed by (run seed, epoch, *key). Pass the method's purpose and the example's id."""
+        return keyed_random(self.seed, self.epoch, *key)
+
+
+@dataclass(frozen=True)
+class ModelContext:
+    """What `Method.adapt` and `Method.objective` are given."""
+
+    task: Task
+    seed: int
+    new_modules: frozenset[str]
+    """Qualified names of the modules that the base checkpoint had no weights for: the head, often a pooler. An
+    adaptation must train and save them."""
+    embedding_norm: float
+    """Mean L2 norm of the rows of the *pre-trained* input embedding matrix: the unit of a relative radius."""
+
+
+class Params(BaseModel):
+    """Base of a method's parameters: validated, and unknown names refused.
+
+    Give every field a `Field(description=...)`. A path to a file belongs in a field with `exclude=True`, returned by
+    `Method.files`: then the file's content, not its place, becomes part of the run's identity.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Method:
+    """Base of all methods. Override one or two of `augment`, `objective` and `adapt`, and name the class in
+    entry-point group `xrobust.methods`. A method that overrides none is plain fine-tuning."""
+
+    info: ClassVar[MethodInfo]
+
+    class Params(Params):
+        """No parameters."""
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @classmethod
+    def defaults(cls, task: Task) -> dict[str, Any]:
+        """Defaults that depend on the task; what the user sets wins."""
+        return {}
+
+    @classmethod
+    def stages(cls) -> tuple[Stage, ...]:
+        """The stages of training that this method changes: those it overrides."""
+        return tuple(stage for stage in STAGES if getattr(cls, stage) is not getattr(Method, stage))
+
+    def conflict(self, other: Method) -> str | None:
+        """Why this method cannot be combined with `other` (in a few words), or None. Asked before anything is loaded."""
+        return None
+
+    def files(self, data_dir: Path | None, offline: bool) -> dict[str, Path]:
+        """Files that the method reads, by a name of its choice. Their sha256 become part of the run's identity.
+
+        Raises UserError, naming what is missing and how to get it.
+        """
+        return {}
+
+    @property
+    def every_epoch(self) -> bool:
+        """True when `augment` is to be called anew for each epoch (with `ctx.epoch`)."""
+        return False
+
+    def augment(self, train: Sequence[Example], ctx: DataContext) -> Sequence[Example]:
+        """The examples to train on. May be lazy: anything with `__len__` and `__getitem__(int)`."""
+        return train
+
+    def objective(self, inner: Objective, ctx: ModelContext) -> Objective:
+        """A new objective around `inner`; of several methods the rightmost is outermost."""
+        return inner
+
+    def adapt(self, model: Any, ctx: ModelContext) -> Any:
+        """Changes the model before training (new modules, frozen parameters) and returns it.
+
+        Must build the same structure from the same configuration each time: a saved run is reloaded by calling it again.
+        """
+        return model

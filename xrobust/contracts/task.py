@@ -1,0 +1,113 @@
+"""A task: what is measured. A built-in task is a declaration of about 40 lines; see `tasks/xnli.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from xrobust.contracts.kind import Kind
+
+Split = Literal["train", "dev", "test"]
+
+Example = Mapping[str, Any]
+"""One row in canonical columns: `id` and those of its kind, for instance `text`, `text_pair`, `label`; or `tokens`, `tags`."""
+
+
+@dataclass(frozen=True)
+class HubFiles:
+    """Where a task's parquet files lie on the Hugging Face hub. Only the files of the split asked for are fetched."""
+
+    repo: str
+    """Data set id, `owner/name`."""
+    revision: str
+    """Commit sha (40 hex digits): a branch name would let the data change under a published score."""
+    files: str
+    """Path pattern in the repository, with `{language}` and `{split}`, for instance `{language}/{split}-*.parquet`."""
+    columns: Mapping[str, str]
+    """Canonical column -> column of the parquet file. Class labels arrive as their names. `id` may be left out."""
+    splits: Mapping[str, str] = field(default_factory=lambda: {"train": "train", "dev": "validation", "test": "test"})
+    configs: Mapping[str, str] = field(default_factory=dict)
+    """Language code -> what `{language}` becomes, where that is not the code itself."""
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """Facts about a task."""
+
+    name: str
+    """As its entry point is called: lower case, digits and underscores."""
+    summary: str
+    """One line, shown by `xrobust list tasks`."""
+    languages: tuple[str, ...]
+    """ISO 639 codes of the languages that can be scored on the hub's copy; a local folder may hold others."""
+    license: str
+    citation: str
+    source_language: str = "en"
+    hub: HubFiles | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A published score: a run of the same model that lands outside [low, high] is marked with a warning."""
+
+    model: str
+    metric: str
+    low: float
+    """Fractions of 1, of the average over all the task's languages, the source language included."""
+    high: float
+    source: str
+    """Where the published score is written."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Published training settings: the defaults of a run. Anything here can be set with `--set training.<name>=...`."""
+
+    epochs: int
+    learning_rate: float
+    select_every: int | None
+    """Optimiser steps between two looks at the source dev set; None: once an epoch."""
+    batch_size: int = 32
+    """Examples per optimiser step, over all accumulation steps and processes."""
+    max_length: int = 128
+    """Word pieces per model input, special tokens included."""
+    expected: tuple[Expected, ...] = ()
+    source: str = ""
+    """Where these settings are published."""
+
+
+class Source(Protocol):
+    """Where examples come from: a local folder or the hub."""
+
+    def load(self, task: Task, split: Split, language: str) -> Sequence[Example]:
+        """All rows of a split in file order, in canonical columns, checked. Raises UserError."""
+
+    def languages(self, task: Task, split: Split) -> tuple[str, ...]:
+        """The languages that `split` exists in, sorted."""
+
+    def describe(self, task: Task) -> dict[str, str | None]:
+        """`id` and `revision` of the data, for the result document."""
+
+
+class Task:
+    """Base of all tasks. Subclass it, fill the class attributes, name the class in entry-point group `xrobust.tasks`."""
+
+    info: ClassVar[TaskInfo]
+    kind: ClassVar[Kind]
+    """How text becomes model input and model output becomes predictions."""
+    metrics: ClassVar[tuple[str, ...]]
+    """Metric ids; the first is the main score, which selects on the source dev set."""
+    recipe: ClassVar[Recipe]
+    columns: ClassVar[tuple[str, ...]]
+    """Canonical names of the columns of `<split>-<language>.tsv`, in file order."""
+    parallel_rows: ClassVar[bool] = False
+    """True where row i is the same sentence in every language: then the row number is the id. Else, and where no
+    `<split>-<language>.ids` file gives ids, the id is `<language>:<row>`."""
+    label_aliases: ClassVar[Mapping[str, str]] = {}
+    """Other spellings of labels in published files -> the label."""
+
+    def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
+        """The examples of one split in one language. Override it for data that no source knows how to read."""
+        return source.load(self, split, language)

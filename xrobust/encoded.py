@@ -1,0 +1,130 @@
+"""Tokenised examples: what a `Kind` makes of text and what the engine batches."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+IGNORED = -100
+"""Label of a position that carries none; the value that torch's cross entropy leaves out by default."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Model inputs of many items in flat arrays, so that a million short sequences are five objects, not a million.
+
+    An item is what the model gives one output row for: usually a sentence or a pair; one of several windows of an
+    over-long tagged sentence; or all choices of a multiple-choice example (`group` sequences).
+    """
+
+    input_ids: np.ndarray
+    """int32 (pieces,): all sequences, one after the other, special tokens included."""
+    offsets: np.ndarray
+    """int64 (sequences + 1,): where each sequence starts."""
+    token_types: np.ndarray | None
+    """int8 (pieces,), or None where the tokenizer gives none."""
+    special: np.ndarray
+    """bool (pieces,): True at special tokens."""
+    labels: np.ndarray
+    """int64: (items,) for one label an item; (pieces,) for tagging, IGNORED off the first piece of a word."""
+    example: np.ndarray
+    """int64 (items,): index of the example that each item comes from."""
+    per_token: bool
+    """True for tagging: labels belong to pieces."""
+    group: int = 1
+    """Sequences per item."""
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (items,): pieces of the longest sequence of each item."""
+        return np.diff(self.offsets).reshape(-1, self.group).max(axis=1)
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """int64 (items,): labels per item. One, or for tagging the number of words in it."""
+        if not self.per_token:
+            return np.ones(len(self), dtype=np.int64)
+        counts = np.concatenate([[0], np.cumsum(self.labels != IGNORED)])
+        return counts[self.offsets[1:]] - counts[self.offsets[:-1]]
+
+    def collate(self, items: Sequence[int], pad_id: int) -> dict[str, np.ndarray]:
+        """A padded batch of `items`, to the longest of them.
+
+        Returns `input_ids`, `attention_mask`, `labels`, `noise_mask` (1 at ordinary tokens, 0 at padding and special
+        ones) and `token_type_ids` where the model takes them: int64 (items, length), or (items, group, length) for
+        multiple choice; `noise_mask` stays (items * group, length), the shape that the embedding layer sees.
+        """
+        rows = [item * self.group + k for item in items for k in range(self.group)]
+        spans = [(int(self.offsets[r]), int(self.offsets[r + 1])) for r in rows]
+        shape = (len(rows), max(end - start for start, end in spans))
+        batch = {
+            "input_ids": np.full(shape, pad_id, dtype=np.int64),
+            "attention_mask": np.zeros(shape, dtype=np.int64),
+            "noise_mask": np.zeros(shape, dtype=np.int64),
+        }
+        if self.token_types is not None:
+            batch["token_type_ids"] = np.zeros(shape, dtype=np.int64)
+        if self.per_token:
+            batch["labels"] = np.full(shape, IGNORED, dtype=np.int64)
+        for row, (start, end) in enumerate(spans):
+            width = end - start
+            batch["input_ids"][row, :width] = self.input_ids[start:end]
+            batch["attention_mask"][row, :width] = 1
+            batch["noise_mask"][row, :width] = ~self.special[start:end]
+            if self.token_types is not None:
+                batch["token_type_ids"][row, :width] = self.token_types[start:end]
+            if self.per_token:
+                batch["labels"][row, :width] = self.labels[start:end]
+        if not self.per_token:
+            batch["labels"] = self.labels[list(items)]
+        if self.group > 1:
+            for name in ("input_ids", "attention_mask", "token_type_ids"):
+                if name in batch:
+                    batch[name] = batch[name].reshape(len(items), self.group, -1)
+        return batch
+
+
+class EncodedBuilder:
+    """Collects sequences one by one and freezes them into an `Encoded`."""
+
+    def __init__(self, *, token_types: bool, per_token: bool, group: int = 1) -> None:
+        self._ids = array("i")
+        self._offsets = array("q", [0])
+        self._types = array("b") if token_types else None
+        self._special = array("b")
+        self._labels = array("q")
+        self._example = array("q")
+        self._per_token = per_token
+        self._group = group
+
+    def sequence(self, ids: Sequence[int], special: Sequence[int], types: Sequence[int] | None) -> None:
+        """Adds one sequence: ids, 1 at special tokens, and token types where the tokenizer gives them."""
+        self._ids.extend(ids)
+        self._special.extend(special)
+        if self._types is not None:
+            self._types.extend(types if types is not None else [0] * len(ids))
+        self._offsets.append(len(self._ids))
+
+    def item(self, example: int, labels: Sequence[int]) -> None:
+        """Closes an item: its example's index, and its label, or for tagging one label for each piece."""
+        self._example.append(example)
+        self._labels.extend(labels)
+
+    def build(self) -> Encoded:
+        """The frozen arrays."""
+        return Encoded(
+            input_ids=np.array(self._ids, dtype=np.int32),
+            offsets=np.array(self._offsets, dtype=np.int64),
+            token_types=None if self._types is None else np.array(self._types, dtype=np.int8),
+            special=np.array(self._special, dtype=bool),
+            labels=np.array(self._labels, dtype=np.int64),
+            example=np.array(self._example, dtype=np.int64),
+            per_token=self._per_token,
+            group=self._group,
+        )

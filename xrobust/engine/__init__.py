@@ -1,0 +1,1 @@
+"""The engine: model, forward passes, training, prediction, checkpoints, processes."""

@@ -1,0 +1,23 @@
+"""Errors that a user meets, each one line: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in what the user asked for or gave. The command line prints it as one line and exits with 2."""
+
+
+class RunError(Exception):
+    """A run that could not go on (a loss that is not a number, a full disk). Printed as one line; exits with 1."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint to append to an error about an unknown `name`: the nearest known names, else all of them."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(repr(n) for n in near)}?"
+    return f"known: {', '.join(names)}" if names else "none is installed"

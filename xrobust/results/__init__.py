@@ -1,0 +1,1 @@
+"""Results: the document, its storage, its summary."""

@@ -1,0 +1,312 @@
+"""The training loop: AdamW, linear decay, clipping, accumulation, selection on the source dev set, checkpoints.
+
+Everything in it is a function of (seed, step): which examples, which dropout, which noise. A run that is killed and
+started again therefore ends with the same weights, bit for bit, at an equal number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from xrobust.contracts.method import Batch, Objective
+from xrobust.encoded import Encoded
+from xrobust.engine.checkpoint import Checkpoints
+from xrobust.engine.forward import ModelForward
+from xrobust.engine.model import load_trainable_state, trainable_state
+from xrobust.engine.order import epoch_batches, steps_per_epoch
+from xrobust.engine.seeds import derive
+from xrobust.errors import RunError
+from xrobust.observers import Observers
+from xrobust.spec import TrainingSettings
+
+LOG_EVERY = 20
+"""Optimiser steps between logged losses; also how often a GPU is made to wait for the loss to be read."""
+
+
+@dataclass
+class Progress:
+    """Where training is. All of it goes into a checkpoint, as JSON."""
+
+    step: int = 0
+    examples: int = 0
+    seconds: float = 0.0
+    best: str | None = None
+    """Name of the file with the best weights so far."""
+    best_step: int = 0
+    best_value: float = -math.inf
+    curve: list[dict[str, float]] = field(default_factory=list)
+    dev: list[dict[str, float]] = field(default_factory=list)
+    logged: float = 0.0
+    """Loss summed since the last logged step, and steps in it: so that a resumed curve is the same curve."""
+    logged_steps: int = 0
+
+
+@dataclass
+class Job:
+    """What is trained, on what, how."""
+
+    model: Any
+    """The adapted model, not yet prepared by Accelerate."""
+    objective: Objective
+    encoded: Callable[[int], Encoded]
+    """The training set of an epoch."""
+    examples: int
+    score_dev: Callable[[Any], float]
+    """The main metric of a (prepared) model on the source dev set; the same value on all processes."""
+    settings: TrainingSettings
+    seed: int
+    pad_id: int
+    micro_batch_size: int | None
+    checkpoint_steps: int | None
+    checkpoints: Checkpoints
+    metric: str
+
+
+def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
+    """The rate of optimiser step `step` (from 0): linear rise over the warm-up, then linear decay to 0 at `total`."""
+    warmup = int(settings.warmup_ratio * total)
+    if step < warmup:
+        return settings.learning_rate * step / warmup
+    return settings.learning_rate * (total - step) / max(1, total - warmup)
+
+
+def total_steps(examples: int, settings: TrainingSettings) -> int:
+    """Optimiser steps of a run."""
+    return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
+
+
+@contextmanager
+def finishing_the_step() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C once asks training to stop after the step it is in, so that a checkpoint can be written; twice stops now.
+
+    Several processes see a signal at different steps and would wait for each other: they stop at once.
+    """
+    asked = False
+
+    def ask(signum: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    try:
+        previous = signal.signal(signal.SIGINT, ask) if alone else None
+    except ValueError:  # not the main thread of a Python caller: Ctrl-C is the caller's
+        alone = False
+    try:
+        yield lambda: asked
+    finally:
+        if alone:
+            signal.signal(signal.SIGINT, previous)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Trainer:
+    """Trains a `Job`; afterwards the model holds the weights that did best on the source dev set."""
+
+    def __init__(self, job: Job, accelerator: Any, observers: Observers) -> None:
+        self.job = job
+        self.accelerator = accelerator
+        self.observers = observers
+        self.progress = Progress()
+        self.total = total_steps(job.examples, job.settings)
+        parameters = [p for p in job.model.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(
+            parameters,
+            lr=job.settings.learning_rate,
+            eps=job.settings.adam_epsilon,
+            weight_decay=job.settings.weight_decay,
+            fused=True,
+        )
+        self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
+        self.forward = ModelForward(self.model, job.model, autocast=accelerator.autocast)
+        self._epoch = -1
+
+    def run(self) -> Progress:
+        """Trains to the end, from the last checkpoint where there is one.
+
+        Raises RunError when the loss stops being a number, KeyboardInterrupt after Ctrl-C (with a checkpoint written).
+        """
+        self._resume()
+        self.model.train()
+        try:
+            with finishing_the_step() as interrupted:
+                while self.progress.step < self.total:
+                    self._advance()
+                    if interrupted():
+                        self._save()
+                        raise KeyboardInterrupt
+        finally:
+            self.forward.close()
+        self.accelerator.wait_for_everyone()
+        assert self.progress.best is not None, "the last step always looks at the dev set"
+        load_trainable_state(self.job.model, self.job.checkpoints.load_best(self.progress.best))
+        return self.progress
+
+    def _resume(self) -> None:
+        found = self.job.checkpoints.latest()
+        if found is None:
+            return
+        weights, state, progress = found
+        load_trainable_state(self.job.model, weights)
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**progress)
+
+    def _advance(self) -> None:
+        """One optimiser step and what is due after it."""
+        started = time.perf_counter()
+        progress, settings = self.progress, self.job.settings
+        rate = learning_rate(progress.step, self.total, settings)
+        loss, examples = self._step(progress.step, rate)
+        progress.step += 1
+        progress.examples += examples
+
+        last = progress.step == self.total
+        every = settings.select_every or steps_per_epoch(self.job.examples, settings.batch_size)
+        select = last or progress.step % every == 0
+        save = not last and (progress.step % self.job.checkpoint_steps == 0 if self.job.checkpoint_steps else select)
+
+        progress.logged_steps += 1
+        self._running = loss if self._running is None else self._running + loss
+        if last or select or save or progress.step % LOG_EVERY == 0 or self.accelerator.device.type == "cpu":
+            self._read_loss()
+        progress.seconds += time.perf_counter() - started
+        if last or progress.step % LOG_EVERY == 0:
+            self._log(rate)
+        if select:
+            self._select()
+        if save:
+            self._save()
+
+    _running: torch.Tensor | None = None
+    """This process's share of the loss since it was last read, still on the device."""
+
+    def _read_loss(self) -> None:
+        """Adds the loss of all processes to `progress`; every process learns at the same step that it is no number."""
+        assert self._running is not None
+        value = float(self.accelerator.reduce(self._running.detach(), reduction="sum"))
+        self._running = None
+        self.progress.logged += value
+        if not math.isfinite(value):
+            raise RunError(
+                f"the loss is {value} at step {self.progress.step} of {self.total}: a smaller "
+                f"training.learning_rate (now {self.job.settings.learning_rate:g}) or --precision fp32 may help"
+            )
+
+    def _log(self, rate: float) -> None:
+        progress = self.progress
+        point = {"step": progress.step, "loss": progress.logged / progress.logged_steps, "learning_rate": rate}
+        progress.curve.append(point)
+        progress.logged, progress.logged_steps = 0.0, 0
+        self.observers.call(
+            "step_finished",
+            step=progress.step,
+            total_steps=self.total,
+            loss=point["loss"],
+            learning_rate=rate,
+            examples_per_second=progress.examples / max(progress.seconds, 1e-9),
+        )
+
+    def _step(self, step: int, rate: float) -> tuple[torch.Tensor, int]:
+        """One optimiser step. Returns this process's share of the mean loss, and the number of examples over all."""
+        per_epoch = steps_per_epoch(self.job.examples, self.job.settings.batch_size)
+        epoch, position = divmod(step, per_epoch)
+        if epoch != self._epoch:
+            self._start_epoch(epoch)
+        batch = self._batches[position]
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        items = np.concatenate([np.arange(self._first[e], self._first[e + 1]) for e in batch])
+        # All processes know the whole batch, so its number of labels needs no message between them.
+        labels = max(1, int(self._encoded.labelled[items].sum()))
+        mine = items[rank::world]
+        # A process without a share still takes part in the exchange of gradients, with a weight of nothing.
+        weight = 1.0 if len(mine) else 0.0
+        if not len(mine):
+            mine = np.array([0])
+        size = self.job.micro_batch_size or len(mine)
+        micro_batches = [mine[i : i + size] for i in range(0, len(mine), size)]
+
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        total = torch.zeros((), device=self.accelerator.device)
+        for micro, chosen in enumerate(micro_batches):
+            final = micro == len(micro_batches) - 1
+            torch.manual_seed(derive(self.job.seed, "dropout", step, micro, rank))
+            with nullcontext() if final else self.accelerator.no_sync(self.model):
+                loss = self.job.objective(self.forward, self._batch(chosen, step, micro)) * (weight / labels)
+                # Gradients are averaged over processes; the loss is a sum over them.
+                self.accelerator.backward(loss * world)
+            total += loss.detach()
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        return total, len(batch)
+
+    def _start_epoch(self, epoch: int) -> None:
+        """Encodes the epoch's examples where they change, and lays out its batches."""
+        self._epoch = epoch
+        self._encoded = self.job.encoded(epoch)
+        # Items of one example lie together: windows of a sentence are trained on in the same step.
+        self._first = np.searchsorted(self._encoded.example, np.arange(self.job.examples + 1))
+        lengths = np.zeros(self.job.examples, dtype=np.int64)
+        np.maximum.at(lengths, self._encoded.example, self._encoded.lengths)
+        self._batches = epoch_batches(lengths, self.job.settings.batch_size, self.job.seed, epoch)
+
+    def _batch(self, items: np.ndarray, step: int, micro: int) -> Batch:
+        device = self.accelerator.device
+        arrays = self._encoded.collate(items.tolist(), self.job.pad_id)
+        tensors = {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
+        generator = torch.Generator(device=device)
+        generator.manual_seed(derive(self.job.seed, "noise", step, micro, self.accelerator.process_index))
+        return Batch(
+            labels=tensors.pop("labels"),
+            noise_mask=tensors.pop("noise_mask").float().unsqueeze(-1),
+            inputs=tensors,
+            generator=generator,
+            embedding_dim=self.forward.embedding_dim,
+        )
+
+    def _select(self) -> None:
+        """Scores the source dev set; keeps the weights where they are strictly better than any before."""
+        value = self.job.score_dev(self.model)
+        progress = self.progress
+        progress.dev.append({"step": progress.step, "value": value})
+        better = value > progress.best_value
+        if better:
+            progress.best_value, progress.best_step = value, progress.step
+            progress.best = f"best-{progress.step:08d}.safetensors"
+            if self.accelerator.is_main_process:
+                self.job.checkpoints.save_best(progress.step, trainable_state(self.job.model))
+        self.observers.call("dev_scored", step=progress.step, metric=self.job.metric, value=value, best=better)
+
+    def _save(self) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        scaler = self.accelerator.scaler
+        state = {
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+        progress = self.progress
+        path = self.job.checkpoints.save(progress.step, trainable_state(self.job.model), state, asdict(progress))
+        self.observers.call("checkpoint_saved", step=progress.step, path=str(path))

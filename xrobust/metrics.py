@@ -1,0 +1,173 @@
+"""Metrics, each defined once, and their bootstrap intervals.
+
+A metric is a sum of per-example statistics and a function of that sum: accuracy is (correct, total), span F1 is (true
+positives, predicted, gold). So one pass over the examples gives the score, and 1,000 bootstrap draws are one matrix
+product instead of 1,000 calls of a scorer.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xrobust.errors import UserError, did_you_mean
+
+BOOTSTRAP_DRAWS = 1000
+CONFIDENCE = 0.95
+BOOTSTRAP_SEED = 0
+
+
+class Metric(ABC):
+    """A named score of predictions against references."""
+
+    name: str
+    definition: str
+    outputs: tuple[str, ...]
+    """Names of the values it gives; the first is the score that carries the metric's name."""
+
+    @abstractmethod
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        """float64 (examples, k): what each example adds to the counts."""
+
+    @abstractmethod
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        """float64 (..., outputs) from summed counts (..., k). Fractions of 1."""
+
+    def __call__(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
+        """The score of one set of predictions."""
+        counts = self.statistics(references, predictions).sum(axis=0)
+        return dict(zip(self.outputs, (float(v) for v in self.score(counts)), strict=True))
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """0 where nothing is there to be counted, as seqeval and scikit-learn have it."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator, dtype=float), where=denominator > 0)
+
+
+class Accuracy(Metric):
+    """Right labels over all labels; for tagging over all tokens of all sentences (micro)."""
+
+    name = "accuracy"
+    definition = "correct labels / labels; for tagging, over tokens"
+    outputs = ("accuracy",)
+
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        rows = np.zeros((len(references), 2))
+        for i, (gold, guess) in enumerate(zip(references, predictions, strict=True)):
+            if isinstance(gold, str):
+                rows[i] = (gold == guess, 1)
+            else:
+                rows[i] = (sum(a == b for a, b in zip(gold, guess, strict=True)), len(gold))
+        return rows
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        return _ratio(counts[..., 0], counts[..., 1])[..., None]
+
+
+class _SpanF1(Metric):
+    """Micro-averaged F1 over spans; subclasses say what a span is."""
+
+    def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
+        raise NotImplementedError
+
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        gold, guess = self._spans(references), self._spans(predictions)
+        return np.array(
+            [(len(g & p), len(p), len(g)) for g, p in zip(gold, guess, strict=True)], dtype=float
+        ).reshape(-1, 3)
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        hits, predicted, actual = counts[..., 0], counts[..., 1], counts[..., 2]
+        return np.stack(
+            [_ratio(2 * hits, predicted + actual), _ratio(hits, predicted), _ratio(hits, actual)], axis=-1
+        )
+
+
+class SpanF1(_SpanF1):
+    """seqeval's micro F1 in strict mode, scheme IOB2: a span that starts with I- is not a span."""
+
+    name = "span_f1"
+    definition = "seqeval micro F1 over entity spans, strict mode, IOB2"
+    outputs = ("span_f1", "span_precision", "span_recall")
+
+    def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
+        from seqeval.scheme import IOB2, Entities
+
+        parsed = Entities([list(t) for t in tags], IOB2).entities
+        return [{(e.start, e.end, e.tag) for e in sentence} for sentence in parsed]
+
+
+class XtremeF1(_SpanF1):
+    """What XTREME's scripts print for POS: seqeval's default span F1 on bare UPOS tags.
+
+    seqeval reads the first letter of a tag as its prefix, so CCONJ and SCONJ are equal, and neighbouring equal tags are
+    one span. For comparison with published tables only; `accuracy` is the score.
+    """
+
+    name = "xtreme_f1"
+    definition = "seqeval default span F1 on bare UPOS tags, as XTREME's scripts compute it; for comparison only"
+    outputs = ("xtreme_f1",)
+
+    def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
+        from seqeval.metrics.sequence_labeling import get_entities
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "NOUN seems not to be NE tag": that is the point of this metric
+            return [set(get_entities(list(sentence))) for sentence in tags]
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        return super().score(counts)[..., :1]
+
+
+_METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, SpanF1, XtremeF1)}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that id. Raises UserError for an unknown one."""
+    if name not in _METRICS:
+        raise UserError(f"unknown metric {name!r}: {did_you_mean(name, _METRICS)}")
+    return _METRICS[name]()
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value with its percentile-bootstrap interval over examples (sentences, for tagging)."""
+
+    metric: str
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    """Examples scored."""
+
+
+def score(name: str, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
+    """Scores with 95% intervals: one for each output of the metric.
+
+    The percentile bootstrap of Efron & Tibshirani (1993, chapter 13): 1,000 draws of n examples with replacement, seed 0.
+    Raises UserError for an unknown metric and ValueError where the two differ in length or nothing is there to score.
+    """
+    scorer = metric(name)
+    if not references:
+        raise ValueError("nothing to score")
+    rows = scorer.statistics(references, predictions)
+    values = scorer.score(rows.sum(axis=0))
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
+    n = len(rows)
+    draws = np.empty((BOOTSTRAP_DRAWS, rows.shape[1]))
+    for d in range(BOOTSTRAP_DRAWS):
+        draws[d] = np.bincount(rng.integers(0, n, n), minlength=n) @ rows
+    tail = (1 - CONFIDENCE) / 2 * 100
+    low, high = np.percentile(scorer.score(draws), [tail, 100 - tail], axis=0)
+    scores = [
+        Score(output, float(v), float(lo), float(hi), n)
+        for output, v, lo, hi in zip(scorer.outputs, values, low, high, strict=True)
+    ]
+    assert all(math.isfinite(s.value) for s in scores), "a ratio of counts is finite"
+    return scores

@@ -1,0 +1,56 @@
+"""What an observer of a run can listen to. Decorate functions of these names with `hookimpl`, take only the arguments
+you need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.plugins`.
+
+Hooks are called on the main process only, and their return values are ignored: an observer watches a run, it cannot
+change it. One that raises is dropped with a warning; the run goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pluggy
+
+PROJECT = "xrobust"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def run_started(spec: dict[str, Any], folder: str, total_steps: int) -> None:
+    """A run begins, or goes on from its last checkpoint. `spec` is the resolved RunSpec as JSON; `folder` the run's."""
+
+
+@hookspec
+def phase_started(name: str, total: int | None) -> None:
+    """A phase begins (`encode`, `train`, ...). `total` is what it counts, in its own units; None where unknown."""
+
+
+@hookspec
+def step_finished(step: int, total_steps: int, loss: float, learning_rate: float, examples_per_second: float) -> None:
+    """A logging step: optimiser step `step` (from 1) is done. `loss` is the mean per labelled item since the last."""
+
+
+@hookspec
+def dev_scored(step: int, metric: str, value: float, best: bool) -> None:
+    """The source dev set was scored after `step`. `value` is a fraction of 1; `best` says it is the best so far."""
+
+
+@hookspec
+def checkpoint_saved(step: int, path: str) -> None:
+    """A checkpoint is whole on disk in folder `path`."""
+
+
+@hookspec
+def language_scored(row: dict[str, Any]) -> None:
+    """One row of the result document's `scores`, already on disk."""
+
+
+@hookspec
+def run_finished(result: dict[str, Any]) -> None:
+    """The run is complete. `result` is the result document."""
+
+
+@hookspec
+def run_failed(error: str, folder: str) -> None:
+    """The run ended early. `error` is the one-line reason; `folder` keeps what there was."""

@@ -127,5 +127,7 @@ def load_predictions(run: Path | str, language: str) -> list[dict[str, Any]]:
 
     path = predictions_path(Path(run), language)
     if not path.exists():
-        raise UserError(f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}")
+        raise UserError(
+            f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"
+        )
     return pq.read_table(path).to_pylist()

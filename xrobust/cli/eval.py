@@ -1,0 +1,43 @@
+"""`xrobust eval`: more languages for a trained run, without training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xrobust.cli.settings import comma_separated
+
+
+def eval_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    languages: Annotated[
+        str | None, typer.Option("--languages", "-l", help="Languages to score, as in de,fr. [default: all there are]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Folder with the test data. [default: where the run's data lay]")
+    ] = None,
+    num_processes: Annotated[int, typer.Option("--num-processes", min=1, help="Processes on this machine.")] = 1,
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
+) -> int:
+    """Score a trained run in more languages; rows are added to its result document."""
+    from xrobust.cli.progress import Console, quiet_libraries
+    from xrobust.cli.run import without_processes
+    from xrobust.engine.processes import is_main, relaunch
+    from xrobust.results.store import load_result
+
+    before = load_result(run)
+    if num_processes > 1:
+        return relaunch(num_processes, without_processes(sys.argv[1:]))
+    console = Console(enabled=is_main())
+    quiet_libraries()
+    from xrobust.pipeline import evaluate
+
+    with console:
+        result = evaluate(run, comma_separated(languages), data_dir=data_dir, offline=offline, observers=[console])
+    if result.scored() == before.scored():
+        console.say("nothing to do: every one of these languages has its scores")
+    console.results(result, run if run.is_dir() else run.parent)
+    return 0

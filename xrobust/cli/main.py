@@ -1,0 +1,88 @@
+"""The `xrobust` command. Nothing heavy is imported before a command that needs it runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer._click.exceptions import ClickException
+
+from xrobust.cli.eval import eval_command
+from xrobust.cli.list import list_command
+from xrobust.cli.predict import predict_command
+from xrobust.cli.run import run_command
+from xrobust.cli.runs import runs_command
+from xrobust.cli.schema import schema_command
+from xrobust.cli.show import show_command
+from xrobust.errors import RunError, UserError
+
+app = typer.Typer(
+    name="xrobust",
+    help="Robust zero-shot cross-lingual transfer: train in one language with some method, score in every other.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run_command)
+app.command("eval")(eval_command)
+app.command("predict")(predict_command)
+app.command("runs")(runs_command)
+app.command("list")(list_command)
+app.command("show")(show_command)
+app.command("schema")(schema_command)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from xrobust import __version__
+
+        typer.echo(f"xrobust {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _callback(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+def fail(message: str, code: int) -> None:
+    """Prints one line to standard error and ends the process."""
+    print(f"xrobust: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line. Exit codes: 0 done, 1 the run failed, 2 the user's mistake, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if "--offline" in given:
+        # Read by the Hugging Face libraries when they are imported: too late for an argument.
+        os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
+    logging.getLogger("xrobust").addHandler(logging.NullHandler())
+    try:
+        code: Any = app(args=given, prog_name="xrobust", standalone_mode=False)
+    except UserError as error:
+        fail(str(error), 2)
+    except ClickException as error:
+        fail(f"{error.format_message()} (xrobust --help)", 2)
+    except RunError as error:
+        fail(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("interrupted; the same command goes on from the last checkpoint", 130)
+    except BrokenPipeError:  # `xrobust list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("XROBUST_TRACEBACK"):
+            raise
+        fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)

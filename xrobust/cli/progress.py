@@ -1,0 +1,168 @@
+"""What a person sees of a run: an observer that draws progress on a terminal and prints plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from xrobust.cli.table import print_table
+from xrobust.hookspecs import hookimpl
+from xrobust.plan import Plan
+from xrobust.results.schema import RunResult
+
+PLAIN_SECONDS = 5.0
+"""Seconds between progress lines where the output is no terminal."""
+
+
+def quiet_libraries() -> None:
+    """Keeps the libraries' own progress bars and advice off the screen; what matters is said by xrobust."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    warnings.filterwarnings("ignore", module=r"(torch|transformers|accelerate|peft|datasets|seqeval|sklearn)\b.*")
+    for name in ("transformers", "accelerate", "datasets", "peft", "torch"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+class Console:
+    """Prints to standard output, and observes a run. Use it as a context while the run goes on."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        self._console = RichConsole(highlight=False, soft_wrap=True, quiet=not enabled)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._printed = 0.0
+        self._total: int | None = None
+        self._scored: dict[str, None] = {}
+
+    def __enter__(self) -> Console:
+        if self._console.is_terminal and not self._console.quiet:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.fields[detail]}"),
+                TimeRemainingColumn(compact=True),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self._console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def status(self, text: str) -> Iterator[None]:
+        """A spinner on a terminal; nothing elsewhere."""
+        if self._console.is_terminal and not self._console.quiet:
+            with self._console.status(text):
+                yield
+        else:
+            yield
+
+    def header(self, plan: Plan) -> None:
+        """What is about to run."""
+        train = plan.spec.train
+        rows = {row.split: row.rows for row in plan.used if row.language == train.source}
+        model = plan.model["id"]
+        self.say(f"{train.task} x {plan.method_name}, {model}, seed {train.seed}: run {plan.run_id}")
+        languages = plan.spec.evaluation.languages
+        self.say(
+            f"train {train.source} {rows['train']} rows, select on {train.source} dev {rows['dev']} rows, "
+            f"score {len(languages)} languages: {' '.join(languages)}"
+        )
+        self.say(f"{plan.folder}")
+
+    def _begin(self, name: str, total: int | None) -> None:
+        self._total = total
+        self._printed = 0.0
+        if self._progress is not None:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            self._task = self._progress.add_task(name, total=total, detail="")
+
+    @hookimpl
+    def phase_started(self, name: str, total: int | None) -> None:
+        """A new bar; `encode` has no steps to count."""
+        self._begin(name, None if name == "encode" else total)
+        if self._progress is None:
+            counted = {"train": "steps", "evaluate": "languages"}.get(name, "examples")
+            self.say(f"{name}: {total} {counted}")
+
+    @hookimpl
+    def step_finished(
+        self, step: int, total_steps: int, loss: float, learning_rate: float, examples_per_second: float
+    ) -> None:
+        """Moves the bar, or prints a line every few seconds."""
+        detail = f"loss {loss:.4f}  {examples_per_second:.0f} examples/s"
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=step, detail=detail)
+        elif step == total_steps or time.monotonic() - self._printed >= PLAIN_SECONDS:
+            self._printed = time.monotonic()
+            self.say(f"step {step}/{total_steps}  {detail}")
+
+    @hookimpl
+    def dev_scored(self, step: int, metric: str, value: float, best: bool) -> None:
+        """The source dev score."""
+        self.say(f"step {step}  dev {metric} {100 * value:.2f}{'  best so far' if best else ''}")
+
+    @hookimpl
+    def language_scored(self, row: dict[str, Any]) -> None:
+        """A language's main score; its other metrics are in the table at the end."""
+        language = row["language"]
+        if language in self._scored:
+            return
+        self._scored[language] = None
+        text = f"{language}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, advance=1, detail=text)
+        else:
+            self.say(f"{len(self._scored)}/{self._total}  {text}")
+
+    def results(self, result: RunResult, folder: Path) -> None:
+        """The table at the end: languages by metrics, with the interval of the main one, and the averages."""
+        metrics = list(dict.fromkeys(row.metric for row in result.scores))
+        if not metrics or self._console.quiet:
+            return
+        main = result.main_metric
+        rows = []
+        for language in dict.fromkeys(row.language for row in result.scores):
+            cells = {row.metric: row for row in result.scores if row.language == language}
+            first = cells[main]
+            source = " (source)" if language == result.spec.train.source else ""
+            rows.append(
+                [
+                    f"{language}{source}",
+                    f"{100 * first.value:.2f}",
+                    f"{100 * first.ci_low:.2f} - {100 * first.ci_high:.2f}",
+                    *(f"{100 * cells[name].value:.2f}" if name in cells else "-" for name in metrics[1:]),
+                    str(first.n),
+                ]
+            )
+        print_table(["language", main, "95% interval", *metrics[1:], "examples"], rows)
+        summary = result.summary
+        if summary is not None:
+            parts = [f"average {100 * summary.average:.2f} over {summary.languages} languages"]
+            if summary.average_targets is not None:
+                parts.append(f"targets {100 * summary.average_targets:.2f}")
+            if summary.transfer_gap is not None:
+                parts.append(f"transfer gap {100 * summary.transfer_gap:.2f}")
+            self.say(", ".join(parts))
+        for warning in result.warnings:
+            self.say(f"warning: {warning}")
+        self.say(f"{folder / 'result.json'}")

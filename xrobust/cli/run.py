@@ -1,0 +1,186 @@
+"""`xrobust run`: train, score every language, write the result document."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xrobust.cli.settings import comma_separated, request_values, seeds
+from xrobust.errors import UserError
+
+if TYPE_CHECKING:
+    from xrobust.plan import Plan
+    from xrobust.spec import RunSpec
+
+Task = Annotated[str | None, typer.Option("--task", "-t", help="Task plugin: see `xrobust list tasks`.")]
+Method = Annotated[
+    str | None, typer.Option("--method", "-m", help="Method plugin, or several joined with '+'. [default: vanilla]")
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Hub id or folder of an encoder. [default: bert-base-multilingual-cased]"),
+]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder with data in the XTREME layout. [default: the hub]")
+]
+Source = Annotated[str | None, typer.Option("--source", help="Language to train on. [default: the task's, en]")]
+Languages = Annotated[
+    str | None, typer.Option("--languages", "-l", help="Languages to score, as in de,fr,zh. [default: all there are]")
+]
+Seeds = Annotated[str | None, typer.Option("--seeds", help="Seeds, one run each, as in 1,2,3. [default: 0]")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Use the first N rows of every split: for quick tries.")]
+PrecisionOption = Annotated[str | None, typer.Option("--precision", help="fp32, bf16 or fp16. [default: fp32]")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder that runs go to. [default: runs]")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1. Repeatable."),
+]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings; flags win over it.")]
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="Python file with a task, a method or an observer. Repeatable.")
+]
+Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes on this machine, one a GPU.")]
+Keep = Annotated[
+    str | None, typer.Option("--keep-checkpoints", help="After the run: none, best or all. [default: best]")
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
+Force = Annotated[bool, typer.Option("--force", help="Do the run again though it is complete.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved run and stop; nothing is written.")]
+
+
+def run_command(
+    task: Task = None,
+    method: Method = None,
+    model: Model = None,
+    data_dir: DataDir = None,
+    source: Source = None,
+    languages: Languages = None,
+    seeds_text: Seeds = None,
+    limit: Limit = None,
+    precision: PrecisionOption = None,
+    output: Output = None,
+    settings: Set = None,
+    config: Config = None,
+    plugin: Plugin = None,
+    num_processes: Processes = 1,
+    keep_checkpoints: Keep = None,
+    offline: Offline = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Train a multilingual encoder on a task in one language and score it in every other.
+
+    The same command goes on from where a stopped run was. Examples:
+
+    xrobust run --task wikiann --method rs_aug
+
+    xrobust run --task xnli --method rs_random+lora --seeds 1,2,3 --set training.epochs=3
+    """
+    from xrobust.spec import RunSpec
+
+    flags = {
+        "task": task,
+        "method": method,
+        "model": model,
+        "data_dir": data_dir,
+        "source": source,
+        "languages": comma_separated(languages),
+        "limit": limit,
+        "precision": precision,
+        "output": output,
+        "keep_checkpoints": keep_checkpoints,
+        "plugins": plugin or None,
+        "offline": offline or None,
+        "force": force or None,
+    }
+    values = request_values(config, settings or [], flags)
+    if "task" not in values:
+        raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")
+    numbers = seeds(seeds_text)
+    requests = [RunSpec.parse({**values, "seed": seed} if numbers else values) for seed in numbers or (0,)]
+    if num_processes > 1:
+        return _start_processes(requests, num_processes, dry_run)
+    for request in requests:
+        _one(request, dry_run)
+    return 0
+
+
+def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int:
+    """Checks the requests in this process, so that a mistake is one line, not one a process; then starts them."""
+    from xrobust.engine.processes import launched, relaunch
+    from xrobust.plan import prepare
+
+    if launched():
+        raise UserError("--num-processes inside a launcher: the launcher says how many processes there are")
+    for request in requests:
+        plan = prepare(request)
+        if dry_run:
+            _describe(plan)
+    if dry_run:
+        return 0
+    return relaunch(number, without_processes(sys.argv[1:]))
+
+
+def without_processes(arguments: list[str]) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == "--num-processes":
+            skip = True
+        elif not argument.startswith("--num-processes="):
+            kept.append(argument)
+    return kept
+
+
+def _one(request: RunSpec, dry_run: bool) -> None:
+    from xrobust.cli.progress import Console, quiet_libraries
+    from xrobust.engine.processes import is_main
+
+    console = Console(enabled=is_main())
+    with console.status(f"reading data and plugins for {request.task}"):
+        quiet_libraries()
+        from xrobust.pipeline import execute
+        from xrobust.plan import prepare
+
+        plan = prepare(request)
+    if dry_run:
+        if is_main():
+            _describe(plan)
+        return
+    from xrobust.results.run_folder import RunFolder
+
+    found = None if request.force else RunFolder(plan.folder).result()
+    if found is not None and found.status == "complete" and set(plan.spec.evaluation.languages) <= found.scored():
+        console.say(f"run {plan.run_id} is already complete (--force does it again)")
+        console.results(found, plan.folder)
+        return
+    console.header(plan)
+    with console:
+        result = execute(plan, observers=[console])
+    console.results(result, plan.folder)
+
+
+def _describe(plan: Plan) -> None:
+    """Prints the resolved run as YAML, which `--config` does not read back: it is what the document will hold."""
+    import yaml
+
+    from xrobust.engine.train import total_steps
+
+    described: dict[str, Any] = {
+        "run_id": plan.run_id,
+        "folder": str(plan.folder),
+        "steps": total_steps(_training_examples(plan), plan.spec.train.training),
+        "spec": plan.spec.model_dump(mode="json"),
+    }
+    typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _training_examples(plan: Plan) -> int:
+    from xrobust.pipeline import TrainingSet
+
+    return len(TrainingSet(plan, tokenizer=None).augmented(0))

@@ -1,0 +1,101 @@
+"""From flags, `--set` and `--config` to the values of a `RunSpec`: flags win over the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xrobust.errors import UserError
+
+PATHS = ("data_dir", "output", "plugins")
+"""Settings that are paths: in a file they are relative to that file."""
+
+
+def request_values(config: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a request: the file's, then `--set`, then flags that were given (not None). Raises UserError."""
+    values = read_config(config) if config is not None else {}
+    for assignment in assignments:
+        key, value = parse_assignment(assignment)
+        assign(values, key, value)
+    values.update({key: value for key, value in flags.items() if value is not None})
+    return values
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A YAML file with the keys of `RunSpec`. `method: {name: rs_aug, copies: 3}` sets the method's parameters too."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{path} holds no settings: it needs lines such as 'task: wikiann'")
+    if isinstance(values.get("method"), dict):
+        method = dict(values.pop("method"))
+        if "name" not in method:
+            raise UserError(f"{path}: 'method' has parameters but no 'name'")
+        values["method"] = method.pop("name")
+        values["method_params"] = {**method, **values.get("method_params", {})}
+    for key in PATHS:
+        if isinstance(values.get(key), str):
+            values[key] = str(path.parent / values[key])
+        elif isinstance(values.get(key), list):
+            values[key] = [str(path.parent / str(item)) for item in values[key]]
+    return values
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included."""
+    import yaml
+
+    key, equals, raw = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text!r}: write it as name=value, for instance training.learning_rate=5e-4")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        value = raw
+    if isinstance(value, str):
+        try:  # YAML 1.1 reads 5e-4, which everyone writes, as a string
+            value = float(value)
+        except ValueError:
+            pass
+    return key.strip(), value
+
+
+def assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Puts one `--set` value where it belongs: `training.*`, `method.*` or a setting of the run itself."""
+    head, _, rest = key.partition(".")
+    if head == "training" and rest:
+        values.setdefault("training", {})[rest] = value
+    elif head == "method" and rest:
+        part, _, param = rest.partition(".")
+        params = values.setdefault("method_params", {})
+        if param:
+            params.setdefault(part, {})[param] = value
+        else:
+            params[part] = value
+    else:
+        values[key] = value
+
+
+def comma_separated(text: str | None) -> tuple[str, ...] | None:
+    """`"de, fr"` -> ("de", "fr")."""
+    if text is None:
+        return None
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def seeds(text: str | None) -> tuple[int, ...]:
+    """`"1,2,3"` -> (1, 2, 3). Raises UserError."""
+    try:
+        numbers = tuple(int(item) for item in comma_separated(text) or ())
+    except ValueError:
+        raise UserError(f"--seeds {text!r}: write whole numbers with commas, for instance 1,2,3") from None
+    if any(number < 0 for number in numbers):
+        raise UserError(f"--seeds {text!r}: a seed is not negative")
+    return numbers

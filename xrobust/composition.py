@@ -1,0 +1,77 @@
+"""Methods put together with `+`: which parts, in which order, with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from xrobust.contracts import Method, Task
+from xrobust.errors import UserError, did_you_mean
+from xrobust.plugins import Plugins
+from xrobust.spec import validated
+
+
+def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins) -> list[Method]:
+    """The parts of `method` with their parameters, in canonical order.
+
+    `params` is {parameter: value} or {part: {parameter: value}}. Raises UserError for unknown parts and parameters, a
+    part that occurs twice, a parameter that several parts have, and parts that cannot be combined.
+    """
+    names = [name.strip() for name in method.split("+")]
+    short = [name.rpartition("/")[2] for name in names]
+    for name in short:
+        if not name:
+            raise UserError(f"method {method!r} has an empty part: write names joined with '+', as in rs_random+lora")
+        if short.count(name) > 1:
+            raise UserError(f"method {method!r} has {name} twice: each part occurs once")
+    classes = {name: plugins.load("methods", name) for name in names}
+    by_part = _assign(params, classes)
+    parts = [
+        cls(validated(cls.Params, {**cls.defaults(task), **by_part[name]}, f"method.{name}"))
+        for name, cls in classes.items()
+    ]
+    for a, b in combinations(parts, 2):
+        if reason := a.conflict(b) or b.conflict(a):
+            raise UserError(f"method {method!r}: {a.info.name} and {b.info.name} cannot be combined: {reason}")
+    return canonical_order(parts)
+
+
+def canonical_order(parts: Sequence[Method]) -> list[Method]:
+    """Parts in stage order (augment, objective, adapt), so that both spellings of a composition are one run.
+
+    Parts that share a stage keep the order in which they were written, which is the order in which they act.
+    """
+    ordered: list[Method] = []
+    for part in parts:
+        position = len(ordered)
+        while position > 0 and _swap(ordered[position - 1], part):
+            position -= 1
+        ordered.insert(position, part)
+    return ordered
+
+
+def _swap(left: Method, right: Method) -> bool:
+    from xrobust.contracts.method import STAGES
+
+    a = [STAGES.index(stage) for stage in left.stages()]
+    b = [STAGES.index(stage) for stage in right.stages()]
+    return bool(a and b) and not set(a) & set(b) and min(b) < min(a)
+
+
+def _assign(params: Mapping[str, Any], classes: Mapping[str, type[Method]]) -> dict[str, dict[str, Any]]:
+    """Sorts parameters to the parts that have them."""
+    by_part: dict[str, dict[str, Any]] = {name: {} for name in classes}
+    for key, value in params.items():
+        if key in classes and isinstance(value, Mapping):
+            by_part[key].update(value)
+            continue
+        owners = [name for name, cls in classes.items() if key in cls.Params.model_fields]
+        if len(owners) > 1:
+            spellings = " or ".join(f"method.{name}.{key}" for name in owners)
+            raise UserError(f"setting 'method.{key}' belongs to {' and '.join(owners)}: write {spellings}")
+        if not owners:
+            known = {field for cls in classes.values() for field in cls.Params.model_fields}
+            raise UserError(f"unknown setting 'method.{key}' of {'+'.join(classes)}: {did_you_mean(key, known)}")
+        by_part[owners[0]][key] = value
+    return by_part

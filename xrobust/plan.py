@@ -1,0 +1,149 @@
+"""From what a user asks for to a run that can begin: everything that can be wrong is found here, and nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xrobust.composition import compose
+from xrobust.contracts import Example, Method, Source, Split, Task
+from xrobust.data import fingerprint, open_source
+from xrobust.errors import UserError, did_you_mean
+from xrobust.plugins import Plugins
+from xrobust.results.schema import DataRows
+from xrobust.results.store import file_sha256
+from xrobust.spec import EvaluationSpec, MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated run."""
+
+    request: RunSpec
+    plugins: Plugins
+    task: Task
+    methods: list[Method]
+    files: dict[str, dict[str, Path]]
+    """Method -> files that it reads."""
+    source: Source
+    train: Sequence[Example]
+    dev: Sequence[Example]
+    spec: Spec
+    model: dict[str, str | None]
+    """Identity of the base model: id, revision, sha256."""
+    used: list[DataRows]
+    """Rows and sha256 of every split that will be used."""
+
+    @property
+    def run_id(self) -> str:
+        """Hash of the training part of the spec."""
+        return run_id(self.spec.train.model_dump(mode="json"))
+
+    @property
+    def group_id(self) -> str:
+        """The run id without the seed."""
+        return group_id(self.spec.train.model_dump(mode="json"))
+
+    @property
+    def method_name(self) -> str:
+        """The parts in canonical order."""
+        return "+".join(part.name for part in self.spec.train.method)
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        task, method = (name.replace("/", ".") for name in (self.spec.train.task, self.method_name))
+        return self.request.output / task / method / self.run_id
+
+
+def prepare(request: RunSpec) -> Plan:
+    """Resolves and checks a request: plugins, parameters, data of every language, the model. Raises UserError."""
+    from xrobust.engine.model import check_model, model_identity
+
+    plugins = Plugins(request.plugins)
+    task = plugins.load("tasks", request.task)()
+    methods = compose(request.method, request.method_params, task, plugins)
+    settings = TrainingSettings.resolve(task.recipe, request.training)
+
+    source = open_source(request.data_dir, request.offline)
+    language = request.source or task.info.source_language
+    languages = evaluation_languages(task, source, request.languages)
+    files = {m.info.name: m.files(request.data_dir, request.offline) for m in methods}
+    limit = check_model(task.kind, request.model, request.model_revision, request.offline)
+    settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
+
+    train, train_rows = load_split(task, source, "train", language, request.limit)
+    dev, dev_rows = load_split(task, source, "dev", language, request.limit)
+    used = [train_rows, dev_rows]
+    # Read now and again when it is scored: a bad line in the last language is found before hours of training.
+    used += [load_split(task, source, "test", code, request.limit)[1] for code in languages]
+
+    identity = model_identity(request.model, request.model_revision, request.offline)
+    model = {k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)}
+    spec = Spec(
+        train=TrainSpec(
+            task=request.task,
+            task_plugin_sha256=plugins.record("tasks", request.task).sha256,
+            method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
+            model=model,
+            source=language,
+            training=settings,
+            precision=request.precision,
+            seed=request.seed,
+            limit=request.limit,
+            data={"train": train_rows.sha256, "dev": dev_rows.sha256},
+        ),
+        evaluation=EvaluationSpec(languages=languages),
+    )
+    return Plan(request, plugins, task, methods, files, source, train, dev, spec, identity, used)
+
+
+def load_split(
+    task: Task, source: Source, split: Split, language: str, limit: int | None
+) -> tuple[Sequence[Example], DataRows]:
+    """The (first `limit`) examples of a split, and their number and fingerprint. Raises UserError."""
+    examples = task.load(split, language, source)
+    if limit is not None:
+        examples = examples[:limit]
+    if not examples:
+        raise UserError(f"{task.info.name} {split} {language}: no examples")
+    rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples))
+    return examples, rows
+
+
+def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """The languages to score: those asked for, checked, or all that have a test set. Raises UserError."""
+    there = source.languages(task, "test")
+    if asked is None:
+        return tuple(there)
+    for language in asked:
+        if language not in there:
+            raise UserError(
+                f"{task.info.name} has no test data for language {language!r}: {did_you_mean(language, there)}"
+                + (f" (there: {', '.join(there)})" if there else "")
+            )
+    return tuple(dict.fromkeys(asked))
+
+
+def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: str) -> TrainingSettings:
+    """The recipe's length cut to what the model takes; a length that the user asked for is never changed silently."""
+    if settings.max_length <= limit:
+        return settings
+    if asked:
+        raise UserError(
+            f"setting 'training.max_length' is {settings.max_length}, but {model} takes at most {limit} word pieces"
+        )
+    return settings.model_copy(update={"max_length": limit})
+
+
+def _method_spec(method: Method, files: dict[str, Path], plugins: Plugins, asked: str) -> MethodSpec:
+    # The name as it was asked for: `distribution/name` where two distributions have the same one.
+    names = [name.strip() for name in asked.split("+")]
+    name = next(n for n in names if n.rpartition("/")[2] == method.info.name)
+    return MethodSpec(
+        name=name,
+        params=method.params.model_dump(mode="json"),
+        files={key: file_sha256(path) for key, path in files.items()},
+        plugin_sha256=plugins.record("methods", name).sha256,
+    )

@@ -1,0 +1,41 @@
+"""Labels for a user's own text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xrobust.data.tsv import read
+from xrobust.engine.model import load_model
+from xrobust.engine.processes import accelerator
+from xrobust.evaluation import predictions
+from xrobust.plugins import Plugins
+from xrobust.results.store import load_result
+
+
+def predict_file(run: Path, file: Path) -> list[str]:
+    """The lines of `file` with what the run's model says of them, as tab-separated lines.
+
+    Classification: the text columns, the label and its probability. Tagging: a line a token (token, tag, probability),
+    an empty line between sentences. A gold column in the file is read past. Raises UserError.
+    """
+    result = load_result(run)
+    task = Plugins([Path(f) for f in result.environment.plugin_files]).load("tasks", result.spec.train.task)()
+    kind = task.kind
+    examples: list[dict[str, Any]] = read(file, task, labels_optional=True)
+    unlabelled = [{k: v for k, v in example.items() if k != kind.gold_column} for example in examples]
+    model, tokenizer = load_model(run)
+    accelerate = accelerator(result.spec.train.precision)
+    encoded = kind.encode(unlabelled, tokenizer, result.spec.train.training.max_length)
+    guesses = predictions(task, model.to(accelerate.device), encoded, unlabelled, accelerate, tokenizer.pad_token_id)
+    lines: list[str] = []
+    for example, guess in zip(unlabelled, guesses, strict=True):
+        if kind.pre_split:
+            if lines:
+                lines.append("")
+            rows = zip(example["tokens"], guess.value, guess.scores, strict=True)
+            lines += [f"{token}\t{tag}\t{probability:.4f}" for token, tag, probability in rows]
+        else:
+            text = [value for key, value in example.items() if isinstance(value, str)]
+            lines.append("\t".join([*text, guess.value, f"{max(guess.scores):.4f}"]))
+    return lines

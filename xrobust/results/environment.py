@@ -1,0 +1,81 @@
+"""Where a run runs: what the result document says of packages, machine and processes."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import xrobust
+from xrobust.plan import Plan
+from xrobust.results.schema import Environment
+
+PACKAGES = (
+    "xrobust",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "accelerate",
+    "datasets",
+    "seqeval",
+    "numpy",
+)
+
+
+def environment(plan: Plan, accelerator: Any) -> Environment:
+    """The environment section of a run that is about to begin."""
+    import torch
+
+    request = plan.request
+    device = accelerator.device
+    return Environment(
+        packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
+        plugins={
+            request.task: plan.plugins.record("tasks", request.task).origin,
+            **{part.name: plan.plugins.record("methods", part.name).origin for part in plan.spec.train.method},
+        },
+        python=platform.python_version(),
+        platform=platform.platform(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {os.cpu_count()} cores",
+        world_size=accelerator.num_processes,
+        threads=torch.get_num_threads(),
+        precision=request.precision,
+        git_commit=git_commit(),
+        model_path=str(request.model),
+        data_dir=None if request.data_dir is None else str(request.data_dir.resolve()),
+        plugin_files=[str(path.resolve()) for path in request.plugins],
+        method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},
+        micro_batch_size=request.micro_batch_size,
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """The commit of the checkout that xrobust was imported from, with `+dirty` for uncommitted changes, or None."""
+    package = Path(xrobust.__file__).resolve().parent
+    root = package.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changes = subprocess.run(
+            ["git", "-C", str(root), "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+dirty" if changes else commit

@@ -32,6 +32,9 @@ class PluginRecord:
     summary: str = ""
     problem: str | None = None
     """Why it cannot be used, or not by its short name."""
+    usable_as: str | None = None
+    """The name to ask for it by: the short one, or `qualified` where another plugin has that. None where it is broken;
+    only importing it can tell."""
     sha256: str | None = None
     """Of a plugin file's content."""
 

@@ -22,7 +22,7 @@ from xrobust.plugin_record import CORE, GROUPS, OBSERVERS, Group, PluginRecord, 
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Perturbation, Task
 
-__all__ = ["GROUPS", "Group", "PluginRecord", "Plugins"]
+__all__ = ["CORE", "GROUPS", "Group", "PluginRecord", "Plugins"]
 
 
 class Plugins:
@@ -129,8 +129,11 @@ class Plugins:
         summary = record.summary
         if record.key in self._loaded and record.group != OBSERVERS:
             summary = self._loaded[record.key].info.summary
-        problem = self._failures.get(record.key) or record.problem or self._taken(record)
-        return replace(record, summary=summary, problem=problem)
+        if failure := self._failures.get(record.key) or record.problem:
+            return replace(record, summary=summary, problem=failure)
+        taken = self._taken(record)
+        name = record.qualified if taken else record.name
+        return replace(record, summary=summary, problem=taken, usable_as=name)
 
     def _taken(self, record: PluginRecord) -> str | None:
         """Who has the record's short name, unless it is the record's own. Observers are not asked for by name."""

@@ -1,0 +1,121 @@
+"""`xrobust show`: everything there is to know of one plugin before running it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from xrobust.cli.table import print_table
+from xrobust.errors import UserError, did_you_mean
+from xrobust.plugins import CORE, GROUPS, Group, Plugins
+
+if TYPE_CHECKING:
+    from xrobust.contracts import Method, Perturbation, Task
+    from xrobust.contracts.method import Params
+
+WHAT = tuple(group.removesuffix("s") for group in GROUPS)
+
+
+def show_command(
+    what: Annotated[str, typer.Argument(metavar="task|method|perturbation", help="What the name stands for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as `xrobust list` shows it.")],
+    plugin: Annotated[list[Path] | None, typer.Option(help="A file with a plugin; may be given several times.")] = None,
+) -> None:
+    """Show one task, method or perturbation: what it is, where it comes from, its parameters."""
+    if what not in WHAT:
+        raise UserError(f"cannot show {what!r}: {did_you_mean(what, WHAT)}")
+    plugins = Plugins(plugin or ())
+    group = cast(Group, f"{what}s")
+    cls: Any = plugins.load(group, name)
+    record = plugins.record(group, name)
+    print(f"{what} {record.usable_as}: {record.summary}")
+    print(f"from {record.origin} ({record.target})")
+    if documented := _docstring(cls):
+        print(f"\n{documented}\n")
+    if what == "task":
+        _print_facts(_task_facts(cls))
+    elif what == "method":
+        _print_facts(_method_facts(cls))
+        print()
+        _print_params(cls.Params, setting=f"--set method.{record.name}.")
+        for line in _task_defaults(cls, plugins):
+            print(line)
+    else:
+        _print_facts(_perturbation_facts(cls))
+        print()
+        _print_params(cls.Params)
+
+
+def _docstring(cls: type) -> str:
+    """The class's own docstring, not an inherited one; else its module's."""
+    own = cls.__doc__ or getattr(sys.modules.get(cls.__module__), "__doc__", None)
+    return inspect.cleandoc(own) if own else ""
+
+
+def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
+    known = [(label, text) for label, text in facts if text]
+    width = max(len(label) for label, _ in known)
+    for label, text in known:
+        print(f"{label.ljust(width)}  {text}")
+
+
+def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
+    from xrobust.metrics import metric
+
+    info, recipe, kind = task.info, task.recipe, task.kind
+    yield "kind", kind.name
+    yield "labels", " ".join(kind.labels)
+    yield "source language", info.source_language
+    yield "languages", f"{' '.join(info.languages)} ({len(info.languages)})"
+    for i, name in enumerate(task.metrics):
+        yield f"metric {name}", metric(name).definition + (" (main score)" if i == 0 else "")
+    for setting, value in vars(recipe).items():
+        if setting != "expected":
+            yield f"training.{setting}", "once an epoch" if setting == "select_every" and value is None else str(value)
+    for e in recipe.expected:
+        yield f"published, {e.model}", f"average {e.metric} {100 * e.low:.1f} to {100 * e.high:.1f} ({e.source})"
+    if info.hub is not None:
+        yield "hub data set", info.hub.repo
+        yield "hub revision", info.hub.revision
+    yield "local files", f"<data-dir>/{info.name}/<split>-<language>.tsv: {', '.join(task.columns)}"
+    yield "licence", info.license
+    yield "citation", info.citation
+
+
+def _method_facts(method: type[Method]) -> Iterator[tuple[str, str]]:
+    yield "changes", ", ".join(method.stages()) or "nothing: plain fine-tuning"
+    yield "sees", method.info.supervision
+    yield "citation", method.info.citation
+
+
+def _perturbation_facts(perturbation: type[Perturbation]) -> Iterator[tuple[str, str]]:
+    yield "kinds", " ".join(perturbation.info.kinds)
+    yield "citation", perturbation.info.citation
+
+
+def _print_params(params: type[Params], setting: str = "") -> None:
+    """The table of parameters, and how to set one."""
+    from xrobust.cli.parameters import parameters
+
+    rows = parameters(params)
+    if not rows:
+        print("no parameters")
+        return
+    print_table(("parameter", "type", "default", "bounds", "what it is"), rows)
+    if setting:
+        name = setting.rpartition(".")[0].rpartition(".")[2]
+        print(f"\nset one with {setting}{rows[0][0]}=VALUE (method.{rows[0][0]} serves while only {name} has it)")
+
+
+def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
+    """The defaults that a method has for built-in tasks in particular, one line a task."""
+    for record in plugins.records("tasks"):
+        if record.distribution == CORE and record.usable_as:
+            defaults = method.defaults(plugins.load("tasks", record.qualified)())
+            if defaults:
+                yield f"default for {record.name}: {', '.join(f'{key}={value}' for key, value in defaults.items())}"

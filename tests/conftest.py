@@ -1,1 +1,148 @@
 """Shared fixtures: tiny seeded models, tiny data, and the real data where it is present."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+WORDS = {
+    "en": "the cat dog house runs sees big small in on Anna Paris Berlin Otto likes old .".split(),
+    "de": "die Katze Hund Haus rennt sieht große kleine in auf Anna Paris Berlin Otto mag alt .".split(),
+    "fr": "le chat chien maison court voit grand petit dans sur Anna Paris Berlin Otto aime vieux .".split(),
+}
+TAGS = "DET NOUN NOUN NOUN VERB VERB ADJ ADJ ADP ADP PROPN PROPN PROPN PROPN VERB ADJ PUNCT".split()
+NER = "O O O O O O O O O O B-PER B-LOC B-LOC B-PER O O O".split()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real data sets; the test is skipped, visibly, where it is not there."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("real data are not here (../shared/data)")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def real_model() -> Path:
+    """The small real encoder; the test is skipped, visibly, where it is not there."""
+    if not (SHARED / "models" / "xmini").is_dir():
+        pytest.skip("the real encoder is not here (../shared/models/xmini)")
+    return SHARED / "models" / "xmini"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A seeded BERT with two layers and the vocabulary of `WORDS`, saved as a masked language model."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("model") / "tiny-bert"
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = sorted({c for words in WORDS.values() for w in words for c in w} | set("abcdefghijklmnopqrstuvwxyz"))
+    pieces = [*special, *letters, *(f"##{c}" for c in letters), *dict.fromkeys(w for ws in WORDS.values() for w in ws)]
+    vocabulary = {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+        model_max_length=64,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+    tokenizer.save_pretrained(folder)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        pad_token_id=vocabulary["[PAD]"],
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+def write_tiny_data(folder: Path, rows: int = 48) -> None:
+    """All four tasks in three languages, in the XTREME layout; parallel, so that ids align."""
+    rng = random.Random(0)
+    for split, count in (("train", rows), ("dev", rows // 2), ("test", rows // 2)):
+        picks = [[rng.randrange(len(TAGS)) for _ in range(rng.randint(3, 9))] for _ in range(count)]
+        labels = [rng.randrange(6) for _ in range(count)]
+        for language, words in WORDS.items():
+            if split == "train" and language != "en":
+                continue
+            sentences = [[words[i] for i in pick] for pick in picks]
+            for task, tags in (("pos", TAGS), ("wikiann", NER)):
+                lines = [
+                    "\n".join(f"{words[i]}\t{tags[i]}" for i in pick) for pick in picks
+                ]
+                _write(folder / task / f"{split}-{language}.tsv", "\n\n".join(lines) + "\n")
+            pairs = [(" ".join(s), " ".join(s if k % 2 else s[::-1])) for s, k in zip(sentences, labels, strict=True)]
+            pawsx = [f"{a}\t{b}\t{k % 2}" for (a, b), k in zip(pairs, labels, strict=True)]
+            _write(folder / "pawsx" / f"{split}-{language}.tsv", "\n".join(pawsx) + "\n")
+            _write(folder / "pawsx" / f"{split}-{language}.ids", "\n".join(str(i + 1) for i in range(count)) + "\n")
+            names = ("contradiction", "entailment", "neutral")
+            xnli = [f"{a}\t{b}\t{names[k % 3]}" for (a, b), k in zip(pairs, labels, strict=True)]
+            _write(folder / "xnli" / f"{split}-{language}.tsv", "\n".join(xnli) + "\n")
+    _write(
+        folder / "synonyms" / "counterfitted_neighbors.json",
+        '{"cat": ["dog"], "big": ["old", "small"], "runs": [], "sees": ["likes"]}\n',
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See `write_tiny_data`. Shared by tests: not to be written to."""
+    folder = tmp_path_factory.mktemp("tiny-data")
+    write_tiny_data(folder)
+    return folder
+
+
+@pytest.fixture
+def xrobust(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The real command in a process of its own, in an empty folder."""
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "xrobust", *map(str, arguments)],
+            cwd=work,
+            env={**os.environ, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return command

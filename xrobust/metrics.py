@@ -78,15 +78,13 @@ class _SpanF1(Metric):
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
         gold, guess = self._spans(references), self._spans(predictions)
-        return np.array(
-            [(len(g & p), len(p), len(g)) for g, p in zip(gold, guess, strict=True)], dtype=float
-        ).reshape(-1, 3)
+        return np.array([(len(g & p), len(p), len(g)) for g, p in zip(gold, guess, strict=True)], dtype=float).reshape(
+            -1, 3
+        )
 
     def score(self, counts: np.ndarray) -> np.ndarray:
         hits, predicted, actual = counts[..., 0], counts[..., 1], counts[..., 2]
-        return np.stack(
-            [_ratio(2 * hits, predicted + actual), _ratio(hits, predicted), _ratio(hits, actual)], axis=-1
-        )
+        return np.stack([_ratio(2 * hits, predicted + actual), _ratio(hits, predicted), _ratio(hits, actual)], axis=-1)
 
 
 class SpanF1(_SpanF1):
@@ -119,7 +117,14 @@ class XtremeF1(_SpanF1):
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "NOUN seems not to be NE tag": that is the point of this metric
-            return [set(get_entities(list(sentence))) for sentence in tags]
+            found = get_entities([list(sentence) for sentence in tags])
+        # seqeval reads all sentences as one sequence with an O after each, and carries state over the O for tags of one
+        # letter (X). To get its number exactly, a span belongs to the sentence that it ends in.
+        ends = np.cumsum([len(sentence) + 1 for sentence in tags])
+        spans: list[set[Any]] = [set() for _ in tags]
+        for span in found:
+            spans[int(np.searchsorted(ends, span[2], side="right"))].add(span)
+        return spans
 
     def score(self, counts: np.ndarray) -> np.ndarray:
         return super().score(counts)[..., :1]

@@ -45,7 +45,7 @@ def environment(plan: Plan, accelerator: Any) -> Environment:
         threads=torch.get_num_threads(),
         precision=request.precision,
         git_commit=git_commit(),
-        model_path=str(request.model),
+        model_path=str(Path(request.model).resolve()) if Path(request.model).is_dir() else request.model,
         data_dir=None if request.data_dir is None else str(request.data_dir.resolve()),
         plugin_files=[str(path.resolve()) for path in request.plugins],
         method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},

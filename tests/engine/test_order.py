@@ -1,0 +1,50 @@
+"""The order of examples: complete, a pure function of its key, and bucketed by length."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xrobust.engine.order import epoch_batches, steps_per_epoch
+from xrobust.engine.predict import BATCH_PIECES, evaluation_batches
+from xrobust.encoded import EncodedBuilder
+
+
+@given(st.lists(st.integers(1, 100), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
+def test_each_example_once_an_epoch(lengths: list[int], batch_size: int, epoch: int) -> None:
+    batches = epoch_batches(np.array(lengths), batch_size, seed=3, epoch=epoch)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    assert len(batches) == steps_per_epoch(len(lengths), batch_size)
+    assert sum(len(b) < batch_size for b in batches) <= 1
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    lengths = np.random.default_rng(0).integers(1, 90, 5000)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        np.random.default_rng().random()  # what others draw does not matter
+        return np.concatenate(epoch_batches(lengths, 32, seed, epoch)).tolist()
+
+    assert order(1, 0) == order(1, 0)
+    assert len({tuple(order(s, e)) for s in (1, 2) for e in (0, 1)}) == 4
+
+
+def test_bucketing_leaves_little_padding() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 20_000)
+    batches = epoch_batches(lengths, 32, seed=0, epoch=0)
+    computed = sum(len(b) * lengths[b].max() for b in batches)
+    assert lengths.sum() / computed > 0.95
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=200))
+def test_evaluation_batches_cover_all_items_within_the_budget(lengths: list[int]) -> None:
+    builder = EncodedBuilder(token_types=False, per_token=False)
+    for i, length in enumerate(lengths):
+        builder.sequence([1] * length, [0] * length, None)
+        builder.item(i, [0])
+    encoded = builder.build()
+    batches = evaluation_batches(encoded)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) * encoded.lengths[batch].max() <= max(BATCH_PIECES, encoded.lengths[batch].max())

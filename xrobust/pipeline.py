@@ -141,7 +141,6 @@ def _trained(
         score_dev=lambda m: main_metric(plan.task, m, dev, plan.dev, accelerate, encoder.tokenizer.pad_token_id),
         settings=spec.training,
         seed=request.seed,
-        per_token=dev.per_token,
         pad_id=encoder.tokenizer.pad_token_id,
         micro_batch_size=request.micro_batch_size,
         checkpoint_steps=request.checkpoint_steps,

@@ -66,8 +66,6 @@ class Job:
     """The main metric of a (prepared) model on the source dev set; the same value on all processes."""
     settings: TrainingSettings
     seed: int
-    per_token: bool
-    """Labels belong to tokens."""
     pad_id: int
     micro_batch_size: int | None
     checkpoint_steps: int | None
@@ -139,8 +137,7 @@ class Trainer:
             fused=True,
         )
         self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
-        self.forward = ModelForward(self.model, job.model, per_token=job.per_token, autocast=accelerator.autocast)
-        self._embedding_dim = int(job.model.get_input_embeddings().weight.shape[-1])
+        self.forward = ModelForward(self.model, job.model, autocast=accelerator.autocast)
         self._epoch = -1
 
     def run(self) -> Progress:
@@ -286,7 +283,7 @@ class Trainer:
             noise_mask=tensors.pop("noise_mask").float().unsqueeze(-1),
             inputs=tensors,
             generator=generator,
-            embedding_dim=self._embedding_dim,
+            embedding_dim=self.forward.embedding_dim,
         )
 
     def _select(self) -> None:

@@ -72,6 +72,7 @@ class TokenClassification(Kind):
                     is_split_into_words=True,
                     add_special_tokens=False,
                     return_attention_mask=False,
+                    verbose=False,  # about sequences that are too long: they are cut into windows below
                 ).encodings
                 if full
                 else ()

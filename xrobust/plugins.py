@@ -160,7 +160,7 @@ class Plugins:
             except Unusable as error:
                 self._failures[key] = str(error)
             except BaseException as error:  # a plugin may raise anything when imported, SystemExit included
-                self._failures[key] = f"failed to import: {one_line(error)}"
+                self._failures[key] = f"importing it raised {one_line(error)}"
         return key in self._loaded
 
     def _add_file(self, path: Path) -> None:

@@ -66,19 +66,25 @@ def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
 
 def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
     from xrobust.metrics import metric
+    from xrobust.spec import TrainingSettings
 
     info, recipe, kind = task.info, task.recipe, task.kind
     yield "kind", kind.name
     yield "labels", " ".join(kind.labels)
     yield "source language", info.source_language
-    yield "languages", f"{' '.join(info.languages)} ({len(info.languages)})"
+    yield (
+        "languages",
+        f"{' '.join(info.languages)} ({len(info.languages)})" if info.languages else "those of your files",
+    )
     for i, name in enumerate(task.metrics):
         yield f"metric {name}", metric(name).definition + (" (main score)" if i == 0 else "")
-    for setting, value in vars(recipe).items():
-        if setting != "expected":
+    for setting in TrainingSettings.model_fields:
+        if hasattr(recipe, setting):
+            value = getattr(recipe, setting)
             yield f"training.{setting}", "once an epoch" if setting == "select_every" and value is None else str(value)
+    yield "recipe from", recipe.source
     for e in recipe.expected:
-        yield f"published, {e.model}", f"average {e.metric} {100 * e.low:.1f} to {100 * e.high:.1f} ({e.source})"
+        yield "expected", f"{e.model}: average {e.metric} {100 * e.low:.1f} to {100 * e.high:.1f} ({e.source})"
     if info.hub is not None:
         yield "hub data set", info.hub.repo
         yield "hub revision", info.hub.revision

@@ -1,0 +1,1 @@
+"""Plugins for xrobust, using nothing but its public API."""

@@ -1,4 +1,4 @@
-"""Tiny encoders of five architectures, saved as masked language models with a tokenizer: what a user's base model is."""
+"""Tiny encoders of five architectures, saved as masked language models with a tokenizer, as a base model is."""
 
 from __future__ import annotations
 

@@ -504,7 +504,7 @@ def _seeded(seed: int) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silences the load reports, progress bars and warnings of transformers, and the hub client but for downloads."""
-    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, enable_progress_bars
     from transformers.utils import logging as reports
 
     loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub", "peft")]

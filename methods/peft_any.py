@@ -1,0 +1,96 @@
+"""Any method of the PEFT library."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from xrobust.contracts import Method, MethodInfo, ModelContext
+from xrobust.errors import UserError, did_you_mean
+
+from .peft_targets import linear_targets, saved_modules, targets, wrap
+from .sublayers import find_layers
+from .training import two_adapt
+
+FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
+"""Fields of PEFT's configurations that are not the user's to set."""
+REFUSED = {"ADALORA": "it has to be told of every step, which only its own trainer does"}
+LENGTHENING = ("PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING")
+"""Types that put virtual tokens before the text, in the output as well."""
+
+
+class PeftAny(Method):
+    """A method of the PEFT library by its name there, such as IA3, LOHA, VERA, OFT or PREFIX_TUNING.
+
+    See PEFT's documentation for each method's equation and source. What this adds is what PEFT does not find out for
+    itself: targets are every pre-trained Linear module (of LN_TUNING: every LayerNorm; of IA3: also the feed-forward
+    outputs as `feedforward_modules`), and the modules that the checkpoint had no weights for (the head, often a
+    pooler) are trained and saved whole.
+    """
+
+    info = MethodInfo(
+        name="peft",
+        summary="any method of the PEFT library, by its name there: IA3, LOHA, VERA, OFT, PREFIX_TUNING, ...",
+        citation="Mangrulkar et al., PEFT, 2022",
+    )
+
+    class Params(Method.Params):
+        type: str = Field(default="IA3", description="PEFT's name of the method")
+        config: dict[str, Any] = Field(
+            default_factory=dict, description="settings of the method: the arguments of PEFT's configuration class"
+        )
+
+        @model_validator(mode="after")
+        def _known(self) -> PeftAny.Params:
+            """Raises UserError for a type or a setting that PEFT does not have."""
+            known = _settings(self.type)
+            for key in self.config:
+                if key not in known:
+                    raise UserError(f"peft {self.type} has no setting {key!r}: {did_you_mean(key, known)}")
+            return self
+
+    params: Params
+
+    def conflict(self, other: Method) -> str | None:
+        return two_adapt(self, other)
+
+    def adapt(self, model: Any, ctx: ModelContext) -> Any:
+        from torch import nn
+
+        name, given = self.params.type, self.params.config
+        if name in LENGTHENING and ctx.task.kind.pre_split:
+            raise UserError(
+                f"peft {name} puts virtual tokens before the text: tags no longer belong to the right words"
+            )
+        filled: dict[str, Any] = {"modules_to_save": saved_modules(model, ctx)}
+        if name == "LN_TUNING":
+            filled["target_modules"] = targets(model, ctx, nn.LayerNorm)
+        else:
+            filled["target_modules"] = linear_targets(model, ctx)
+        if "feedforward_modules" in _settings(name) and "target_modules" not in given:
+            filled["feedforward_modules"] = [layer.feed_forward for layer in find_layers(model)]
+        settings = {key: value for key, value in filled.items() if key in _settings(name)}
+        try:
+            config = _config_class(name)(**{**settings, **given})
+        except (ValueError, TypeError) as error:
+            raise UserError(f"peft {name}: {str(error).splitlines()[0]}") from error
+        return wrap(model, config, ctx)
+
+
+def _config_class(name: str) -> Any:
+    """PEFT's configuration class for a method. Raises UserError, with 'did you mean', for an unknown one."""
+    from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    classes = {key.value: value for key, value in PEFT_TYPE_TO_CONFIG_MAPPING.items() if key.value not in REFUSED}
+    if name in REFUSED:
+        raise UserError(f"peft {name} cannot be used: {REFUSED[name]}")
+    if name not in classes:
+        raise UserError(f"peft has no method {name!r}: {did_you_mean(name, classes)}")
+    return classes[name]
+
+
+def _settings(name: str) -> set[str]:
+    """Names of a method's settings."""
+    return {field.name for field in dataclasses.fields(_config_class(name)) if field.name not in FILLED}

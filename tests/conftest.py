@@ -146,3 +146,20 @@ def xrobust(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return command
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_data: Path) -> Path:
+    """The folder of a complete run (pos, vanilla, three languages). Shared by tests: copy it to change it."""
+    from xrobust import RunSpec, run
+
+    output = tmp_path_factory.mktemp("finished")
+    spec = RunSpec(
+        task="pos",
+        model=str(tiny_model),
+        data_dir=tiny_data,
+        output=output,
+        training={"epochs": 2, "learning_rate": 5e-3},
+    )
+    result = run(spec)
+    return output / "pos" / "vanilla" / result.run_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer._click.exceptions import ClickException
@@ -37,6 +37,9 @@ app.command("show")(show_command)
 app.command("schema")(schema_command)
 
 
+INTERRUPTED = 130
+
+
 def _version(value: bool) -> None:
     if value:
         from xrobust import __version__
@@ -54,7 +57,7 @@ def _callback(
     pass
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """Prints one line to standard error and ends the process."""
     print(f"xrobust: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
@@ -75,8 +78,6 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"{error.format_message()} (xrobust --help)", 2)
     except RunError as error:
         fail(str(error), 1)
-    except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted; the same command goes on from the last checkpoint", 130)
     except BrokenPipeError:  # `xrobust list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -84,5 +85,6 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("XROBUST_TRACEBACK"):
             raise
         fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
-    else:
-        sys.exit(code if isinstance(code, int) else 0)
+    if code == INTERRUPTED:  # typer turns Ctrl-C into this code
+        fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,20 +44,66 @@ def launched() -> bool:
 def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
     """Runs `python -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
 
+    What torchrun does on one machine, without its traceback for every process that fails: one line is what a user gets.
     On a machine without a GPU the processes talk over gloo.
     """
     import torch
 
-    environment = dict(os.environ)
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    shared |= {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
     if not torch.cuda.is_available():
-        environment["ACCELERATE_USE_CPU"] = "true"
-        threads = max(1, (os.cpu_count() or 1) // num_processes)
-        environment.setdefault("OMP_NUM_THREADS", str(threads))
-    command = [
-        sys.executable,
-        *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)),
-        *("--log-level", "ERROR"),
-        *("-m", "xrobust"),
-        *arguments,
-    ]
-    return subprocess.run(command, env=environment, check=False).returncode
+        shared["ACCELERATE_USE_CPU"] = "true"
+        shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
+    command = [sys.executable, "-m", "xrobust", *arguments]
+    with contextlib.ExitStack() as stack:
+        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, num_processes)]
+        processes = [
+            subprocess.Popen(
+                command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stderr=error, stdout=None
+            )
+            for rank, error in enumerate([None, *errors])
+        ]
+        try:
+            failed = _first_failure(processes)
+        except KeyboardInterrupt:  # which the terminal sent to all of them
+            for process in processes:
+                process.wait()
+            return 130
+        if failed is None:
+            return 0
+        for process in processes:
+            _end(process)
+        if failed > 0 and processes[0].returncode < 0:
+            # The main process was only waiting: what happened is in the words of the one that failed.
+            errors[failed - 1].seek(0)
+            lines = errors[failed - 1].read().strip().splitlines()
+            print(f"process {failed}: {lines[-1] if lines else 'ended without a word'}", file=sys.stderr)
+        return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
+
+
+def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Waits until all have ended well (None) or one has not (its rank)."""
+    while True:
+        for rank, process in enumerate(processes):
+            if process.poll():
+                return rank
+        running = [process for process in processes if process.poll() is None]
+        if not running:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running[0].wait(timeout=0.2)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Lets a process that fails for the same reason say so; ends one that waits for the others in vain."""
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -49,20 +49,7 @@ class Plugins:
 
     def record(self, group: Group, name: str) -> PluginRecord:
         """What `name` (short, or `distribution/name`) stands for. Raises UserError where it is unknown or ambiguous."""
-        found = self._found(group)
-        distribution, _, short = name.rpartition("/")
-        matches = [r for r in found if r.name == short]
-        if distribution:
-            matches = [r for r in matches if canonical(r.distribution) == canonical(distribution)]
-        else:
-            matches = [r for r in matches if r.distribution == CORE] or matches
-        if not matches:
-            known = [r.qualified if distribution else r.name for r in found]
-            raise UserError(f"unknown {group[:-1]} {name!r}: {did_you_mean(name, known)}")
-        if len(matches) > 1:
-            choices = " or ".join(repr(r.qualified) for r in matches)
-            raise UserError(f"{group[:-1]} {name!r} is in {len(matches)} distributions: ask for {choices}")
-        return self._complete(matches[0])
+        return self._complete(self._resolve(group, name))
 
     @overload
     def load(self, group: Literal["tasks"], name: str) -> type[Task]: ...
@@ -73,7 +60,7 @@ class Plugins:
 
     def load(self, group: Group, name: str) -> type:
         """The class that `name` stands for; imports that one alone. Raises UserError where it cannot be used."""
-        record = self.record(group, name)
+        record = self._resolve(group, name)
         if not self._import(record):
             raise UserError(
                 f"{group[:-1]} {name!r} cannot be used: {self._failures[record.key]} "
@@ -123,6 +110,23 @@ class Plugins:
         """The plugins of a group, as scanned: without what importing finds out, and who else has the name."""
         records = [r for r in (*self._installed, *self._from_files) if r.group == group]
         return sorted(records, key=lambda r: (r.name, r.distribution != CORE, canonical(r.distribution)))
+
+    def _resolve(self, group: Group, name: str) -> PluginRecord:
+        """The record of a name, as scanned."""
+        found = self._found(group)
+        distribution, _, short = name.rpartition("/")
+        matches = [r for r in found if r.name == short]
+        if distribution:
+            matches = [r for r in matches if canonical(r.distribution) == canonical(distribution)]
+        else:
+            matches = [r for r in matches if r.distribution == CORE] or matches
+        if not matches:
+            known = [r.qualified if distribution else r.name for r in found]
+            raise UserError(f"unknown {group[:-1]} {name!r}: {did_you_mean(name, known)}")
+        if len(matches) > 1:
+            choices = " or ".join(repr(r.qualified) for r in matches)
+            raise UserError(f"{group[:-1]} {name!r} is in {len(matches)} distributions: ask for {choices}")
+        return matches[0]
 
     def _complete(self, record: PluginRecord) -> PluginRecord:
         """The record with what is known by now: the summary, why it cannot be used, or who else has its name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -55,4 +54,6 @@ def _describe(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tupl
 
 def _value(value: Any) -> str:
     """A value as `--set` takes it."""
-    return value if isinstance(value, str) and value else json.dumps(value, default=str, ensure_ascii=False)
+    from pydantic_core import to_json
+
+    return value if isinstance(value, str) and value else to_json(value, fallback=str).decode()

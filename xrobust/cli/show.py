@@ -42,9 +42,12 @@ def show_command(
     elif what == "method":
         _print_facts(_method_facts(cls))
         print()
-        _print_params(cls.Params, setting=f"--set method.{record.name}.")
+        _print_params(cls.Params)
         for line in _task_defaults(cls, plugins):
             print(line)
+        if cls.Params.model_fields:
+            field = next(iter(cls.Params.model_fields))
+            print(f"\nset with --set method.{name}.{field}=VALUE, or method.{field} where no other part has one")
     else:
         _print_facts(_perturbation_facts(cls))
         print()
@@ -104,24 +107,22 @@ def _perturbation_facts(perturbation: type[Perturbation]) -> Iterator[tuple[str,
     yield "citation", perturbation.info.citation
 
 
-def _print_params(params: type[Params], setting: str = "") -> None:
-    """The table of parameters, and how to set one."""
+def _print_params(params: type[Params]) -> None:
     from xrobust.cli.parameters import parameters
 
     rows = parameters(params)
     if not rows:
         print("no parameters")
-        return
-    print_table(("parameter", "type", "default", "bounds", "what it is"), rows)
-    if setting:
-        name = setting.rpartition(".")[0].rpartition(".")[2]
-        print(f"\nset one with {setting}{rows[0][0]}=VALUE (method.{rows[0][0]} serves while only {name} has it)")
+    else:
+        print_table(("parameter", "type", "default", "bounds", "what it is"), rows)
 
 
 def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
-    """The defaults that a method has for built-in tasks in particular, one line a task."""
+    """The defaults that a method changes for built-in tasks, one line a task."""
+    fields = method.Params.model_fields
     for record in plugins.records("tasks"):
         if record.distribution == CORE and record.usable_as:
             defaults = method.defaults(plugins.load("tasks", record.qualified)())
-            if defaults:
-                yield f"default for {record.name}: {', '.join(f'{key}={value}' for key, value in defaults.items())}"
+            changed = [f"{key}={value}" for key, value in defaults.items() if value != fields[key].default]
+            if changed:
+                yield f"default for {record.name}: {', '.join(changed)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.task import Example
+from xrobust.errors import UserError
 from xrobust.kinds.sequence_classification import chunks
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class TokenClassification(Kind):
         stop = len(mask) - mask[::-1].index(0)
         prefix, suffix = probe["input_ids"][:start], probe["input_ids"][stop:]
         room = max_length - len(prefix) - len(suffix)
+        if room < 1:
+            special = len(prefix) + len(suffix)
+            raise UserError(f"max_length {max_length} leaves no room for a token beside the {special} special ones")
 
         builder = EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=True)
 

@@ -146,6 +146,8 @@ def test_a_users_own_text_may_lack_labels(file: Path) -> None:
     assert tsv.read(file, Pairs(), labels_optional=True) == [{"text": "a", "text_pair": "b", "label": "yes"}]
     write(file, "the\ncat\n\nruns\n")
     assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the", "cat"]}, {"tokens": ["runs"]}]
+    write(file, "the\n\u3000\n\n")  # blanks alone are a token; only a line without anything ends a sentence
+    assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the", "\u3000"]}]
     write(file, "\nthe\tX\n")
     assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the"], "tags": ["X"]}]
 

@@ -54,6 +54,6 @@ def _describe(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tupl
 
 def _value(value: Any) -> str:
     """A value as `--set` takes it."""
-    from pydantic_core import to_json
+    from pydantic import TypeAdapter
 
-    return value if isinstance(value, str) and value else to_json(value, fallback=str).decode()
+    return value if isinstance(value, str) and value else TypeAdapter(Any).dump_json(value).decode()

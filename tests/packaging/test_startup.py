@@ -1,0 +1,81 @@
+"""What the quick commands do not import. No clock: what is imported is what takes the time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "huggingface_hub",
+    "numpy",
+    "pandas",
+    "peft",
+    "pyarrow",
+    "safetensors",
+    "scipy",
+    "seqeval",
+    "sklearn",
+    "tokenizers",
+    "torch",
+    "transformers",
+}
+
+REPORT = "; print('\\n'.join(sys.modules), file=sys.stderr)"
+
+
+def imported(program: str, *arguments: str) -> set[str]:
+    """The top-level modules that a program ends with."""
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+COMMAND = f"""
+import sys
+from xrobust.cli.main import main
+try:
+    main(sys.argv[1:])
+finally:
+    pass{REPORT}
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--help",
+        "--version",
+        "run --help",
+        "eval --help",
+        "predict --help",
+        "list",
+        "list methods --json",
+        "list plugins",
+        "show method rs_aug",
+        "show method lora",
+    ],
+)
+def test_quick_commands_import_nothing_heavy(arguments: str):
+    modules = imported(COMMAND, *arguments.split())
+    assert "xrobust" in modules
+    assert not modules & HEAVY
+
+
+def test_the_library_imports_nothing_heavy():
+    modules = imported(f"import sys, xrobust, xrobust.contracts, xrobust.kinds, xrobust.noise, xrobust.plugins{REPORT}")
+    assert not modules & HEAVY
+
+
+def test_listing_needs_neither_rich_nor_pluggy_where_nothing_is_drawn():
+    assert not imported(COMMAND, "list") & {"rich", "pluggy"}

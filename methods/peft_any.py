@@ -16,9 +16,13 @@ from .training import two_adapt
 
 FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
 """Fields of PEFT's configurations that are not the user's to set."""
-REFUSED = {"ADALORA": "it has to be told of every step, which only its own trainer does"}
-LENGTHENING = ("PROMPT_TUNING", "P_TUNING", "MULTITASK_PROMPT_TUNING")
-"""Types that put virtual tokens before the text, in the output as well."""
+REFUSED = {
+    "ADALORA": "it has to be told of every step, which only its own trainer does",
+    "POLY": "it wants a task number with every input",
+    "SHADOW": "it does not go with encoders",
+    "TRAINABLE_TOKENS": "it trains new tokens, and there are none",
+    "XLORA": "it mixes adapters trained before, and there are none",
+}
 
 
 class PeftAny(Method):
@@ -60,10 +64,6 @@ class PeftAny(Method):
         from torch import nn
 
         name, given = self.params.type, self.params.config
-        if name in LENGTHENING and ctx.task.kind.pre_split:
-            raise UserError(
-                f"peft {name} puts virtual tokens before the text: tags no longer belong to the right words"
-            )
         filled: dict[str, Any] = {"modules_to_save": saved_modules(model, ctx)}
         if name == "LN_TUNING":
             filled["target_modules"] = targets(model, ctx, nn.LayerNorm)

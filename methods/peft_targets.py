@@ -15,6 +15,8 @@ TASK_TYPES = {"sequence_classification": "SEQ_CLS", "token_classification": "TOK
 """Kind of task -> PEFT's name for it, which lets the `AutoPeftModelFor...` classes load what was saved."""
 HEADS = ("classifier", "score")
 """Modules that PEFT trains and saves whole for these task types, whether they are new or not."""
+TRIED = 4
+"""Tokens in the input that a wrapped model is tried on."""
 
 
 def saved_modules(model: Any, ctx: ModelContext) -> list[str]:
@@ -54,17 +56,34 @@ def _ends_in(name: str, suffix: str) -> bool:
 
 
 def wrap(model: Any, config: Any, ctx: ModelContext) -> Any:
-    """The model in PEFT's hands. What it refuses becomes a UserError."""
+    """The model in PEFT's hands, tried on one input. What PEFT refuses becomes a UserError."""
     from peft import get_peft_model
 
     kind, name = ctx.task.kind.name, config.peft_type.value
     config.task_type = TASK_TYPES.get(kind)
-    # Saved with the weights, so that PEFT alone finds the very base model again.
-    config.revision = getattr(model.config, "_commit_hash", None)
     try:
         with seeded(ctx.seed, f"peft {name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return get_peft_model(model, config)
+            wrapped = get_peft_model(model, config)
+            rows = _try(wrapped, choices=ctx.task.kind.auto_class == "AutoModelForMultipleChoice")
     except (ValueError, TypeError, AttributeError, RuntimeError, KeyError, NotImplementedError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise UserError(f"peft cannot apply {name} to {type(model).__name__}: {reason}") from error
+    if ctx.task.kind.pre_split and rows != TRIED:
+        raise UserError(f"peft {name} puts virtual tokens before the text: tags would no longer belong to their words")
+    return wrapped
+
+
+def _try(model: Any, choices: bool) -> int:
+    """One pass over a few tokens; the length of the output's second dimension.
+
+    Some methods of PEFT find out only then that they do not go with an architecture.
+    """
+    import torch
+
+    ids = torch.ones((1, 2, TRIED) if choices else (1, TRIED), dtype=torch.long)
+    training = model.training
+    with torch.no_grad():
+        logits = model.eval()(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    model.train(training)
+    return int(logits.shape[1])

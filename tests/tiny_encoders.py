@@ -145,6 +145,8 @@ def tokenizer(architecture: str) -> Any:
         sep_token=eos,
         mask_token=mask,
         model_max_length=POSITIONS,
+        # Token types for all, as many tokenizers on the hub have them: some of these models take none.
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
 
 
@@ -156,7 +158,11 @@ def checkpoint(architecture: str) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = transformers.AutoModelForMaskedLM.from_config(config(architecture, len(pieces)))
-    model.save_pretrained(folder)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder)
+    finally:
+        transformers.utils.logging.enable_progress_bar()
     pieces.save_pretrained(folder)
     return folder
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import constants
 from huggingface_hub import errors as hub
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -95,8 +96,9 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
                 # A head of another size (a model already tuned on some task) is replaced like one that is missing.
                 ignore_mismatched_sizes=True,
             )
-        except (OSError, ValueError, RuntimeError) as error:
+        except Exception as error:  # each file format has errors of its own for a damaged file
             raise UserError(f"model {path_or_id!r}: its weights cannot be loaded: {_first_line(error)}") from error
+    model.config._commit_hash = description.revision
     mismatched = {key for key, *_ in info["mismatched_keys"]}
     new_modules = _outermost_new(model, set(info["missing_keys"]) | mismatched)
     embeddings = model.get_input_embeddings()
@@ -200,11 +202,8 @@ def _config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[
         except hub.RevisionNotFoundError as error:
             raise UserError(f"{what} has no revision {revision!r} on the hub") from error
         except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled) as error:
-            why = (
-                "is not in the cache of this machine"
-                if offline
-                else "is not in the cache and the hub cannot be reached"
-            )
+            told = offline or constants.HF_HUB_OFFLINE
+            why = "is not in the cache of this machine" + ("" if told else " and the hub cannot be reached")
             raise UserError(f"{what} {why}: {advice}") from error
         except hub.EntryNotFoundError as error:
             raise UserError(f"{what} has no config.json on the hub, so it is no transformers model") from error
@@ -362,6 +361,8 @@ def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
     """
     with _quiet():
         if _is_peft(model):
+            for adapter in model.peft_config.values():  # so that PEFT alone finds the very base model again
+                adapter.revision = getattr(model.config, "_commit_hash", None)
             # "auto" would look for the base model's config on the hub; no method of ours resizes the embeddings.
             model.save_pretrained(folder, save_embedding_layers=False)
         elif _is_stock(model):

@@ -17,8 +17,9 @@ ARGS ?=
 
 .PHONY: test lint demo demo-inputs clean
 
+# Two at a time, one thread each: most of the time goes into runs in processes of their own.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

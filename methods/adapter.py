@@ -23,10 +23,10 @@ class Adapter(Method):
     network; the layers' normalisations are trained too. placement=pfeiffer (Pfeiffer et al., EACL 2021, the
     configuration that their search found): one after the feed-forward network.
 
-    Weights start from a normal distribution with standard deviation 0.01 cut at two standard deviations (Houlsby et
-    al., section 3.6), so that the model starts close to the pre-trained one. Ours: the Pfeiffer adapter too sits before
+    Weights start from a normal distribution with standard deviation 0.001, cut at two, and biases from zero, as in
+    Houlsby's released code: the model starts close to the pre-trained one. Ours: the Pfeiffer adapter too sits before
     the residual connection, where the original has it behind; an adapter comes before the sub-layer's dropout; new
-    modules (the head, a pooler) are always trained. Wants a learning rate near 1e-4 for large encoders.
+    modules (the head, a pooler) are always trained. Wants a learning rate well above that of full fine-tuning.
 
     Works on any encoder of transformers whose layers are attention followed by a feed-forward network: adapters are
     children of the projections, called by a forward hook.
@@ -85,7 +85,7 @@ def _bottleneck(hidden: int, size: int, activation: str) -> Any:
 
     down, up = nn.Linear(hidden, size), nn.Linear(size, hidden)
     for linear in (down, up):
-        nn.init.trunc_normal_(linear.weight, std=0.01, a=-0.02, b=0.02)
+        nn.init.trunc_normal_(linear.weight, std=0.001, a=-0.002, b=0.002)
         nn.init.zeros_(linear.bias)
     return nn.Sequential(down, getattr(nn, activation)(), up)
 

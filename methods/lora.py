@@ -15,11 +15,11 @@ from .training import two_adapt
 class Lora(Method):
     """Low-rank adaptation: W <- W + (alpha / rank) B A, with W frozen, B A of rank `rank`, B zero at the start.
 
-    Hu et al. (ICLR 2022), section 4.1, by way of the PEFT library. The paper adapts the query and value projections of
-    RoBERTa at rank 8 (its table 9); here every pre-trained Linear module is adapted unless `targets` names some, which
-    needs no knowledge of the architecture (and follows Dettmers et al., NeurIPS 2023, section 4). The modules that
-    the checkpoint had no weights for (the head, often a pooler) are trained and saved whole. The values of `alpha` and
-    `dropout` are ours. Wants a learning rate of 2e-4 to 5e-4 for large encoders.
+    Hu et al. (ICLR 2022), section 4.1, by way of the PEFT library. The paper adapts the query and value projections
+    (`targets=[query,value]` for BERT and XLM-R); here every pre-trained Linear module is adapted unless `targets` names
+    some, which needs no knowledge of the architecture and follows Dettmers et al. (NeurIPS 2023). The modules that the
+    checkpoint had no weights for (the head, often a pooler) are trained and saved whole. The default values are ours.
+    Wants a learning rate about ten times that of full fine-tuning.
     """
 
     info = MethodInfo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from xrobust.contracts import Method, MethodInfo, ModelContext
 from xrobust.errors import UserError, did_you_mean
@@ -41,10 +41,15 @@ class PeftAny(Method):
     )
 
     class Params(Method.Params):
-        type: str = Field(default="IA3", description="PEFT's name of the method")
+        type: str = Field(default="IA3", description="PEFT's name of the method, in any case")
         config: dict[str, Any] = Field(
             default_factory=dict, description="settings of the method: the arguments of PEFT's configuration class"
         )
+
+        @field_validator("type")
+        @classmethod
+        def _as_peft_spells_it(cls, value: str) -> str:
+            return value.upper().replace("-", "_")
 
         @model_validator(mode="after")
         def _known(self) -> PeftAny.Params:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,16 +168,15 @@ def checkpoint(architecture: str) -> Path:
     return folder
 
 
-def batch(task: Task, tokenizer: Any, embedding_dim: int = HIDDEN, seed: int = 0, items: Any = None) -> Batch:
-    """The task's tiny examples as one micro-batch."""
-    encoded = task.kind.encode(EXAMPLES[task.info.name], tokenizer, POSITIONS - 2)
-    chosen = range(len(encoded)) if items is None else items
-    arrays = encoded.collate(list(chosen), tokenizer.pad_token_id)
+def batch(task: Task, tokenizer: Any, examples: Iterable[Any] | None = None) -> Batch:
+    """Examples, the task's tiny ones by default, as one micro-batch."""
+    encoded = task.kind.encode(EXAMPLES[task.info.name] if examples is None else examples, tokenizer, POSITIONS - 2)
+    arrays = encoded.collate(range(len(encoded)), tokenizer.pad_token_id)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     return Batch(
         labels=tensors.pop("labels"),
         noise_mask=tensors.pop("noise_mask").float().unsqueeze(-1),
         inputs=tensors,
-        generator=torch.Generator().manual_seed(seed),
-        embedding_dim=embedding_dim,
+        generator=torch.Generator().manual_seed(0),
+        embedding_dim=HIDDEN,
     )

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from xrobust.contracts import Method
-from xrobust.contracts.method import keyed_random
+from xrobust.contracts import Method, keyed_random
 
 
 def two_adapt(method: Method, other: Method) -> str | None:

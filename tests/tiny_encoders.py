@@ -37,7 +37,7 @@ class TinyTokenTask(Task):
     kind = TokenClassification(("O", "X", "Y"))
     metrics = ("accuracy",)
     recipe = Recipe(epochs=1, learning_rate=1e-2, select_every=None)
-    columns = ("token", "tag")
+    columns = ("tokens", "tags")
 
 
 class TinyChoiceTask(Task):

@@ -63,7 +63,7 @@ class Encoded:
         rows = [item * self.group + k for item in items for k in range(self.group)]
         spans = [(int(self.offsets[r]), int(self.offsets[r + 1])) for r in rows]
         shape = (len(rows), max(end - start for start, end in spans))
-        batch = {
+        batch: dict[str, np.ndarray] = {
             "input_ids": np.full(shape, pad_id, dtype=np.int64),
             "attention_mask": np.zeros(shape, dtype=np.int64),
             "noise_mask": np.zeros(shape, dtype=np.int64),

@@ -84,7 +84,7 @@ def out_of_range(plan: Plan, result: RunResult) -> list[str]:
         values = [
             r.value for r in result.scores if r.metric == expected.metric and r.language in plan.task.info.languages
         ]
-        if expected.model != plan.request.model or not values:
+        if _name(expected.model) != _name(plan.request.model) or not values:
             continue
         average = sum(values) / len(values)
         if not expected.low <= average <= expected.high:
@@ -93,3 +93,8 @@ def out_of_range(plan: Plan, result: RunResult) -> list[str]:
                 f"{100 * expected.low:.1f}-{100 * expected.high:.1f} ({expected.source})"
             )
     return warnings
+
+
+def _name(model: str) -> str:
+    """The last part of a hub id: `bert-base-multilingual-cased` is also found as `google-bert/...`."""
+    return model.rpartition("/")[2]

@@ -155,7 +155,7 @@ class Score:
 def score(name: str, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
     """Scores with 95% intervals: one for each output of the metric.
 
-    The percentile bootstrap of Efron & Tibshirani (1993, chapter 13): 1,000 draws of n examples with replacement, seed 0.
+    The percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 1,000 draws of n examples with replacement, seed 0.
     Raises UserError for an unknown metric and ValueError where the two differ in length or nothing is there to score.
     """
     scorer = metric(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from xrobust.contracts.method import Params
+from xrobust.contracts import Parameters
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Norm = Literal["l2", "linf"]
 
 
-class BallParams(Params):
+class BallParams(Parameters):
     """The parameters of a ball, to inherit from in a method's `Params`."""
 
     epsilon: float = Field(gt=0, description="radius of the ball around each token's input embedding")

@@ -130,14 +130,17 @@ def _trained(
     result.model.parameters = sum(p.numel() for p in parameters)
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
     training_set = TrainingSet(plan, encoder.tokenizer)
-    observers.call("phase_started", name="encode", total=len(training_set.augmented(0)))
+    examples = len(training_set.augmented(0))
+    steps = total_steps(examples, spec.training)
+    observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
+    observers.call("phase_started", name="encode", total=examples)
     dev = kind.encode(plan.dev, encoder.tokenizer, spec.training.max_length)
     metric = plan.task.metrics[0]
     job = Job(
         model=model,
         objective=objective,
         encoded=training_set.encoded,
-        examples=len(training_set.augmented(0)),
+        examples=examples,
         score_dev=lambda m: main_metric(plan.task, m, dev, plan.dev, accelerate, encoder.tokenizer.pad_token_id),
         settings=spec.training,
         seed=request.seed,
@@ -147,8 +150,6 @@ def _trained(
         checkpoints=Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all"),
         metric=metric,
     )
-    steps = total_steps(job.examples, spec.training)
-    observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="train", total=steps)
     progress = Trainer(job, accelerate, observers).run()
     result.training = TrainingSection(

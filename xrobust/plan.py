@@ -1,4 +1,4 @@
-"""From what a user asks for to a run that can begin: everything that can be wrong is found here, and nothing is written."""
+"""From what a user asks for to a run that can begin: what can be wrong is found here, and nothing is written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xrobust.composition import compose
 from xrobust.contracts import Example, Method, Source, Split, Task
-from xrobust.data import fingerprint, open_source
+from xrobust.data import checked, fingerprint, open_source
 from xrobust.errors import UserError, did_you_mean
 from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows
@@ -80,7 +80,9 @@ def prepare(request: RunSpec) -> Plan:
     used += [load_split(task, source, "test", code, request.limit)[1] for code in languages]
 
     identity = model_identity(request.model, request.model_revision, request.offline)
-    model = {k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)}
+    model: dict[str, str | None] = {
+        k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)
+    }
     spec = Spec(
         train=TrainSpec(
             task=request.task,
@@ -106,8 +108,7 @@ def load_split(
     examples = task.load(split, language, source)
     if limit is not None:
         examples = examples[:limit]
-    if not examples:
-        raise UserError(f"{task.info.name} {split} {language}: no examples")
+    checked(task, examples, f"{task.info.name} {split} {language}")
     rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples))
     return examples, rows
 

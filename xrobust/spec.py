@@ -152,7 +152,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
-    """`cls(**values)`, with pydantic's complaint turned into one line. `where` is the prefix of the keys in messages."""
+    """`cls(**values)`, with pydantic's complaint as one line. `where` is the prefix of the keys in messages."""
     try:
         return cls(**values)
     except ValidationError as error:

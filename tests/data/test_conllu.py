@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xrobust_tasks.pos import Pos
 
 from xrobust.data import conllu
 from xrobust.errors import UserError
+from xrobust_tasks.pos import Pos
 
 UPOS = sorted(conllu.UPOS)
 FORM = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n"), min_size=1)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from xrobust_tasks.pos import Pos
-from xrobust_tasks.xnli import Xnli
 
 from xrobust.contracts import Task
 from xrobust.data import checked, fingerprint
 from xrobust.errors import UserError
+from xrobust_tasks.pos import Pos
+from xrobust_tasks.xnli import Xnli
 
 GOOD = {"id": "0", "text": "a", "text_pair": "b", "label": "neutral"}
 

@@ -20,12 +20,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from hub_server import Hub
+
+from xrobust.contracts import Task
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 from xrobust_tasks.xnli import Xnli
-
-from xrobust.contracts import Task
 
 CLIENT = """
 import json, sys

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from xrobust_tasks.pawsx import PawsX
-from xrobust_tasks.pos import Pos
-from xrobust_tasks.wikiann import WikiAnn
-from xrobust_tasks.xnli import Xnli
 
 from xrobust.data import open_source
 from xrobust.data.local import LocalSource
 from xrobust.errors import UserError
+from xrobust_tasks.pawsx import PawsX
+from xrobust_tasks.pos import Pos
+from xrobust_tasks.wikiann import WikiAnn
+from xrobust_tasks.xnli import Xnli
 
 WORD = "# sent_id = s1\n1\t{}\t_\tNOUN\t_\t_\t_\t_\t_\t_\n\n"
 

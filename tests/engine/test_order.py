@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xrobust.encoded import EncodedBuilder
 from xrobust.engine.order import epoch_batches, steps_per_epoch
 from xrobust.engine.predict import BATCH_PIECES, evaluation_batches
-from xrobust.encoded import EncodedBuilder
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))

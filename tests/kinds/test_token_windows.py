@@ -175,9 +175,8 @@ def real_tokenizer(request: pytest.FixtureRequest) -> Any:
 
 
 def test_real_sentences_with_real_vocabularies(real_tokenizer: Any, real_data: Path) -> None:
-    from xrobust_tasks.pos import Pos
-
     from xrobust.data.local import LocalSource
+    from xrobust_tasks.pos import Pos
 
     source = LocalSource(real_data)
     rows = [e for language in ("en", "zh", "th", "ar", "yo") for e in Pos().load("test", language, source)[:40]]

@@ -11,6 +11,10 @@ import torch
 import transformers
 from pydantic import ValidationError
 from tiny_encoders import ARCHITECTURES, HIDDEN, TinySequenceTask, TinyTokenTask, batch, checkpoint
+
+from xrobust import UserError
+from xrobust.contracts import Method, ModelContext
+from xrobust.engine.model import load_encoder
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.lora import Lora
@@ -19,10 +23,6 @@ from xrobust_methods.rs_aug import RsAug
 from xrobust_methods.rs_random import RsRandom
 from xrobust_methods.sublayers import find_layers
 from xrobust_methods.vanilla import Vanilla
-
-from xrobust import UserError
-from xrobust.contracts import Method, ModelContext
-from xrobust.engine.model import load_encoder
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 FEW: dict[str, Method] = {

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-import xrobust_methods
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import xrobust_methods
 from xrobust.noise import BallParams, Norm, gaussian, project, steepest, uniform_in_ball
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")

@@ -11,13 +11,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 from tiny_encoders import TinySequenceTask, TinyTokenTask, batch, checkpoint
-from xrobust_methods.adversarial import Adversarial
-from xrobust_methods.rs_random import RsRandom
 
 from xrobust.contracts import Batch, Forward, Method, ModelContext, Objective, Output
 from xrobust.engine.forward import ModelForward
 from xrobust.engine.model import load_encoder
 from xrobust.noise import Norm
+from xrobust_methods.adversarial import Adversarial
+from xrobust_methods.rs_random import RsRandom
 
 ROWS, LENGTH, DIM = 2, 3, 5
 UNIT = 2.0

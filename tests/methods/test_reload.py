@@ -26,6 +26,12 @@ from tiny_encoders import (
     batch,
     checkpoint,
 )
+
+from xrobust import UserError, load_model
+from xrobust.contracts import Batch, DataContext, Forward, Method, ModelContext, Objective, Task
+from xrobust.engine.forward import ModelForward
+from xrobust.engine.model import load_encoder, load_trained, model_identity, save_model
+from xrobust.plugins import Plugins
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.lora import Lora
@@ -33,12 +39,6 @@ from xrobust_methods.peft_any import PeftAny
 from xrobust_methods.rs_aug import RsAug
 from xrobust_methods.rs_random import RsRandom
 from xrobust_methods.vanilla import Vanilla
-
-from xrobust import UserError, load_model
-from xrobust.contracts import Batch, DataContext, Forward, Method, ModelContext, Objective, Task
-from xrobust.engine.forward import ModelForward
-from xrobust.engine.model import load_encoder, load_trained, model_identity, save_model
-from xrobust.plugins import Plugins
 
 SEED = 3
 WORDS = {"fox": ["dog", "cat"], "the": ["a"], "why": ["who"]}

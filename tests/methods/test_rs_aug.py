@@ -16,12 +16,12 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 from tiny_encoders import TinyChoiceTask, TinySequenceTask, TinyTokenTask
-from xrobust_methods import neighbors
-from xrobust_methods.rs_aug import RsAug
 
 from xrobust.contracts import DataContext, Example, Task
 from xrobust.errors import UserError
 from xrobust.plugins import Plugins
+from xrobust_methods import neighbors
+from xrobust_methods.rs_aug import RsAug
 
 TABLE = {
     "good": ["fine", "nice"],

@@ -94,7 +94,7 @@ def test_a_perturbation_from_a_file(capsys: pytest.CaptureFixture[str], tmp_path
     path.write_text(
         "from pydantic import Field\n"
         "from xrobust.contracts import Perturbation, PerturbationInfo\n"
-        "from xrobust.contracts.method import Params as Base\n"
+        "from xrobust.contracts import Parameters as Base\n"
         "class Shout(Perturbation):\n"
         "    info = PerturbationInfo('shout', 'capitals', kinds=('token_classification',), citation='nobody')\n"
         "    class Params(Base):\n"

@@ -10,14 +10,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+
 import xrobust_tasks
+from xrobust.contracts import Example, Split, Task
+from xrobust.data import conllu
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 from xrobust_tasks.xnli import Xnli
-
-from xrobust.contracts import Example, Split, Task
-from xrobust.data import conllu
 
 TASKS = [PawsX(), Xnli(), WikiAnn(), Pos()]
 

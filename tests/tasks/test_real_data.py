@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from xrobust_tasks.pawsx import PawsX
-from xrobust_tasks.pos import Pos
-from xrobust_tasks.wikiann import WikiAnn
-from xrobust_tasks.xnli import Xnli
 
 from xrobust.contracts import Split, Task
 from xrobust.data import checked
 from xrobust.data.local import LocalSource
+from xrobust_tasks.pawsx import PawsX
+from xrobust_tasks.pos import Pos
+from xrobust_tasks.wikiann import WikiAnn
+from xrobust_tasks.xnli import Xnli
 
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 

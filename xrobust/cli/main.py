@@ -8,7 +8,6 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer._click.exceptions import ClickException
 
 from xrobust.cli.eval import eval_command
 from xrobust.cli.list import list_command
@@ -74,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         code: Any = app(args=given, prog_name="xrobust", standalone_mode=False)
     except UserError as error:
         fail(str(error), 2)
-    except ClickException as error:
+    except typer.TyperException as error:
         fail(f"{error.format_message()} (xrobust --help)", 2)
     except RunError as error:
         fail(str(error), 1)

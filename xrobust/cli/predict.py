@@ -13,8 +13,8 @@ def predict_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Text: one example a line, columns with tabs (sentence1 TAB sentence2 for a pair task); for tagging one "
-            "token a line, an empty line after each sentence."
+            help="Text: one example a line, columns with tabs (sentence1 TAB sentence2 for a pair task); for tagging "
+            "one token a line, an empty line after each sentence."
         ),
     ],
     output: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,10 +61,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     except yaml.YAMLError:
         value = raw
     if isinstance(value, str):
-        try:  # YAML 1.1 reads 5e-4, which everyone writes, as a string
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 5e-4, which everyone writes, as a string
             value = float(value)
-        except ValueError:
-            pass
     return key.strip(), value
 
 

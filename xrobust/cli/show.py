@@ -15,8 +15,7 @@ from xrobust.errors import UserError, did_you_mean
 from xrobust.plugins import CORE, GROUPS, Group, Plugins
 
 if TYPE_CHECKING:
-    from xrobust.contracts import Method, Perturbation, Task
-    from xrobust.contracts.method import Params
+    from xrobust.contracts import Method, Parameters, Perturbation, Task
 
 WHAT = tuple(group.removesuffix("s") for group in GROUPS)
 
@@ -107,7 +106,7 @@ def _perturbation_facts(perturbation: type[Perturbation]) -> Iterator[tuple[str,
     yield "citation", perturbation.info.citation
 
 
-def _print_params(params: type[Params]) -> None:
+def _print_params(params: type[Parameters]) -> None:
     from xrobust.cli.parameters import parameters
 
     rows = parameters(params)

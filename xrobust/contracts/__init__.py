@@ -10,7 +10,9 @@ from xrobust.contracts.method import (
     ModelContext,
     Objective,
     Output,
+    Parameters,
     Stage,
+    keyed_random,
 )
 from xrobust.contracts.perturbation import Perturbation, PerturbationInfo
 from xrobust.contracts.task import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
@@ -28,6 +30,7 @@ __all__ = [
     "ModelContext",
     "Objective",
     "Output",
+    "Parameters",
     "Perturbation",
     "PerturbationInfo",
     "Prediction",
@@ -37,4 +40,5 @@ __all__ = [
     "Stage",
     "Task",
     "TaskInfo",
+    "keyed_random",
 ]

@@ -35,7 +35,7 @@ class Kind(ABC):
     labels: tuple[str, ...]
     """The label set, in the order of the model's outputs."""
     text_columns: tuple[str, ...]
-    """Canonical columns that hold text: a string, or a list of strings. A kind may meet examples without an optional one."""
+    """Canonical columns that hold text: a string, or a list of strings. An example may lack an optional one."""
     gold_column: str
     """Canonical column of the gold label(s)."""
     pre_split: bool = False
@@ -48,7 +48,7 @@ class Kind(ABC):
 
     @abstractmethod
     def problem(self, example: Example) -> str | None:
-        """What is wrong with an example (a label outside the set, lengths that differ), in a few words; None if nothing is."""
+        """What is wrong with an example (a label outside the set, lengths that differ), in a few words, or None."""
 
     @abstractmethod
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:

@@ -124,7 +124,7 @@ class ModelContext:
     """Mean L2 norm of the rows of the *pre-trained* input embedding matrix: the unit of a relative radius."""
 
 
-class Params(BaseModel):
+class Parameters(BaseModel):
     """Base of a method's parameters: validated, and unknown names refused.
 
     Give every field a `Field(description=...)`. A path to a file belongs in a field with `exclude=True`, returned by
@@ -140,7 +140,7 @@ class Method:
 
     info: ClassVar[MethodInfo]
 
-    class Params(Params):
+    class Params(Parameters):
         """No parameters."""
 
     def __init__(self, params: Any) -> None:
@@ -157,7 +157,7 @@ class Method:
         return tuple(stage for stage in STAGES if getattr(cls, stage) is not getattr(Method, stage))
 
     def conflict(self, other: Method) -> str | None:
-        """Why this method cannot be combined with `other` (in a few words), or None. Asked before anything is loaded."""
+        """Why this method cannot be combined with `other`, in a few words, or None. Asked before anything is loaded."""
         return None
 
     def files(self, data_dir: Path | None, offline: bool) -> dict[str, Path]:
@@ -183,6 +183,6 @@ class Method:
     def adapt(self, model: Any, ctx: ModelContext) -> Any:
         """Changes the model before training (new modules, frozen parameters) and returns it.
 
-        Must build the same structure from the same configuration each time: a saved run is reloaded by calling it again.
+        Must build the same structure from the same configuration each time: a saved run is reloaded by another call.
         """
         return model

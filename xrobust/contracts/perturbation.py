@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from xrobust.contracts.method import Params
+from xrobust.contracts.method import Parameters
 from xrobust.contracts.task import Example
 
 
@@ -28,7 +28,7 @@ class Perturbation:
 
     info: ClassVar[PerturbationInfo]
 
-    class Params(Params):
+    class Params(Parameters):
         """No parameters."""
 
     def __init__(self, params: Any) -> None:

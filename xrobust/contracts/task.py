@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "dev", "test"]
 
 Example = Mapping[str, Any]
-"""One row in canonical columns: `id` and those of its kind, for instance `text`, `text_pair`, `label`; or `tokens`, `tags`."""
+"""One row in canonical columns: `id` and those of its kind (`text`, `text_pair`, `label`; or `tokens`, `tags`)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Source(Protocol):
 
 
 class Task:
-    """Base of all tasks. Subclass it, fill the class attributes, name the class in entry-point group `xrobust.tasks`."""
+    """Base of all tasks. Subclass it, fill the class attributes, name it in the entry-point group `xrobust.tasks`."""
 
     info: ClassVar[TaskInfo]
     kind: ClassVar[Kind]

@@ -146,7 +146,7 @@ class Artifact(Section):
 class RunResult(Section):
     """The document."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     group_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Status

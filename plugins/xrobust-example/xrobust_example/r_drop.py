@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from xrobust.contracts import Batch, Forward, Method, MethodInfo, ModelContext, Objective, Output
-from xrobust.contracts.method import Params
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +27,7 @@ class RDrop(Method):
         citation="liang-etal-2021-rdrop",
     )
 
-    class Params(Params):
+    class Params(Method.Params):
         alpha: float = Field(default=1.0, ge=0, description="weight of the divergence between the two passes")
 
     def objective(self, inner: Objective, ctx: ModelContext) -> Objective:

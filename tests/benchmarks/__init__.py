@@ -1,0 +1,1 @@
+"""Slow and measured things: run by hand, never by `make test`."""

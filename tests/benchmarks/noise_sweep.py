@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", default=["wikiann", "pos"])
-    parser.add_argument("--limit", type=int, default=3000)
+    parser.add_argument("--limit", type=int, default=2000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     options = parser.parse_args()
 
@@ -54,7 +54,7 @@ def main() -> None:
                     limit=options.limit,
                     seed=seed,
                     keep_checkpoints="none",
-                    training={"epochs": 3, "learning_rate": 5e-4, "select_every": None},
+                    training={"epochs": 2, "learning_rate": 5e-4},
                 )
                 training = run(spec).training
                 assert training is not None

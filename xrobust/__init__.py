@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xrobust.engine.model import load_model
+    from xrobust.engine.trained import load_model
     from xrobust.errors import RunError, UserError
     from xrobust.hookspecs import hookimpl
     from xrobust.pipeline import run
@@ -28,7 +28,7 @@ _HOME = {
     "RunSpec": "xrobust.spec",
     "UserError": "xrobust.errors",
     "hookimpl": "xrobust.hookspecs",
-    "load_model": "xrobust.engine.model",
+    "load_model": "xrobust.engine.trained",
     "load_predictions": "xrobust.results.store",
     "load_result": "xrobust.results.store",
     "run": "xrobust.pipeline",

@@ -96,7 +96,7 @@ def _trained(
     plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers
 ) -> tuple[Any, Any]:
     """The trained model and its tokenizer: from the folder where training had ended, else trained now."""
-    from xrobust.engine.model import load_model
+    from xrobust.engine.trained import load_model
 
     if result.training is not None:
         if not folder.model.exists():
@@ -108,8 +108,9 @@ def _trained(
         return model.to(accelerate.device), tokenizer
 
     from xrobust.engine.checkpoint import Checkpoints
-    from xrobust.engine.model import load_encoder, save_model
+    from xrobust.engine.pretrained import load_encoder
     from xrobust.engine.train import Job, Trainer, peak_memory, total_steps
+    from xrobust.engine.trained import save_model
     from xrobust.evaluation import main_metric
 
     request, spec, kind = plan.request, plan.spec.train, plan.task.kind
@@ -219,8 +220,8 @@ def evaluate(
 
     `data_dir` is where the run's own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.model import load_model
     from xrobust.engine.processes import accelerator
+    from xrobust.engine.trained import load_model
 
     folder = RunFolder(run if run.is_dir() else run.parent)
     result = load_result(run)

@@ -59,7 +59,8 @@ class Plan:
 
 def prepare(request: RunSpec) -> Plan:
     """Resolves and checks a request: plugins, parameters, data of every language, the model. Raises UserError."""
-    from xrobust.engine.model import check_model, model_identity
+    from xrobust.engine.model_files import model_identity
+    from xrobust.engine.pretrained import check_model
 
     plugins = Plugins(request.plugins)
     task = plugins.load("tasks", request.task)()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.data.tsv import read
-from xrobust.engine.model import load_model
 from xrobust.engine.processes import accelerator
+from xrobust.engine.trained import load_model
 from xrobust.evaluation import predictions
 from xrobust.plugins import Plugins
 from xrobust.results.store import load_result

@@ -31,8 +31,9 @@ from tiny_encoders import (
     tokenizer,
 )
 
-from xrobust.engine import model as models
-from xrobust.engine.model import check_model, load_encoder, load_trainable_state, model_identity, trainable_state
+from xrobust.engine.model_files import model_identity
+from xrobust.engine.pretrained import Encoder, check_model, load_encoder
+from xrobust.engine.trained import load_trainable_state, trainable_state
 from xrobust.errors import UserError
 
 SEQUENCE, TOKEN, CHOICE = TinySequenceTask.kind, TinyTokenTask.kind, TinyChoiceTask.kind
@@ -49,7 +50,7 @@ def copy(tmp_path: Path) -> Callable[[str], Path]:
     return make
 
 
-def load(path: Path | str, kind: Any = SEQUENCE, seed: int = 0) -> models.Encoder:
+def load(path: Path | str, kind: Any = SEQUENCE, seed: int = 0) -> Encoder:
     return load_encoder(kind, str(path), revision=None, seed=seed)
 
 
@@ -350,7 +351,8 @@ def test_hub_models(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     script = """
 import json, sys
-from xrobust.engine.model import *
+from xrobust.engine.model_files import *
+from xrobust.engine.pretrained import *
 from xrobust.kinds import SequenceClassification
 kind = SequenceClassification(("no", "maybe", "yes"))
 def said(*arguments):

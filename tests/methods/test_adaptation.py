@@ -14,7 +14,7 @@ from tiny_encoders import ARCHITECTURES, HIDDEN, TinySequenceTask, TinyTokenTask
 
 from xrobust import UserError
 from xrobust.contracts import Method, ModelContext
-from xrobust.engine.model import load_encoder
+from xrobust.engine.pretrained import load_encoder
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.lora import Lora

@@ -14,7 +14,7 @@ from tiny_encoders import TinySequenceTask, TinyTokenTask, batch, checkpoint
 
 from xrobust.contracts import Batch, Forward, Method, ModelContext, Objective, Output
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.model import load_encoder
+from xrobust.engine.pretrained import load_encoder
 from xrobust.noise import Norm
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.rs_random import RsRandom

@@ -30,7 +30,9 @@ from tiny_encoders import (
 from xrobust import UserError, load_model
 from xrobust.contracts import Batch, DataContext, Forward, Method, ModelContext, Objective, Task
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.model import load_encoder, load_trained, model_identity, save_model
+from xrobust.engine.model_files import model_identity
+from xrobust.engine.pretrained import load_encoder
+from xrobust.engine.trained import load_trained, save_model
 from xrobust.plugins import Plugins
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial

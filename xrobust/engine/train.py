@@ -23,9 +23,9 @@ from xrobust.contracts.method import Batch, Objective
 from xrobust.encoded import Encoded
 from xrobust.engine.checkpoint import Checkpoints
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.model import load_trainable_state, trainable_state
 from xrobust.engine.order import epoch_batches, steps_per_epoch
 from xrobust.engine.seeds import derive
+from xrobust.engine.trained import load_trainable_state, trainable_state
 from xrobust.errors import RunError
 from xrobust.observers import Observers
 from xrobust.spec import TrainingSettings

@@ -1,0 +1,93 @@
+"""Where a pre-trained model is, in a folder or on the hub, and what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from huggingface_hub import constants
+from huggingface_hub import errors as hub
+
+from xrobust.engine.libraries import first_line, quiet
+from xrobust.errors import UserError, did_you_mean
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "*.index.json")
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+TOKENIZER_FILES = (
+    *VOCABULARIES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
+
+
+def model_identity(path_or_id: str, revision: str | None, offline: bool) -> dict[str, str | None]:
+    """What a result says of the base model: `id`, `revision` (a hub model's commit), `sha256` (a folder's content)."""
+    folder = folder_of(path_or_id)
+    if folder is not None:
+        return {"id": folder.name, "revision": None, "sha256": _folder_sha256(folder)}
+    commit = config_file(path_or_id, revision, offline)[1]
+    return {"id": path_or_id, "revision": commit, "sha256": None}
+
+
+def _folder_sha256(folder: Path) -> str:
+    """sha256 over the names and contents of the files that make the model: configuration, weights, tokenizer."""
+    total = hashlib.sha256()
+    names = {p.name for pattern in (*WEIGHT_PATTERNS, *TOKENIZER_FILES) for p in folder.glob(pattern)}
+    for name in sorted(names | {"config.json"}):
+        with (folder / name).open("rb") as file:
+            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def folder_of(path_or_id: str) -> Path | None:
+    """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there."""
+    path = Path(path_or_id).expanduser()
+    if path.is_dir():
+        path = path.resolve()
+        if not (path / "config.json").is_file():
+            raise UserError(f"model {path_or_id!r}: the folder has no config.json, so it holds no transformers model")
+        return path
+    if path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") > 1 or path.exists():
+        parent = path.parent
+        near = (p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else ()
+        hint = f"; in {parent}: {did_you_mean(path.name, near)}" if parent.is_dir() else ""
+        raise UserError(f"model {path_or_id!r}: there is no such folder{hint}")
+    return None
+
+
+def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[Path, str | None]:
+    """Where config.json lies on this machine, and the commit of a hub model. Fetches it where it has to."""
+    folder = folder_of(path_or_id)
+    if folder is not None:
+        if revision is not None:
+            raise UserError(f"model {path_or_id!r} is a folder: a revision is for hub models, leave it out")
+        return folder / "config.json", None
+    from huggingface_hub import hf_hub_download
+
+    what = f"model {path_or_id!r}"
+    advice = "give a folder with the model, or run once with a connection, which fills the cache"
+    with quiet():
+        try:
+            found = Path(hf_hub_download(path_or_id, "config.json", revision=revision, local_files_only=offline))
+        except hub.HFValidationError as error:
+            raise UserError(f"{what} is neither a folder that exists nor a hub id (owner/name)") from error
+        except hub.GatedRepoError as error:
+            raise UserError(
+                f"{what} is gated: accept its terms on its hub page and log in with `hf auth login`"
+            ) from error
+        except hub.RepositoryNotFoundError as error:
+            raise UserError(f"{what}: no such folder here and no such model on the hub (or it is private)") from error
+        except hub.RevisionNotFoundError as error:
+            raise UserError(f"{what} has no revision {revision!r} on the hub") from error
+        except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled) as error:
+            told = offline or constants.HF_HUB_OFFLINE
+            why = "is not in the cache of this machine" + ("" if told else " and the hub cannot be reached")
+            raise UserError(f"{what} {why}: {advice}") from error
+        except hub.EntryNotFoundError as error:
+            raise UserError(f"{what} has no config.json on the hub, so it is no transformers model") from error
+        except (OSError, ConnectionError) as error:
+            raise UserError(f"{what} cannot be fetched from the hub ({first_line(error)}): {advice}") from error
+    return found, found.parent.name  # the cache keeps a file under the commit that it belongs to

@@ -109,7 +109,7 @@ def _trained(
 
     from xrobust.engine.checkpoint import Checkpoints
     from xrobust.engine.pretrained import load_encoder
-    from xrobust.engine.train import Job, Trainer, peak_memory, total_steps
+    from xrobust.engine.train import Job, Trainer, peak_memory, saves, total_steps
     from xrobust.engine.trained import save_model
     from xrobust.evaluation import main_metric
 
@@ -128,8 +128,10 @@ def _trained(
         objective = method.objective(objective, context)
 
     parameters = list(model.parameters())
+    trainable = [p for p in parameters if p.requires_grad]
     result.model.parameters = sum(p.numel() for p in parameters)
-    result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
+    result.model.trainable_parameters = sum(p.numel() for p in trainable)
+    checkpoints = Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all")
     training_set = TrainingSet(plan, encoder.tokenizer)
     examples = len(training_set.augmented(0))
     steps = total_steps(examples, spec.training)
@@ -148,9 +150,12 @@ def _trained(
         pad_id=encoder.tokenizer.pad_token_id,
         micro_batch_size=request.micro_batch_size,
         checkpoint_steps=request.checkpoint_steps,
-        checkpoints=Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all"),
+        checkpoints=checkpoints,
         metric=metric,
     )
+    if not folder.checkpoints.exists():
+        trained, whole = (sum(p.numel() * p.element_size() for p in ps) for ps in (trainable, parameters))
+        folder.require_space(checkpoints.room(trained, saves(job)) + whole)
     observers.call("phase_started", name="train", total=steps)
     progress = Trainer(job, accelerate, observers).run()
     result.training = TrainingSection(

@@ -26,6 +26,15 @@ class Checkpoints:
         self.folder = folder
         self.keep_all = keep_all
 
+    def room(self, weights: int, saves: int) -> int:
+        """Bytes on disk that `saves` checkpoints take at most; `weights` is the size of what is trained.
+
+        A checkpoint holds the weights and AdamW's two moments; a new one is written before the oldest is dropped, and
+        each may refer to best weights of its own.
+        """
+        held = saves if self.keep_all else min(saves, KEPT + 1)
+        return (3 * held + held + 1) * weights
+
     def _steps(self) -> list[Path]:
         return sorted(p for p in self.folder.glob("step-*") if (p / PROGRESS).exists())
 
@@ -44,7 +53,8 @@ class Checkpoints:
             try:
                 temporary.mkdir()
                 save_file(weights, temporary / WEIGHTS)
-                torch.save(optimiser, temporary / OPTIMISER)
+                with (temporary / OPTIMISER).open("wb") as file:  # an open file: its error has the system's reason
+                    torch.save(optimiser, file)
                 write_atomically(temporary / PROGRESS, lambda file: file.write(json.dumps(progress).encode()))
                 shutil.rmtree(final, ignore_errors=True)
                 temporary.rename(final)

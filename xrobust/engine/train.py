@@ -6,6 +6,7 @@ started again therefore ends with the same weights, bit for bit, at an equal num
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import resource
@@ -29,6 +30,8 @@ from xrobust.engine.trained import load_trainable_state, trainable_state
 from xrobust.errors import RunError
 from xrobust.observers import Observers
 from xrobust.spec import TrainingSettings
+
+logger = logging.getLogger("xrobust")
 
 LOG_EVERY = 20
 """Optimiser steps between logged losses; also how often a GPU is made to wait for the loss to be read."""
@@ -84,6 +87,16 @@ def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
 def total_steps(examples: int, settings: TrainingSettings) -> int:
     """Optimiser steps of a run."""
     return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
+
+
+def select_interval(job: Job) -> int:
+    """Optimiser steps between looks at the source dev set."""
+    return job.settings.select_every or steps_per_epoch(job.examples, job.settings.batch_size)
+
+
+def saves(job: Job) -> int:
+    """Checkpoints that a run writes; the last step has none, for the trained model is written then."""
+    return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or select_interval(job))
 
 
 @contextmanager
@@ -182,8 +195,7 @@ class Trainer:
         progress.examples += examples
 
         last = progress.step == self.total
-        every = settings.select_every or steps_per_epoch(self.job.examples, settings.batch_size)
-        select = last or progress.step % every == 0
+        select = last or progress.step % select_interval(self.job) == 0
         save = not last and (progress.step % self.job.checkpoint_steps == 0 if self.job.checkpoint_steps else select)
 
         progress.logged_steps += 1
@@ -217,6 +229,7 @@ class Trainer:
         progress = self.progress
         point = {"step": progress.step, "loss": progress.logged / progress.logged_steps, "learning_rate": rate}
         progress.curve.append(point)
+        logger.debug("step %d/%d loss %.4f learning rate %.3g", progress.step, self.total, point["loss"], rate)
         progress.logged, progress.logged_steps = 0.0, 0
         self.observers.call(
             "step_finished",
@@ -297,6 +310,7 @@ class Trainer:
             progress.best = f"best-{progress.step:08d}.safetensors"
             if self.accelerator.is_main_process:
                 self.job.checkpoints.save_best(progress.step, trainable_state(self.job.model))
+        logger.debug("step %d dev %s %.4f%s", progress.step, self.job.metric, value, ", best so far" if better else "")
         self.observers.call("dev_scored", step=progress.step, metric=self.job.metric, value=value, best=better)
 
     def _save(self) -> None:

@@ -19,6 +19,18 @@ from xrobust.results.schema import Artifact, RunResult
 logger = logging.getLogger("xrobust")
 
 
+class _Log(logging.FileHandler):
+    """A log that a full disk cuts short: what matters then is said by the document and on the screen."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """In place of a traceback for every line."""
+
+    def close(self) -> None:
+        """What is still in the buffer may not fit either."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 class RunFolder:
     """`<output>/<task>/<method>/<run id>/`: `result.json`, `predictions/`, `model/`, `checkpoints/`, `run.log`."""
 
@@ -46,6 +58,15 @@ class RunFolder:
             raise UserError(
                 f"cannot write to {self.path}: {error.strerror or error} (choose another --output)"
             ) from error
+
+    def require_space(self, needed: int) -> None:
+        """Raises UserError unless the disk has `needed` free bytes: found before hours of training, not after."""
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise UserError(
+                f"{self.path}: the run needs up to {_gigabytes(needed)} for checkpoints and model, and the disk has "
+                f"{_gigabytes(free)} free: make room or choose another --output"
+            )
 
     def save(self, result: RunResult) -> None:
         """Writes the document, atomically."""
@@ -108,7 +129,7 @@ class RunFolder:
     @contextlib.contextmanager
     def _logging(self) -> Iterator[None]:
         try:
-            handler = logging.FileHandler(self.path / store.LOG, encoding="utf-8")
+            handler = _Log(self.path / store.LOG, encoding="utf-8")
         except OSError as error:
             raise RunError(f"cannot write {self.path / store.LOG}: {error.strerror or error}") from error
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -121,3 +142,7 @@ class RunFolder:
             logger.removeHandler(handler)
             logger.setLevel(level)
             handler.close()
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

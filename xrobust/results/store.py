@@ -27,11 +27,23 @@ LOG = "run.log"
 
 @contextlib.contextmanager
 def writing(what: Path) -> Iterator[None]:
-    """Turns a failed write (a full disk, a folder without permission) into one line."""
+    """Turns a failed write (a full disk, a folder without permission) into one line, a RunError."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except OSError as error:
-        raise RunError(f"cannot write {what}: {error.strerror or error}") from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise RunError(f"cannot write {what}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said; torch.save hides it behind an error of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return " ".join(str(error).split())
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
@@ -48,7 +60,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,170 @@
+"""Runs that cannot go on: a loss that is no number, a disk that is full. Nothing is lost, no half-written document."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from xrobust import load_result
+from xrobust.engine.checkpoint import Checkpoints
+from xrobust.errors import UserError
+from xrobust.results.run_folder import RunFolder
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+DIVERGES = '''
+from xrobust.contracts import Method, MethodInfo
+
+class Diverges(Method):
+    info = MethodInfo(name="diverges", summary="a loss that is no number from the eighth step on")
+
+    def objective(self, inner, ctx):
+        calls = 0
+
+        def objective(forward, batch):
+            nonlocal calls
+            calls += 1
+            return inner(forward, batch) * (float("nan") if calls > 7 else 1.0)
+
+        return objective
+'''
+
+
+def the_run(output: Path) -> Path:
+    (document,) = output.rglob("result.json")
+    return document.parent
+
+
+def test_nan_stops_the_run_and_keeps_what_it_had(
+    tmp_path: Path, xrobust: Command, tiny_model: Path, tiny_data: Path
+) -> None:
+    plugin = tmp_path / "diverges.py"
+    plugin.write_text(DIVERGES)
+    arguments = [
+        *("run", "--task", "pos", "--method", "diverges", "--plugin", plugin, "--model", tiny_model),
+        *("--data-dir", tiny_data, "--output", tmp_path / "runs"),
+        *("--set", "training.epochs=4", "--set", "training.batch_size=16"),
+        *("--set", "training.select_every=3"),
+    ]
+    done = xrobust(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("xrobust: the loss is nan at step 8 of 12: a smaller training.learning_rate")
+    assert done.stderr.count("\n") == 1
+    folder = the_run(tmp_path / "runs")
+    result = load_result(folder)
+    assert result.status == "failed"
+    assert result.error is not None and "the loss is nan at step 8" in result.error
+    assert result.scores == [] and result.summary is None and result.training is None
+    assert sorted(p.name for p in (folder / "checkpoints").glob("step-*")) == ["step-00000003", "step-00000006"]
+    log = (folder / "run.log").read_text()
+    assert "RunError: the loss is nan" in log, "the log has the traceback"
+    assert "step 6 dev accuracy" in log
+    listed = xrobust("runs", tmp_path / "runs")
+    assert "failed" in listed.stdout and result.run_id in listed.stdout
+
+
+SCRIPT = """
+import resource, sys
+from xrobust.cli.main import main
+import xrobust.pipeline, xrobust.engine.train, peft
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+main(sys.argv[2:])
+"""
+
+
+def with_full_disk(limit: int, *arguments: object) -> str:
+    """Runs a command that cannot write files of more than `limit` bytes, and returns its error, which is one line.
+
+    The limit fails a write as a full disk does: in the middle, with an error of the system.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, (limit, *arguments))],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.startswith("xrobust: cannot write ") and done.stderr.count("\n") == 1, done.stderr
+    assert "large" in done.stderr, "the system's own reason"
+    return done.stderr
+
+
+@pytest.mark.parametrize(("share", "victim"), [(0.5, "best-"), (1.5, "step-")], ids=["the weights", "a checkpoint"])
+def test_a_full_disk_in_training(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path, share: float, victim: str
+) -> None:
+    limit = int(share * (finished_run / "model" / "model.safetensors").stat().st_size)
+    error = with_full_disk(
+        limit,
+        *("run", "--task", "pos", "--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path),
+        *("--set", "training.epochs=2", "--set", "training.select_every=2"),
+    )
+    assert victim in error
+    folder = the_run(tmp_path)
+    result = load_result(folder)
+    assert result.status == "failed" and result.error is not None and victim in result.error
+    assert not [p for p in folder.rglob("*") if ".tmp" in p.name], "nothing half-written is left"
+
+
+def test_a_full_disk_leaves_the_document_as_it_was(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    from xrobust import RunSpec, run
+
+    training = {"epochs": 1}
+    run(
+        RunSpec(
+            task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path, languages=("en",), training=training
+        )
+    )
+    document = the_run(tmp_path) / "result.json"
+    before = document.read_bytes()
+    error = with_full_disk(len(before), "eval", the_run(tmp_path), "--languages", "de,fr")
+    assert "result.json" in error
+    assert document.read_bytes() == before, "the last whole document"
+    assert json.loads(before)["status"] == "complete"
+    assert not list(the_run(tmp_path).rglob("*.tmp*"))
+
+
+def test_too_little_space_is_found_before_training(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xrobust import RunSpec, run
+
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 10**9 - 10_000, 10_000))
+    spec = RunSpec(task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path)
+    with pytest.raises(UserError, match=r"needs up to .* GB .*has 0\.00 GB free: make room or choose another --output"):
+        run(spec)
+    result = load_result(the_run(tmp_path))
+    assert result.status == "failed" and result.training is None
+    assert not (the_run(tmp_path) / "checkpoints").exists()
+
+
+def test_the_room_that_checkpoints_take_is_what_they_take(tmp_path: Path) -> None:
+    import torch
+
+    weights = {"w": torch.zeros(250_000)}
+    optimiser = {"state": {0: {"exp_avg": torch.zeros(250_000), "exp_avg_sq": torch.zeros(250_000)}}}
+    size = 1_000_000
+    for keep_all, saved in ((True, 5), (False, 5), (False, 1)):
+        checkpoints = Checkpoints(tmp_path / f"{keep_all}{saved}", keep_all=keep_all)
+        most = 0
+        for step in range(1, saved + 1):
+            best = checkpoints.save_best(step, weights)
+            checkpoints.save(step, weights, optimiser, {"best": best})
+            most = max(most, sum(p.stat().st_size for p in checkpoints.folder.rglob("*") if p.is_file()))
+        room = checkpoints.room(size, saved)
+        assert most <= room * 1.01
+        assert room <= most * 2, "not so much more that a run is refused that would have fitted"
+
+
+def test_require_space_lets_a_run_pass(tmp_path: Path) -> None:
+    RunFolder(tmp_path).require_space(1)
+    with pytest.raises(UserError):
+        RunFolder(tmp_path).require_space(2**62)

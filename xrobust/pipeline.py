@@ -44,6 +44,12 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     wanted = plan.spec.evaluation.languages
     if found is not None and found.status == "complete" and set(wanted) <= found.scored():
         return found
+    if found is not None and found.training is not None and not folder.model.exists():
+        # Before the document is opened: a run that is complete stays so.
+        raise UserError(
+            f"{folder.path}: more languages need the weights, which were not kept (--keep-checkpoints none): "
+            "use --force to train again"
+        )
     accelerate = accelerator(plan.request.precision)
     if accelerate.is_main_process:
         folder.open(anew=plan.request.force)
@@ -99,11 +105,6 @@ def _trained(
     from xrobust.engine.trained import load_model
 
     if result.training is not None:
-        if not folder.model.exists():
-            raise UserError(
-                f"{folder.path}: more languages need the weights, which were not kept (--keep-checkpoints none): "
-                "use --force to train again"
-            )
         model, tokenizer = load_model(folder.path)
         return model.to(accelerate.device), tokenizer
 

@@ -23,7 +23,7 @@ KeepCheckpoints = Literal["none", "best", "all"]
 class TrainingSettings(BaseModel):
     """The training settings of a run, every one of them resolved. AdamW, linear decay to zero."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int = Field(gt=0, description="passes over the (augmented) training set")
     max_steps: int | None = Field(
@@ -154,7 +154,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
     """`cls(**values)`, with pydantic's complaint as one line. `where` is the prefix of the keys in messages."""
     try:
-        return cls(**values)
+        return cls(**{str(key): value for key, value in values.items()})  # YAML has keys that are numbers
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in (where, *first["loc"]) if part != "")

@@ -10,7 +10,7 @@ from typing import Any
 from xrobust.errors import UserError
 
 PATHS = ("data_dir", "output", "plugins")
-"""Settings that are paths: in a file they are relative to that file."""
+"""Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
 
 
 def request_values(config: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -40,7 +40,10 @@ def read_config(path: Path) -> dict[str, Any]:
         if "name" not in method:
             raise UserError(f"{path}: 'method' has parameters but no 'name'")
         values["method"] = method.pop("name")
-        values["method_params"] = {**method, **values.get("method_params", {})}
+        values["method_params"] = {**method, **_section(values, "method_params", "method_params")}
+    model = values.get("model")
+    if isinstance(model, str) and (model.startswith(".") or (path.parent / model).is_dir()):
+        values["model"] = str(path.parent / model)  # else it is a hub id
     for key in PATHS:
         if isinstance(values.get(key), str):
             values[key] = str(path.parent / values[key])
@@ -70,16 +73,26 @@ def assign(values: dict[str, Any], key: str, value: Any) -> None:
     """Puts one `--set` value where it belongs: `training.*`, `method.*` or a setting of the run itself."""
     head, _, rest = key.partition(".")
     if head == "training" and rest:
-        values.setdefault("training", {})[rest] = value
+        _section(values, "training", "training")[rest] = value
     elif head == "method" and rest:
         part, _, param = rest.partition(".")
-        params = values.setdefault("method_params", {})
+        params = _section(values, "method_params", "method_params")
         if param:
-            params.setdefault(part, {})[param] = value
+            _section(params, part, f"method.{part}")[param] = value
         else:
             params[part] = value
     else:
         values[key] = value
+
+
+def _section(values: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    """The settings under `key`, none where there are none yet. Raises UserError where something else is there."""
+    if values.get(key) is None:
+        values[key] = {}
+    if not isinstance(values[key], dict):
+        raise UserError(f"setting {where!r} is {values[key]!r}, where names with values belong: {{name: value}}")
+    found: dict[str, Any] = values[key]
+    return found
 
 
 def comma_separated(text: str | None) -> tuple[str, ...] | None:

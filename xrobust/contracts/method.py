@@ -131,7 +131,7 @@ class Parameters(BaseModel):
     `Method.files`: then the file's content, not its place, becomes part of the run's identity.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Method:

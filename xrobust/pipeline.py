@@ -15,7 +15,7 @@ from xrobust.observers import Observers
 from xrobust.plan import Plan, evaluation_languages, load_split, prepare
 from xrobust.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import DataSection, ModelSection, RunResult, TrainingSection, now
+from xrobust.results.schema import DataRows, DataSection, ModelSection, RunResult, TrainingSection, now
 from xrobust.results.store import load_result
 from xrobust.spec import RunSpec
 
@@ -91,9 +91,7 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
             logger.warning(message)
             result.warnings.append(message)
         result.environment = here
-        known = {(row.split, row.language) for row in result.data.used}
-        result.data.used += [row for row in plan.used if (row.split, row.language) not in known]
-        _add_languages(result, plan.spec.evaluation.languages)
+        _add_languages(result, plan.spec.evaluation.languages, plan.used)
     result.status, result.error = "running", None
     return result
 
@@ -247,13 +245,14 @@ def evaluate(
         folder.open(anew=False)
     watching = plugins.observers(observers) if accelerate.is_main_process else Observers()
     before = result.status
-    result.data.used += used
-    _add_languages(result, wanted)
+    _add_languages(result, wanted, used)
     with folder.recording(result, watching, main=accelerate.is_main_process):
         model, tokenizer = load_model(folder.path)
         _score(task, source, model.to(accelerate.device), tokenizer, folder, result, accelerate, watching)
         # A run that was stopped while it was being scored is complete when nothing is left to score.
-        result.status = "complete" if set(result.spec.evaluation.languages) <= result.scored() else before
+        result.status = before
+        if set(result.spec.evaluation.languages) <= result.scored():
+            result.status, result.error = "complete", None
         result.summarise()
         if accelerate.is_main_process:
             folder.save(result)
@@ -261,7 +260,11 @@ def evaluate(
     return result
 
 
-def _add_languages(result: RunResult, languages: Sequence[str]) -> None:
+def _add_languages(result: RunResult, languages: Sequence[str], used: Sequence[DataRows]) -> None:
+    """Notes which languages are to be scored, on which rows; an attempt that scored nothing may have noted others."""
+    new = {row.language: row for row in used if row.split == "test" and row.language not in result.scored()}
+    kept = [row for row in result.data.used if row.split != "test" or row.language not in new]
+    result.data.used = [*kept, *new.values()]
     together = tuple(dict.fromkeys((*result.spec.evaluation.languages, *languages)))
     evaluation = result.spec.evaluation.model_copy(update={"languages": together})
     result.spec = result.spec.model_copy(update={"evaluation": evaluation})

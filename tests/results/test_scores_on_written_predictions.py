@@ -92,7 +92,7 @@ def test_the_gold_labels_in_the_predictions_are_those_of_the_data(finished_run: 
     rows = load_predictions(finished_run, "de")
     assert [row["label"] for row in rows] == gold
     assert [row["id"] for row in rows] == [f"de:{i}" for i in range(len(gold))]
-    assert all(len(row["scores"]) == len(row["label"]) and 0 < min(row["scores"]) for row in rows)
+    assert all(len(row["scores"]) == len(row["label"]) and min(row["scores"]) > 0 for row in rows)
 
 
 def test_the_document_is_plain_json(finished_run: Path) -> None:

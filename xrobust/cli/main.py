@@ -21,7 +21,6 @@ from xrobust.errors import RunError, UserError
 app = typer.Typer(
     name="xrobust",
     help="Robust zero-shot cross-lingual transfer: train in one language with some method, score in every other.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -64,7 +63,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Exit codes: 0 done, 1 the run failed, 2 the user's mistake, 130 interrupted."""
-    given = sys.argv[1:] if arguments is None else arguments
+    given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if "--offline" in given:
         # Read by the Hugging Face libraries when they are imported: too late for an argument.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"

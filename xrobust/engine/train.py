@@ -89,6 +89,16 @@ def total_steps(examples: int, settings: TrainingSettings) -> int:
     return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
 
 
+def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The trained parameters for the optimiser. Biases and the weights of norms, which are vectors, do not decay."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
+
+
 def select_interval(job: Job) -> int:
     """Optimiser steps between looks at the source dev set."""
     return job.settings.select_every or steps_per_epoch(job.examples, job.settings.batch_size)
@@ -141,12 +151,10 @@ class Trainer:
         self.observers = observers
         self.progress = Progress()
         self.total = total_steps(job.examples, job.settings)
-        parameters = [p for p in job.model.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(
-            parameters,
+            parameter_groups(job.model, job.settings.weight_decay),
             lr=job.settings.learning_rate,
             eps=job.settings.adam_epsilon,
-            weight_decay=job.settings.weight_decay,
             fused=True,
         )
         self.model, self.optimiser = accelerator.prepare(job.model, optimiser)

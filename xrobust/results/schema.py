@@ -6,13 +6,16 @@ Numbers are numbers, scores are fractions of 1, times are seconds, sizes are byt
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from xrobust.spec import Spec
 
 SCHEMA_VERSION = 1
+
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
+"""UTC, ISO 8601, to the second."""
 
 Status = Literal["running", "interrupted", "failed", "complete"]
 
@@ -151,8 +154,8 @@ class RunResult(Section):
     group_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Status
     error: str | None = None
-    started: str
-    updated: str
+    started: Time
+    updated: Time
     spec: Spec
     model: ModelSection
     data: DataSection

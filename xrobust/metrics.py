@@ -133,8 +133,10 @@ class XtremeF1(_SpanF1):
 _METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, SpanF1, XtremeF1)}
 
 
-def metric(name: str) -> Metric:
-    """The metric of that id. Raises UserError for an unknown one."""
+def metric(name: str | Metric) -> Metric:
+    """The metric of that id; a metric is its own. Raises UserError for an unknown id."""
+    if isinstance(name, Metric):
+        return name
     if name not in _METRICS:
         raise UserError(f"unknown metric {name!r}: {did_you_mean(name, _METRICS)}")
     return _METRICS[name]()
@@ -152,7 +154,7 @@ class Score:
     """Examples scored."""
 
 
-def score(name: str, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
+def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
     """Scores with 95% intervals: one for each output of the metric.
 
     The percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 1,000 draws of n examples with replacement, seed 0.

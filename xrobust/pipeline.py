@@ -111,6 +111,7 @@ def _trained(
     from xrobust.engine.train import Job, Trainer, peak_memory, saves, total_steps
     from xrobust.engine.trained import save_model
     from xrobust.evaluation import main_metric
+    from xrobust.metrics import metric
 
     request, spec, kind = plan.request, plan.spec.train, plan.task.kind
     encoder = load_encoder(
@@ -137,7 +138,6 @@ def _trained(
     observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="encode", total=examples)
     dev = kind.encode(plan.dev, encoder.tokenizer, spec.training.max_length)
-    metric = plan.task.metrics[0]
     job = Job(
         model=model,
         objective=objective,
@@ -150,7 +150,7 @@ def _trained(
         micro_batch_size=request.micro_batch_size,
         checkpoint_steps=request.checkpoint_steps,
         checkpoints=checkpoints,
-        metric=metric,
+        metric=metric(plan.task.metrics[0]).outputs[0],
     )
     if not folder.checkpoints.exists():
         trained, whole = (sum(p.numel() * p.element_size() for p in ps) for ps in (trainable, parameters))

@@ -78,8 +78,8 @@ def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
         "languages",
         f"{' '.join(info.languages)} ({len(info.languages)})" if info.languages else "those of your files",
     )
-    for i, name in enumerate(task.metrics):
-        yield f"metric {name}", metric(name).definition + (" (main score)" if i == 0 else "")
+    for i, scorer in enumerate(map(metric, task.metrics)):
+        yield f"metric {scorer.name}", scorer.definition + (" (main score)" if i == 0 else "")
     for setting in TrainingSettings.model_fields:
         if hasattr(recipe, setting):
             value = getattr(recipe, setting)

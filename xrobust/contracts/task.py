@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
     from xrobust.contracts.kind import Kind
+    from xrobust.metrics import Metric
 
 Split = Literal["train", "dev", "test"]
 
@@ -97,8 +98,9 @@ class Task:
     info: ClassVar[TaskInfo]
     kind: ClassVar[Kind]
     """How text becomes model input and model output becomes predictions."""
-    metrics: ClassVar[tuple[str, ...]]
-    """Metric ids; the first is the main score, which selects on the source dev set."""
+    metrics: ClassVar[tuple[str | Metric, ...]]
+    """Metric ids, or metrics of the plugin's own (`xrobust.metrics.Metric`); the first is the main score, which
+    selects on the source dev set."""
     recipe: ClassVar[Recipe]
     columns: ClassVar[tuple[str, ...]]
     """Canonical names of the columns of `<split>-<language>.tsv`, in file order."""

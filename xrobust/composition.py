@@ -38,25 +38,30 @@ def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins
 
 
 def canonical_order(parts: Sequence[Method]) -> list[Method]:
-    """Parts in stage order (augment, objective, adapt), so that both spellings of a composition are one run.
+    """Parts in stage order (augment, objective, adapt), so that all spellings of a composition are one run.
 
-    Parts that share a stage keep the order in which they were written, which is the order in which they act.
+    Parts that share a stage keep the order in which they were written, which is the order in which they act. Of the
+    parts that may come next, the one with the earliest stage does: the lexicographic normal form of traces (Anisimov &
+    Knuth 1979), the same for any two spellings that differ by swapping neighbours that share no stage.
     """
-    ordered: list[Method] = []
-    for part in parts:
-        position = len(ordered)
-        while position > 0 and _swap(ordered[position - 1], part):
-            position -= 1
-        ordered.insert(position, part)
+    left, ordered = list(parts), []
+    while left:
+        free = [part for i, part in enumerate(left) if not any(_share_a_stage(part, before) for before in left[:i])]
+        chosen = min(free, key=_rank)
+        left.remove(chosen)
+        ordered.append(chosen)
     return ordered
 
 
-def _swap(left: Method, right: Method) -> bool:
+def _share_a_stage(a: Method, b: Method) -> bool:
+    return not set(a.stages()).isdisjoint(b.stages())
+
+
+def _rank(part: Method) -> tuple[int, str]:
+    """By the earliest stage; parts that change none come last, by name."""
     from xrobust.contracts.method import STAGES
 
-    a = [STAGES.index(stage) for stage in left.stages()]
-    b = [STAGES.index(stage) for stage in right.stages()]
-    return bool(a and b) and not set(a) & set(b) and min(b) < min(a)
+    return min((STAGES.index(stage) for stage in part.stages()), default=len(STAGES)), part.info.name
 
 
 def _assign(params: Mapping[str, Any], classes: Mapping[str, type[Method]]) -> dict[str, dict[str, Any]]:

@@ -308,9 +308,9 @@ def test_version(good: Good) -> None:
 COMMANDS = {
     "run": "--task --method --model --data-dir --source --languages --seeds --limit --precision --output --set "
     "--config --plugin --num-processes --keep-checkpoints --offline --force --dry-run",
-    "eval": "{run} --languages --data-dir --num-processes --offline",
-    "predict": "{run} {file} --output",
-    "runs": "[folder]",
+    "eval": "RUN --languages --data-dir --num-processes --offline",
+    "predict": "RUN FILE --output",
+    "runs": "FOLDER",
     "list": "--plugin --json",
     "show": "NAME --plugin",
     "schema": "",

@@ -12,14 +12,22 @@ from xrobust.cli.settings import comma_separated
 
 
 def eval_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained run.")],
     languages: Annotated[
-        str | None, typer.Option("--languages", "-l", help="Languages to score, as in de,fr. [default: all there are]")
+        str | None,
+        typer.Option(
+            "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr. [default: all there are]"
+        ),
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Folder with the test data. [default: where the run's data lay]")
+        Path | None,
+        typer.Option(
+            "--data-dir", metavar="FOLDER", help="Folder with the test data. [default: where the run's data lay]"
+        ),
     ] = None,
-    num_processes: Annotated[int, typer.Option("--num-processes", min=1, help="Processes on this machine.")] = 1,
+    num_processes: Annotated[
+        int, typer.Option("--num-processes", metavar="N", min=1, help="Processes on this machine.")
+    ] = 1,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
 ) -> int:
     """Score a trained run in more languages; rows are added to its result document."""

@@ -21,7 +21,9 @@ def list_command(
             metavar="[tasks|methods|perturbations|plugins]", help="What to list; all but plugins if not given."
         ),
     ] = None,
-    plugin: Annotated[list[Path] | None, typer.Option(help="A file with a plugin; may be given several times.")] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Python file with a plugin. Repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List tasks, methods and perturbations, or check plugins.

@@ -9,16 +9,17 @@ import typer
 
 
 def predict_command(
-    run: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained run.")],
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="Text: one example a line, columns with tabs (sentence1 TAB sentence2 for a pair task); for tagging "
-            "one token a line, an empty line after each sentence."
+            "one token a line, an empty line after each sentence.",
         ),
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write. [default: standard output]")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. [default: standard output]")
     ] = None,
 ) -> None:
     """Label a file of text. The output has the file's rows with the predicted label (and its probability) added."""

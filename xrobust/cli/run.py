@@ -15,36 +15,68 @@ if TYPE_CHECKING:
     from xrobust.plan import Plan
     from xrobust.spec import RunSpec
 
-Task = Annotated[str | None, typer.Option("--task", "-t", help="Task plugin: see `xrobust list tasks`.")]
+Task = Annotated[
+    str | None, typer.Option("--task", "-t", metavar="TASK", help="Task plugin: see `xrobust list tasks`.")
+]
 Method = Annotated[
-    str | None, typer.Option("--method", "-m", help="Method plugin, or several joined with '+'. [default: vanilla]")
+    str | None,
+    typer.Option(
+        "--method", "-m", metavar="METHOD", help="Method plugin, or several joined with '+'. [default: vanilla]"
+    ),
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="Hub id or folder of an encoder. [default: bert-base-multilingual-cased]"),
+    typer.Option(
+        "--model", metavar="MODEL", help="Hub id or folder of an encoder. [default: bert-base-multilingual-cased]"
+    ),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder with data in the XTREME layout. [default: the hub]")
+    Path | None,
+    typer.Option("--data-dir", metavar="FOLDER", help="Folder with data in the XTREME layout. [default: the hub]"),
 ]
-Source = Annotated[str | None, typer.Option("--source", help="Language to train on. [default: the task's, en]")]
+Source = Annotated[
+    str | None, typer.Option("--source", metavar="LANGUAGE", help="Language to train on. [default: the task's, en]")
+]
 Languages = Annotated[
-    str | None, typer.Option("--languages", "-l", help="Languages to score, as in de,fr,zh. [default: all there are]")
+    str | None,
+    typer.Option(
+        "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr,zh. [default: all there are]"
+    ),
 ]
-Seeds = Annotated[str | None, typer.Option("--seeds", help="Seeds, one run each, as in 1,2,3. [default: 0]")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Use the first N rows of every split: for quick tries.")]
-PrecisionOption = Annotated[str | None, typer.Option("--precision", help="fp32, bf16 or fp16. [default: fp32]")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Folder that runs go to. [default: runs]")]
+Seeds = Annotated[
+    str | None, typer.Option("--seeds", metavar="SEEDS", help="Seeds, one run each, as in 1,2,3. [default: 0]")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", help="Use the first N rows of every split: for quick tries.")
+]
+PrecisionOption = Annotated[
+    str | None, typer.Option("--precision", metavar="PRECISION", help="fp32, bf16 or fp16. [default: fp32]")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Folder that runs go to. [default: runs]")
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", "-s", help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1. Repeatable."),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1. Repeatable.",
+    ),
 ]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with settings; flags win over it.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings; flags win over it.")
+]
 Plugin = Annotated[
-    list[Path] | None, typer.Option("--plugin", help="Python file with a task, a method or an observer. Repeatable.")
+    list[Path] | None,
+    typer.Option("--plugin", metavar="FILE", help="Python file with a task, a method or an observer. Repeatable."),
 ]
-Processes = Annotated[int, typer.Option("--num-processes", min=1, help="Processes on this machine, one a GPU.")]
+Processes = Annotated[
+    int, typer.Option("--num-processes", metavar="N", min=1, help="Processes on this machine, one a GPU.")
+]
 Keep = Annotated[
-    str | None, typer.Option("--keep-checkpoints", help="After the run: none, best or all. [default: best]")
+    str | None,
+    typer.Option("--keep-checkpoints", metavar="WHICH", help="After the run: none, best or all. [default: best]"),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
 Force = Annotated[bool, typer.Option("--force", help="Do the run again though it is complete.")]
@@ -77,7 +109,7 @@ def run_command(
 
     xrobust run --task wikiann --method rs_aug
 
-    xrobust run --task xnli --method rs_random+lora --seeds 1,2,3 --set training.epochs=3
+    xrobust run -t xnli -m rs_random+lora --seeds 1,2,3 -s training.epochs=3
     """
     from xrobust.spec import RunSpec
 

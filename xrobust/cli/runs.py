@@ -12,7 +12,7 @@ from xrobust.errors import UserError
 
 
 def runs_command(
-    folder: Annotated[Path, typer.Argument(help="Folder that runs were written to.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that runs were written to.")] = Path("runs"),
 ) -> None:
     """List the runs in a folder: id, task, method, seed, state, main score, age."""
     from xrobust.cli.table import print_table

@@ -23,7 +23,9 @@ WHAT = tuple(group.removesuffix("s") for group in GROUPS)
 def show_command(
     what: Annotated[str, typer.Argument(metavar="task|method|perturbation", help="What the name stands for.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as `xrobust list` shows it.")],
-    plugin: Annotated[list[Path] | None, typer.Option(help="A file with a plugin; may be given several times.")] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Python file with a plugin. Repeatable.")
+    ] = None,
 ) -> None:
     """Show one task, method or perturbation: what it is, where it comes from, its parameters."""
     if what not in WHAT:

@@ -90,7 +90,7 @@ def load_result(path: Path | str) -> RunResult:
         raw = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise UserError(f"no run at {path}: {file} does not exist (xrobust runs DIR lists what is there)") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} is not a result document: {error}") from error
     if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
         version = raw.get("schema_version") if isinstance(raw, dict) else None
@@ -136,6 +136,7 @@ def save_predictions(
 
 def load_predictions(run: Path | str, language: str) -> list[dict[str, Any]]:
     """The saved predictions of one language: dicts with `id, label, prediction, scores`. Raises UserError."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = predictions_path(Path(run), language)
@@ -143,4 +144,7 @@ def load_predictions(run: Path | str, language: str) -> list[dict[str, Any]]:
         raise UserError(
             f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"
         )
-    return pq.read_table(path).to_pylist()
+    try:
+        return pq.read_table(path).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error

@@ -49,7 +49,8 @@ class Checkpoints:
         temporary = self.folder / f".step-{step:08d}.{os.getpid()}.tmp"
         with writing(final):
             self.folder.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(temporary, ignore_errors=True)
+            for left_by_a_kill in self.folder.glob(".step-*.tmp"):
+                shutil.rmtree(left_by_a_kill, ignore_errors=True)
             try:
                 temporary.mkdir()
                 save_file(weights, temporary / WEIGHTS)
@@ -103,7 +104,3 @@ class Checkpoints:
             torch.load(path / OPTIMISER, map_location="cpu", weights_only=True),
             json.loads((path / PROGRESS).read_text()),
         )
-
-    def remove(self) -> None:
-        """Deletes all of them."""
-        shutil.rmtree(self.folder, ignore_errors=True)

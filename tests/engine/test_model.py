@@ -379,6 +379,7 @@ print(json.dumps(out))
     environment.pop("HF_HUB_CACHE", None)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
     server.shutdown()
+    server.server_close()
     assert done.returncode == 0, done.stderr
     out = json.loads(done.stdout)
     assert out["identity"] == {"id": "tiny/xlmr", "revision": sha, "sha256": None}
@@ -392,6 +393,13 @@ print(json.dumps(out))
     assert "not in the cache of this machine" in out["not cached"]
     assert "neither a folder that exists nor a hub id" in out["no id"]
     assert not any(path.endswith(".py") for path in asked)
+
+    # The hub is gone: what is in the cache is used, and the rest is said at once, without a second try.
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    gone = json.loads(done.stdout)
+    assert gone["identity"] == out["identity"] and gone["sum"] == out["sum"]
+    assert "not in the cache of this machine and the hub cannot be reached" in gone["unknown"]
 
 
 # --------------------------------------------------------------------------------------------------------- identity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from huggingface_hub import constants
@@ -11,6 +12,8 @@ from huggingface_hub import errors as hub
 from xrobust.engine.libraries import first_line, quiet
 from xrobust.errors import UserError, did_you_mean
 
+TIMEOUT = 10.0
+"""Seconds to wait for the hub's first answer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "*.index.json")
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -58,6 +61,27 @@ def folder_of(path_or_id: str) -> Path | None:
     return None
 
 
+def cache_only(path_or_id: str, offline: bool) -> bool:
+    """Whether the hub is not to be asked for a model: as the user wants it, or because it does not answer.
+
+    The hub's client tries five times, half a minute for each file, before it says so.
+    """
+    return offline or (folder_of(path_or_id) is None and not _hub_answers())
+
+
+@cache
+def _hub_answers() -> bool:
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
+    except Exception:  # of the HTTP library, which is the hub client's choice
+        return False
+    return True
+
+
 def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[Path, str | None]:
     """Where config.json lies on this machine, and the commit of a hub model. Fetches it where it has to."""
     folder = folder_of(path_or_id)
@@ -71,7 +95,11 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     advice = "give a folder with the model, or run once with a connection, which fills the cache"
     with quiet():
         try:
-            found = Path(hf_hub_download(path_or_id, "config.json", revision=revision, local_files_only=offline))
+            found = Path(
+                hf_hub_download(
+                    path_or_id, "config.json", revision=revision, local_files_only=cache_only(path_or_id, offline)
+                )
+            )
         except hub.HFValidationError as error:
             raise UserError(f"{what} is neither a folder that exists nor a hub id (owner/name)") from error
         except hub.GatedRepoError as error:

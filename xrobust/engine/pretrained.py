@@ -16,7 +16,7 @@ from torch import nn
 
 from xrobust.contracts import Kind
 from xrobust.engine.libraries import first_line, quiet
-from xrobust.engine.model_files import VOCABULARIES, WEIGHTS, config_file, folder_of
+from xrobust.engine.model_files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
 from xrobust.errors import UserError
 
 
@@ -68,7 +68,7 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
                 description.path,
                 config=description.config,
                 revision=description.revision or "main",
-                local_files_only=offline,
+                local_files_only=cache_only(path_or_id, offline),
                 dtype=torch.float32,
                 output_loading_info=True,
                 # A head of another size (a model already tuned on some task) is replaced like one that is missing.
@@ -99,6 +99,7 @@ def _describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) 
     """Configuration, tokenizer and length limit. Raises UserError for whatever is wrong with them."""
     folder = folder_of(path_or_id)
     file, commit = config_file(path_or_id, revision, offline)
+    offline = cache_only(path_or_id, offline)
     path = str(folder) if folder is not None else path_or_id
     config = _config(kind, path_or_id, file, path, commit, offline)
     if folder is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +16,6 @@ from xrobust.kinds import SequenceClassification, TokenClassification
 
 TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
 BATCH, EPOCHS, RATE = 8, 3, 5e-3
-
-
-@pytest.fixture
-def no_dropout(tmp_path: Path, tiny_model: Path) -> Path:
-    """Dropout masks are drawn in another order there; without dropout both compute the same function."""
-    folder = tmp_path / "model"
-    shutil.copytree(tiny_model, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
 
 
 def rows(path: Path, task: str) -> list[dict[str, Any]]:

@@ -20,17 +20,6 @@ def run_folder(output: Path) -> Path:
     return document.parent
 
 
-@pytest.fixture
-def no_dropout(tmp_path: Path, tiny_model: Path) -> Path:
-    """Dropout masks differ between processes, as they must; without dropout the two trainings compute the same."""
-    folder = tmp_path / "no-dropout"
-    shutil.copytree(tiny_model, folder)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
 def test_two_processes_train_and_score_what_one_does(
     tmp_path: Path, xrobust: Command, no_dropout: Path, tiny_data: Path
 ) -> None:

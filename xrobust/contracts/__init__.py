@@ -1,5 +1,6 @@
 """What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
 
+from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.method import (
     Batch,
@@ -15,7 +16,7 @@ from xrobust.contracts.method import (
     keyed_random,
 )
 from xrobust.contracts.perturbation import Perturbation, PerturbationInfo
-from xrobust.contracts.task import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
+from xrobust.contracts.task import Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
 
 __all__ = [
     "Batch",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xrobust.contracts.task import Example
+from xrobust.contracts.example import Example
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from xrobust.contracts.task import Example, Task
+from xrobust.contracts.example import Example
+from xrobust.contracts.task import Task
 
 if TYPE_CHECKING:
     import torch

@@ -6,8 +6,8 @@ import random
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from xrobust.contracts.example import Example
 from xrobust.contracts.method import Parameters
-from xrobust.contracts.task import Example
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+from xrobust.contracts.example import Example
 
 if TYPE_CHECKING:
     from xrobust.contracts.kind import Kind
     from xrobust.metrics import Metric
 
 Split = Literal["train", "dev", "test"]
-
-Example = Mapping[str, Any]
-"""One row in canonical columns: `id` and those of its kind (`text`, `text_pair`, `label`; or `tokens`, `tags`)."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from xrobust.contracts.task import Example, Source, Task
+from xrobust.contracts.example import Example
+from xrobust.contracts.task import Source, Task
 from xrobust.errors import UserError
 
 __all__ = ["checked", "fingerprint", "open_source"]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust.contracts.task import Example, HubFiles, Split, Task
+from xrobust.contracts.example import Example
+from xrobust.contracts.task import HubFiles, Split, Task
 from xrobust.data import checked
 from xrobust.errors import UserError, did_you_mean
 

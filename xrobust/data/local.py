@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust.contracts.task import Example, Split, Task
+from xrobust.contracts.example import Example
+from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
 from xrobust.errors import UserError
 

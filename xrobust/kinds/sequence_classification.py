@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.contracts.task import Example
 
 if TYPE_CHECKING:
     import numpy as np

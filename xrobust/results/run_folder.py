@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.contracts.task import Example
 from xrobust.errors import RunError, UserError
 from xrobust.observers import Observers
 from xrobust.results import store

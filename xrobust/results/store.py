@@ -12,8 +12,8 @@ from typing import IO, Any
 
 from pydantic import ValidationError
 
+from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.contracts.task import Example
 from xrobust.errors import RunError, UserError
 from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
 from xrobust.spec import group_id, run_id

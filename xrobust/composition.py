@@ -25,7 +25,7 @@ def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins
             raise UserError(f"method {method!r} has an empty part: write names joined with '+', as in rs_random+lora")
         if short.count(name) > 1:
             raise UserError(f"method {method!r} has {name} twice: each part occurs once")
-    classes = {name: plugins.load("methods", name) for name in names}
+    classes = {part: plugins.load("methods", name) for part, name in zip(short, names, strict=True)}
     by_part = _assign(params, classes)
     parts = [
         cls(validated(cls.Params, {**cls.defaults(task), **by_part[name]}, f"method.{name}"))

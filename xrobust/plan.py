@@ -86,7 +86,7 @@ def prepare(request: RunSpec) -> Plan:
     }
     spec = Spec(
         train=TrainSpec(
-            task=request.task,
+            task=plugins.identity("tasks", request.task),
             task_plugin_sha256=plugins.record("tasks", request.task).sha256,
             method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
             model=model,
@@ -144,7 +144,7 @@ def _method_spec(method: Method, files: dict[str, Path], plugins: Plugins, asked
     names = [name.strip() for name in asked.split("+")]
     name = next(n for n in names if n.rpartition("/")[2] == method.info.name)
     return MethodSpec(
-        name=name,
+        name=plugins.identity("methods", name),
         params=method.params.model_dump(mode="json"),
         files={key: file_sha256(path) for key, path in files.items()},
         plugin_sha256=plugins.record("methods", name).sha256,

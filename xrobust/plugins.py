@@ -51,6 +51,11 @@ class Plugins:
         """What `name` (short, or `distribution/name`) stands for. Raises UserError where it is unknown or ambiguous."""
         return self._complete(self._resolve(group, name))
 
+    def identity(self, group: Group, name: str) -> str:
+        """The one name that a plugin has in the identity of a run: built-in plugins go by their short names."""
+        record = self._resolve(group, name)
+        return record.name if record.distribution == CORE else name
+
     @overload
     def load(self, group: Literal["tasks"], name: str) -> type[Task]: ...
     @overload

@@ -104,6 +104,12 @@ def test_both_spellings_are_one_run_where_order_does_not_matter(plan: Prepare) -
 # ------------------------------------------------------------------------------------------------------- parameters
 
 
+def test_the_long_name_of_a_built_in_plugin_is_the_same_plugin(plan: Prepare) -> None:
+    long = plan("xrobust/rs_random", task="xrobust/pos", method_params={"rs_random": {"epsilon": 0.2}})
+    short = plan("rs_random", task="pos", method_params={"epsilon": 0.2})
+    assert long.run_id == short.run_id and long.folder == short.folder
+
+
 def params_of(method: str, **params: Any) -> dict[str, dict[str, Any]]:
     plugins = Plugins()
     parts = compose(method, params, plugins.load("tasks", "pos")(), plugins)

@@ -48,7 +48,7 @@ class Console:
             self._progress = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total}"),
+                TextColumn("{task.fields[count]}"),
                 TextColumn("{task.fields[detail]}"),
                 TimeRemainingColumn(compact=True),
                 console=self._console,
@@ -94,12 +94,14 @@ class Console:
         if self._progress is not None:
             if self._task is not None:
                 self._progress.remove_task(self._task)
-            self._task = self._progress.add_task(name, total=total, detail="")
+            encoding = name == "encode"  # which has no steps to count
+            count = f"{total} examples" if encoding else f"0/{total}"
+            self._task = self._progress.add_task(name, total=None if encoding else total, count=count, detail="")
 
     @hookimpl
     def phase_started(self, name: str, total: int | None) -> None:
-        """A new bar; `encode` has no steps to count."""
-        self._begin(name, None if name == "encode" else total)
+        """A new bar, or a line."""
+        self._begin(name, total)
         if self._progress is None:
             counted = {"train": "steps", "evaluate": "languages"}.get(name, "examples")
             self.say(f"{name}: {total} {counted}")
@@ -111,7 +113,7 @@ class Console:
         """Moves the bar, or prints a line every few seconds."""
         detail = f"loss {loss:.4f}  {examples_per_second:.0f} examples/s"
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=step, detail=detail)
+            self._progress.update(self._task, completed=step, count=f"{step}/{total_steps}", detail=detail)
         elif step == total_steps or time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             self.say(f"step {step}/{total_steps}  {detail}")
@@ -130,7 +132,8 @@ class Console:
         self._scored[language] = None
         text = f"{language}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, advance=1, detail=text)
+            done = len(self._scored)
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
         else:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 

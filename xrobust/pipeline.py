@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.contracts import Batch, DataContext, Forward, ModelContext, Objective, Source, Task
-from xrobust.data import open_source
+from xrobust.data import data_folder, open_source
 from xrobust.errors import UserError
 from xrobust.observers import Observers
 from xrobust.plan import Plan, evaluation_languages, load_split, prepare
@@ -79,6 +79,7 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
             model=ModelSection(**plan.model),  # type: ignore[arg-type]
             data=DataSection(**plan.source.describe(plan.task), used=plan.used),  # type: ignore[arg-type]
             environment=here,
+            sample=plan.source.sample,
             supervision=sorted({method.info.supervision for method in plan.methods}),
         )
     else:
@@ -235,7 +236,7 @@ def evaluate(
     plugins = Plugins([Path(file) for file in result.environment.plugin_files])
     task = plugins.load("tasks", result.spec.train.task)()
     stored = result.environment.data_dir
-    source = open_source(data_dir or (Path(stored) if stored else None), offline)
+    source = open_source(data_folder(data_dir or (Path(stored) if stored else None)), offline)
     wanted = evaluation_languages(task, source, languages)
     new = [code for code in wanted if code not in result.scored()]
     used = [load_split(task, source, "test", code, result.spec.train.limit)[1] for code in new]

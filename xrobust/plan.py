@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xrobust.composition import compose
 from xrobust.contracts import Example, Method, Source, Split, Task
-from xrobust.data import checked, fingerprint, open_source
+from xrobust.data import checked, data_folder, fingerprint, open_source
 from xrobust.errors import UserError, did_you_mean
 from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows
@@ -67,10 +67,11 @@ def prepare(request: RunSpec) -> Plan:
     methods = compose(request.method, request.method_params, task, plugins)
     settings = TrainingSettings.resolve(task.recipe, request.training)
 
-    source = open_source(request.data_dir, request.offline)
+    data_dir = data_folder(request.data_dir)
+    source = open_source(data_dir, request.offline)
     language = request.source or task.info.source_language
     languages = evaluation_languages(task, source, request.languages)
-    files = {m.info.name: m.files(request.data_dir, request.offline) for m in methods}
+    files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
     settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from xrobust.errors import did_you_mean
 from xrobust.observers import one_line
-from xrobust.plugin_record import CORE, GROUPS, NAME, NAME_RULE, OBSERVERS, PREFIX, PluginRecord
+from xrobust.plugin_record import BUNDLES, CORE, GROUPS, NAME, NAME_RULE, OBSERVERS, PREFIX, PluginRecord
 
 TARGET = re.compile(r"[\w.]+:[\w.]+")
 
@@ -51,11 +51,11 @@ def _about(distribution: importlib.metadata.Distribution) -> tuple[str, str, str
 
 def _problem(group: str, entry: importlib.metadata.EntryPoint) -> str | None:
     """What is wrong with an entry point, as far as can be seen without importing it."""
-    if group not in (*GROUPS, OBSERVERS):
-        hint = did_you_mean(entry.group, [PREFIX + known for known in (*GROUPS, OBSERVERS)])
+    if group not in (*GROUPS, OBSERVERS, BUNDLES):
+        hint = did_you_mean(entry.group, [PREFIX + known for known in (*GROUPS, OBSERVERS, BUNDLES)])
         return f"unknown entry-point group {entry.group!r}: {hint}"
     if group != OBSERVERS and not NAME.fullmatch(entry.name):
         return f"{NAME_RULE}: {entry.name!r}"
-    if group != OBSERVERS and not TARGET.fullmatch(entry.value):
+    if group in GROUPS and not TARGET.fullmatch(entry.value):
         return f"its entry point is not of the form module:Class: {entry.value!r}"
     return None

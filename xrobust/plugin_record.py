@@ -9,9 +9,11 @@ from typing import Any, Literal
 Group = Literal["tasks", "methods", "perturbations"]
 GROUPS: tuple[Group, ...] = ("tasks", "methods", "perturbations")
 OBSERVERS = "plugins"
+BUNDLES = "bundles"
+"""Packages of models, data and presets: `xrobust.bundles`."""
 CORE = "xrobust"
 PREFIX = "xrobust."
-"""An entry-point group is the prefix and one of GROUPS or OBSERVERS."""
+"""An entry-point group is the prefix and one of GROUPS, OBSERVERS or BUNDLES."""
 
 NAME = re.compile(r"[a-z0-9_]+")
 NAME_RULE = "a name has lower-case letters, digits and underscores only"

@@ -79,8 +79,8 @@ class Plugins:
         found = [record for group in (*GROUPS, OBSERVERS) for record in self._found(group)]
         for record in found:
             self._import(record)
-        misfits = [record for record in self._installed if record.group not in (*GROUPS, OBSERVERS)]
-        return [self._complete(record) for record in found] + misfits
+        others = [_bundle(r) for r in self._installed if r.group not in (*GROUPS, OBSERVERS)]
+        return [self._complete(record) for record in found] + others
 
     def observers(self, extra: Iterable[Any] = ()) -> Observers:
         """The observers for one run: installed ones, those in plugin files, and the `extra` objects of a Python caller.
@@ -189,6 +189,15 @@ class Plugins:
 
 class Unusable(Exception):
     """A plugin cannot be used; the message says why."""
+
+
+def _bundle(record: PluginRecord) -> PluginRecord:
+    """The record of a bundle, or of an entry point in no group of ours, with what is wrong with it."""
+    from xrobust.bundles import bundle_folder
+
+    if record.problem or bundle_folder(record.target):
+        return record
+    return replace(record, problem=f"there is no package {record.target}")
 
 
 def _class_problem(loaded: Any, record: PluginRecord) -> str | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from xrobust.bundles import SHELVES, items
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
 from xrobust.plugins import GROUPS, PluginRecord, Plugins
 
-SECTIONS = (*GROUPS, "plugins")
+SECTIONS = (*GROUPS, *SHELVES, "plugins")
 
 
 def list_command(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[tasks|methods|perturbations|plugins]", help="What to list; all but plugins if not given."
+            metavar="[tasks|methods|perturbations|models|data|presets|plugins]",
+            help="What to list; all but plugins if not given.",
         ),
     ] = None,
     plugin: Annotated[
@@ -26,17 +28,19 @@ def list_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List tasks, methods and perturbations, or check plugins.
+    """List tasks, methods, perturbations, what is bundled, or check plugins.
 
     `plugins` imports every plugin and says for each whether it works, and if not, why.
     """
     if what is not None and what not in SECTIONS:
         raise UserError(f"unknown list {what!r}: {did_you_mean(what, SECTIONS)}")
     plugins = Plugins(plugin or ())
+    sections: dict[str, list[Any]]
     if what == "plugins":
         sections = {"plugins": plugins.check_all()}
     else:
         sections = {group: plugins.records(group) for group in GROUPS if what in (None, group)}
+        sections |= {shelf: list(items(shelf).values()) for shelf in SHELVES if what in (None, shelf)}
     if as_json:
         _print_json(sections)
         return
@@ -46,12 +50,14 @@ def list_command(
         _print_section(section, records)
 
 
-def _print_section(section: str, records: list[PluginRecord]) -> None:
+def _print_section(section: str, records: list[Any]) -> None:
     if not records:
         print(f"{section}: none is installed")
     elif section == "plugins":
         checked = [(r.group, r.name, r.distribution, r.version, _status(r)) for r in records]
         print_table(("group", "name", "distribution", "version", "status"), checked, section)
+    elif section in SHELVES:
+        print_table(("name", "from", "what it is"), [(i.name, i.origin, i.summary) for i in records], section)
     else:
         described = [(r.usable_as or r.name, r.origin, r.summary if r.usable_as else _status(r)) for r in records]
         print_table(("name", "from", "what it is"), described, section)
@@ -61,9 +67,9 @@ def _status(record: PluginRecord) -> str:
     return f"failed: {record.problem}" if record.problem else "ok"
 
 
-def _print_json(sections: dict[str, list[PluginRecord]]) -> None:
+def _print_json(sections: dict[str, list[Any]]) -> None:
     import json
     from dataclasses import asdict
 
     plain = {section: [asdict(record) for record in records] for section, records in sections.items()}
-    print(json.dumps(plain, indent=2, ensure_ascii=False))
+    print(json.dumps(plain, indent=2, ensure_ascii=False, default=str))

@@ -67,6 +67,10 @@ Set = Annotated[
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings; flags win over it.")
 ]
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", "-p", metavar="NAME|FILE", help="Settings for a purpose: see `xrobust list presets`."),
+]
 Plugin = Annotated[
     list[Path] | None,
     typer.Option("--plugin", metavar="FILE", help="Python file with a task, a method or an observer. Repeatable."),
@@ -96,6 +100,7 @@ def run_command(
     output: Output = None,
     settings: Set = None,
     config: Config = None,
+    preset: Preset = None,
     plugin: Plugin = None,
     num_processes: Processes = 1,
     keep_checkpoints: Keep = None,
@@ -128,7 +133,7 @@ def run_command(
         "offline": offline or None,
         "force": force or None,
     }
-    values = request_values(config, settings or [], flags)
+    values = request_values(config, settings or [], flags, preset)
     if "task" not in values:
         raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")
     numbers = seeds(seeds_text)

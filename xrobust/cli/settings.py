@@ -13,9 +13,19 @@ PATHS = ("data_dir", "output", "plugins")
 """Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
 
 
-def request_values(config: Path | None, assignments: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a request: the file's, then `--set`, then flags that were given (not None). Raises UserError."""
+def request_values(
+    config: Path | None, assignments: Sequence[str], flags: Mapping[str, Any], preset: str | None = None
+) -> dict[str, Any]:
+    """The values of a request: the preset's, then the file's, `--set`, and flags that were given (not None).
+
+    Raises UserError.
+    """
     values = read_config(config) if config is not None else {}
+    if preset is not None:
+        from xrobust.cli.presets import merged, preset_values
+
+        task, method = (flags.get(key) or values.get(key) for key in ("task", "method"))
+        values = merged(preset_values(preset, task, method), values)
     for assignment in assignments:
         key, value = parse_assignment(assignment)
         assign(values, key, value)
@@ -25,6 +35,11 @@ def request_values(config: Path | None, assignments: Sequence[str], flags: Mappi
 
 def read_config(path: Path) -> dict[str, Any]:
     """A YAML file with the keys of `RunSpec`. `method: {name: rs_aug, copies: 3}` sets the method's parameters too."""
+    return resolve_paths(read_yaml(path), path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings in a file. Raises UserError."""
     import yaml
 
     try:
@@ -41,15 +56,31 @@ def read_config(path: Path) -> dict[str, Any]:
             raise UserError(f"{path}: 'method' has parameters but no 'name'")
         values["method"] = method.pop("name")
         values["method_params"] = {**method, **_section(values, "method_params", "method_params")}
+    return values
+
+
+def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values with paths as seen from here, which are relative to the file that they stand in.
+
+    A model, or a data folder, that is not beside the file is a name: of the hub, or of a bundle.
+    """
     model = values.get("model")
     if isinstance(model, str) and (model.startswith(".") or (path.parent / model).is_dir()):
         values["model"] = str(path.parent / model)  # else it is a hub id
     for key in PATHS:
+        if key == "data_dir" and isinstance(values.get(key), str) and _is_bundled(path, values[key]):
+            continue
         if isinstance(values.get(key), str):
             values[key] = str(path.parent / values[key])
         elif isinstance(values.get(key), list):
             values[key] = [str(path.parent / str(item)) for item in values[key]]
     return values
+
+
+def _is_bundled(path: Path, data_dir: str) -> bool:
+    from xrobust import bundles
+
+    return not (path.parent / data_dir).exists() and data_dir in bundles.items("data")
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -90,6 +90,10 @@ class Source(Protocol):
     def describe(self, task: Task) -> dict[str, str | None]:
         """`id` and `revision` of the data, for the result document."""
 
+    @property
+    def sample(self) -> bool:
+        """Whether these are data to try things on, whose scores mean nothing."""
+
 
 class Task:
     """Base of all tasks. Subclass it, fill the class attributes, name it in the entry-point group `xrobust.tasks`."""

@@ -7,11 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from xrobust import bundles
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Source, Task
 from xrobust.errors import UserError
 
-__all__ = ["checked", "fingerprint", "open_source"]
+__all__ = ["checked", "data_folder", "fingerprint", "open_source"]
 
 
 def open_source(data_dir: Path | None, offline: bool) -> Source:
@@ -23,6 +24,13 @@ def open_source(data_dir: Path | None, offline: bool) -> Source:
     from xrobust.data.hub import HubSource
 
     return HubSource(offline)
+
+
+def data_folder(data_dir: Path | None) -> Path | None:
+    """The folder that is meant: one that exists, else bundled data of that name. Raises UserError for damaged files."""
+    if data_dir is None or data_dir.exists():
+        return data_dir
+    return bundles.find("data", str(data_dir)) or data_dir
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

@@ -59,6 +59,8 @@ class HubSource:
         hub = _files(task)
         return {"id": hub.repo, "revision": hub.revision}
 
+    sample = False
+
     def _columns(self, task: Task, hub: HubFiles, split: Split, language: str) -> dict[str, list[Any]]:
         """Canonical column -> its values, labels as names."""
         import datasets
@@ -101,8 +103,9 @@ class HubSource:
 
         if self.offline:
             raise UserError(
-                f"{task.info.name}: {pattern} of {_where(hub)} is not in the cache; use --data-dir, or run once "
-                "without --offline on a machine with a network"
+                f"{task.info.name}: {pattern} of {_where(hub)} is not in the cache; use --data-dir, or "
+                f"--preset mini, which needs no network, or run xrobust data fetch --task {task.info.name} where there "
+                "is one"
             )
         if not sys.stderr.isatty():
             disable_progress_bars()
@@ -121,7 +124,8 @@ class HubSource:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise UserError(
                 f"{task.info.name}: cannot get {pattern} of {_where(hub)} from the hub ({reason}); use --data-dir, or "
-                "fetch it on a machine with a network"
+                f"--preset mini, which needs no network, or run xrobust data fetch --task {task.info.name} where there "
+                "is one"
             ) from error
         raise UserError(f"{task.info.name}: there is no file {pattern} in {_where(hub)}")
 

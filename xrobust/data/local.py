@@ -9,6 +9,7 @@ from typing import Any
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
+from xrobust.data.about import read_about
 from xrobust.errors import UserError
 
 
@@ -24,6 +25,8 @@ class LocalSource:
             what = "is a file, not a folder" if data_dir.exists() else "there is no such folder"
             raise UserError(f"data dir {data_dir}: {what}")
         self.data_dir = data_dir
+        self._about = read_about(data_dir)
+        self.sample = self._about.sample
 
     def load(self, task: Task, split: Split, language: str) -> Sequence[Example]:
         """All rows of a split in file order, checked line by line. Raises UserError."""
@@ -47,8 +50,8 @@ class LocalSource:
         return tuple(sorted({file.language for file in self._treebanks(task) if file.split == split}))
 
     def describe(self, task: Task) -> dict[str, str | None]:
-        """A folder has no revision: the fingerprint of the rows says what they were."""
-        return {"id": "local", "revision": None}
+        """What the folder says of itself; the fingerprint of the rows says what they were."""
+        return {"id": self._about.id, "revision": self._about.revision}
 
     def _tables(self, task: Task) -> dict[tuple[str, str], Path]:
         """(split, language) -> its TSV file."""

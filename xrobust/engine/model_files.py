@@ -9,6 +9,7 @@ from pathlib import Path
 from huggingface_hub import constants
 from huggingface_hub import errors as hub
 
+from xrobust import bundles
 from xrobust.engine.libraries import first_line, quiet
 from xrobust.errors import UserError, did_you_mean
 
@@ -46,13 +47,18 @@ def _folder_sha256(folder: Path) -> str:
 
 
 def folder_of(path_or_id: str) -> Path | None:
-    """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there."""
+    """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there.
+
+    A folder that exists comes first, then the name of a bundled model.
+    """
     path = Path(path_or_id).expanduser()
     if path.is_dir():
         path = path.resolve()
         if not (path / "config.json").is_file():
             raise UserError(f"model {path_or_id!r}: the folder has no config.json, so it holds no transformers model")
         return path
+    if not path.exists() and (bundled := bundles.find("models", path_or_id)):
+        return bundled
     if path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") > 1 or path.exists():
         parent = path.parent
         near = (p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else ()
@@ -92,7 +98,10 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     from huggingface_hub import hf_hub_download
 
     what = f"model {path_or_id!r}"
-    advice = "give a folder with the model, or run once with a connection, which fills the cache"
+    advice = (
+        "give a folder with the model, or use --preset mini, which needs no network, or run "
+        f"xrobust data fetch --task TASK --model {path_or_id} where there is one"
+    )
     with quiet():
         try:
             found = Path(

@@ -12,6 +12,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from xrobust import bundles
 from xrobust.contracts import Method, ModelContext, Task
 from xrobust.engine.libraries import quiet
 from xrobust.engine.model_files import model_identity
@@ -158,7 +159,7 @@ def _check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
     expected = identity.get("sha256")
     if expected is None:
         return
-    if not Path(base).is_dir():
+    if not Path(base).is_dir() and bundles.find("models", base) is None:
         raise UserError(f"the base model {base!r} of this run is not there; only what was trained is in the run")
     if model_identity(base, None, offline=True)["sha256"] != expected:
         raise UserError(f"the base model {base!r} has changed since this run (sha256 is not {expected[:12]}...)")

@@ -45,12 +45,17 @@ def environment(plan: Plan, accelerator: Any) -> Environment:
         threads=torch.get_num_threads(),
         precision=request.precision,
         git_commit=git_commit(),
-        model_path=str(Path(request.model).resolve()) if Path(request.model).is_dir() else request.model,
-        data_dir=None if request.data_dir is None else str(request.data_dir.resolve()),
+        model_path=_place(Path(request.model)),
+        data_dir=None if request.data_dir is None else _place(request.data_dir),
         plugin_files=[str(path.resolve()) for path in request.plugins],
         method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},
         micro_batch_size=request.micro_batch_size,
     )
+
+
+def _place(path: Path) -> str:
+    """An absolute path; the name of something bundled, or on the hub, as it is."""
+    return str(path.resolve()) if path.exists() else str(path)
 
 
 def _version(package: str) -> str | None:

@@ -1,0 +1,104 @@
+"""Models, data and presets that come in installed packages, by name: `--model mini` is a folder in one of them.
+
+A bundle is a package named in entry-point group `xrobust.bundles`. Its folder holds `models/<name>/`, `data/<name>/`
+and `presets/<name>.yaml`, any of them; nothing of it is imported. A `SHA256SUMS` file (as `sha256sum` writes it) beside
+these guards every file that it lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from xrobust.errors import UserError
+from xrobust.plugin_metadata import installed
+from xrobust.plugin_record import BUNDLES
+
+Shelf = Literal["models", "data", "presets"]
+SHELVES: tuple[Shelf, ...] = ("models", "data", "presets")
+SUMS = "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One model, data folder or preset of a bundle."""
+
+    name: str
+    path: Path
+    bundle: Path
+    """The bundle's folder."""
+    origin: str
+    """Distribution and version."""
+
+    @property
+    def summary(self) -> str:
+        """What the item says of itself: `summary` of a preset and of data, the first sentence of a model's card."""
+        import yaml
+
+        card = self.path / "README.md"
+        if card.is_file() and self.path.parent.name == "models":
+            prose = [block for block in card.read_text(encoding="utf-8").split("\n\n") if not block.startswith("#")]
+            return " ".join(prose[0].split()).partition(". ")[0] if prose else ""
+        try:
+            file = self.path / "about.yaml" if self.path.is_dir() else self.path
+            return str(yaml.safe_load(file.read_text(encoding="utf-8"))["summary"])
+        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+            return ""
+
+
+@cache
+def items(shelf: Shelf) -> dict[str, Item]:
+    """Everything on a shelf, by name. Of two bundles with one name the first counts, as for an import."""
+    found: dict[str, Item] = {}
+    for record in installed():
+        if record.group != BUNDLES or record.problem:
+            continue
+        folder = bundle_folder(record.target)
+        for path in sorted((folder / shelf).iterdir()) if folder and (folder / shelf).is_dir() else ():
+            if path.is_dir() if shelf != "presets" else path.suffix == ".yaml":
+                found.setdefault(path.stem, Item(path.stem, path, folder, record.origin))  # type: ignore[arg-type]
+    return found
+
+
+def bundle_folder(package: str) -> Path | None:
+    """The folder of an installed package, which is not imported; None where there is none."""
+    try:
+        spec = find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(places[0]) if places else None
+
+
+def find(shelf: Shelf, name: str) -> Path | None:
+    """The path of an item, its files checked, or None where no bundle has the name. Raises UserError."""
+    item = items(shelf).get(name)
+    return None if item is None else _checked(item)
+
+
+@cache
+def _checked(item: Item) -> Path:
+    """The item's path, once every file that SHA256SUMS lists for it has the content that it had when it was packed."""
+    sums = item.bundle / SUMS
+    if sums.is_file():
+        start = item.path.relative_to(item.bundle).as_posix()
+        for line in sums.read_text(encoding="utf-8").splitlines():
+            expected, _, name = line.partition("  ")
+            if name == start or name.startswith(f"{start}/"):
+                _check(item, item.bundle / name, expected)
+    return item.path
+
+
+def _check(item: Item, file: Path, expected: str) -> None:
+    advice = f"install {item.origin.partition(' ')[0]} again (pip install --force-reinstall)"
+    try:
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{file}: a file of the bundle cannot be read: {error.strerror or error}; {advice}") from error
+    if found != expected:
+        raise UserError(f"{file}: the file is damaged: its sha256 is {found[:12]}..., not {expected[:12]}...; {advice}")

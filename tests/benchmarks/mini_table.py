@@ -1,4 +1,4 @@
-"""The table of the mini preset in docs/mini.md: tasks x languages, three seeds, the baseline beside it, time and memory.
+"""The table of the mini preset in docs/mini.md: tasks x languages, three seeds, the baseline beside it, time, memory.
 
     python -m tests.benchmarks.mini_table --output mini-runs
 

@@ -1,0 +1,194 @@
+"""Models, data and presets of installed packages: found by name, checked by checksum, never imported."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from xrobust import RunSpec, UserError, bundles, load_model, load_result, run
+from xrobust.cli.main import main
+from xrobust.plugins import Plugins
+
+Refused = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """What is installed is looked up once a process; here it changes from test to test."""
+    for cached in (bundles.items, bundles._checked):
+        cached.cache_clear()
+    yield
+    for cached in (bundles.items, bundles._checked):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def bundle(site: Path, distribution: Callable[..., None], tiny_model: Path, tiny_data: Path) -> Path:
+    """A package with a model, data and a preset, and the checksums of all of them."""
+    folder = site / "little_bundle"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise ImportError('a bundle is not imported')\n")
+    shutil.copytree(tiny_model, folder / "models" / "little")
+    (folder / "models" / "little" / "README.md").write_text("# little\n\nA model of\ntwo layers. It is tiny.\n")
+    shutil.copytree(tiny_data, folder / "data" / "little")
+    (folder / "data" / "little" / "about.yaml").write_text(
+        "id: little-data\nrevision: '3'\nsummary: few\nsample: true\n"
+    )
+    (folder / "presets").mkdir()
+    (folder / "presets" / "little.yaml").write_text(
+        "summary: everything little\nmodel: little\ndata_dir: little\n"
+        "training: {epochs: 1, learning_rate: 1.0e-3, batch_size: 16, max_length: 64, select_every: null}\n"
+        "tasks: {xnli: {training: {epochs: 2}}}\n"
+        "methods: {rs_random: {method_params: {epsilon: 0.5}, training: {learning_rate: 2.0e-3}}}\n"
+    )
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".py")
+    sums = (f"{hashlib.sha256(f.read_bytes()).hexdigest()}  {f.relative_to(folder).as_posix()}\n" for f in files)
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    distribution("little", {"xrobust.bundles": {"little": "little_bundle"}})
+    return folder
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs a command that is refused; returns its one line."""
+
+    def command(*arguments: object) -> str:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        error = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert error.startswith("xrobust: ") and error.count("\n") == 1
+        return error
+
+    return command
+
+
+def test_a_run_by_name(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--preset", "little", "--task", "xnli", "--method", "rs_random", "--languages", "en,de"])
+    assert ended.value.code == 0
+    (document,) = Path("runs").rglob("result.json")
+    result = load_result(document)
+    training, method = result.spec.train.training, result.spec.train.method[0]
+    assert (training.epochs, training.learning_rate, method.params["epsilon"]) == (2, 2e-3, 0.5)
+    assert result.sample, "data that say so make documents that say so"
+    assert (result.data.id, result.data.revision) == ("little-data", "3")
+    assert (result.model.id, result.environment.model_path, result.environment.data_dir) == ("little",) * 3
+    load_model(document.parent)
+    with pytest.raises(SystemExit) as ended:  # from the names alone, wherever the package lies by then
+        main(["eval", str(document.parent), "--languages", "fr"])
+    assert ended.value.code == 0
+    assert load_result(document).scored() == {"de", "en", "fr"}
+
+
+def test_a_name_and_its_folder_are_one_run(bundle: Path, tmp_path: Path) -> None:
+    from xrobust.plan import prepare
+
+    common = {"task": "pos", "languages": ("en",), "output": tmp_path, "training": {"max_length": 64}}
+    by_name = prepare(RunSpec(model="little", data_dir=Path("little"), **common))
+    by_path = prepare(RunSpec(model=str(bundle / "models" / "little"), data_dir=bundle / "data" / "little", **common))
+    assert by_name.run_id == by_path.run_id
+
+
+def test_what_the_user_gives_wins_over_the_preset(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import yaml
+
+    config = tmp_path / "run.yaml"
+    config.write_text("training: {epochs: 7}\ntask: xnli\n")
+    with pytest.raises(SystemExit):
+        main(["run", "-p", "little", "-c", str(config), "--set", "training.batch_size=4", "-l", "en", "--dry-run"])
+    training = yaml.safe_load(capsys.readouterr().out)["spec"]["train"]["training"]
+    assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (7, 4, 1e-3)
+
+
+def test_a_preset_of_ones_own(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    from xrobust.cli.presets import preset_values
+
+    own = tmp_path / "presets" / "own.yaml"
+    own.parent.mkdir()
+    shutil.copytree(tiny_model, own.parent / "encoder")
+    own.write_text("model: ./encoder\ndata_dir: ../data\ntasks: {pos: {limit: 3}}\n")
+    values = preset_values(str(own), "xrobust/pos", "vanilla")
+    assert (Path(values["model"]), Path(values["data_dir"]), values["limit"]) == (
+        own.parent / "encoder",
+        own.parent / ".." / "data",
+        3,
+    )
+    assert "limit" not in preset_values(str(own), "xnli", None)
+
+
+def test_list_shows_what_is_bundled(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["list"])
+    said = capsys.readouterr().out
+    for line in ("little  little 1.2", "A model of two layers", "few", "everything little"):
+        assert line in said
+    with pytest.raises(SystemExit):
+        main(["list", "presets"])
+    assert "paper" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "arguments"),
+    [
+        ("models/little/model.safetensors", ["--model", "little"]),
+        ("models/little/tokenizer.json", ["--model", "little"]),
+        ("data/little/pos/test-de.tsv", ["--data-dir", "little"]),
+        ("presets/little.yaml", ["--preset", "little"]),
+    ],
+)
+def test_a_damaged_file_is_named(
+    file: str, arguments: list[str], bundle: Path, refused: Refused, tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    content = bytearray((bundle / file).read_bytes())
+    content[len(content) // 2] ^= 1
+    (bundle / file).write_bytes(bytes(content))
+    rest = [] if "--model" in arguments else ["--model", tiny_model]
+    rest += [] if "--data-dir" in arguments else ["--data-dir", tiny_data]
+    error = refused("run", "--task", "pos", "--output", tmp_path / "runs", *arguments, *rest)
+    assert file in error and "damaged" in error and "install little again" in error
+    assert not (tmp_path / "runs").exists()
+    (bundle / file).unlink()
+    bundles._checked.cache_clear()
+    bundles.items.cache_clear()
+    if file != "presets/little.yaml":
+        assert "cannot be read" in refused("run", "--task", "pos", "--output", tmp_path / "runs", *arguments, *rest)
+
+
+def test_wrong_names(bundle: Path, refused: Refused, tmp_path: Path) -> None:
+    assert "unknown preset 'litle': did you mean 'little'?" in refused("run", "-t", "pos", "-p", "litle")
+    assert "cannot read" in refused("run", "-t", "pos", "-p", tmp_path / "nothing.yaml")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("tasks: [pos]\n")
+    assert "'tasks' holds settings by name" in refused("run", "-t", "pos", "-p", wrong)
+    wrong.write_text("modle: little\n")
+    assert "did you mean 'model'" in refused("run", "-t", "pos", "-p", wrong)
+    about = bundle / "data" / "little" / "about.yaml"
+    about.write_text("sampel: true\n")
+    from xrobust.data.about import read_about
+
+    with pytest.raises(UserError, match=r"about\.yaml.*did you mean 'sample'"):
+        read_about(about.parent)
+
+
+def test_a_bundle_that_is_not_there_is_listed_as_failed(distribution: Callable[..., None]) -> None:
+    distribution("empty", {"xrobust.bundles": {"gone": "no_such_package"}})
+    (record,) = [r for r in Plugins().check_all() if r.distribution == "empty"]
+    assert record.problem == "there is no package no_such_package"
+    assert bundles.find("models", "gone") is None
+
+
+def test_data_without_about_are_local(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
+    spec = RunSpec(
+        task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path, training={"max_steps": 1}, limit=4
+    )
+    result = run(spec)
+    assert not result.sample and result.data.id == "local"

@@ -1,0 +1,138 @@
+"""Draws what fills the slots of a template, so that every sentence makes sense."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .lexicon import Entry, entries, entry
+from .templates import Template
+from .things import Figure, Name, Noun, Number, Person, Phrase, Thing, Verb
+
+T = TypeVar("T")
+
+# What an adjective or a verb does not go with. What stands in no row goes with everything.
+PAPER = frozenset({"letter", "newspaper", "map"})
+COLOURLESS = PAPER | {"key", "mirror", "ring", "painting", "knife", "guitar", "computer"}
+UNFIT = {
+    "expensive": frozenset({"letter", "newspaper", "key", "box", "bottle"}),
+    "heavy": PAPER | {"ring", "key", "hat", "shirt", "guitar", "umbrella", "knife", "phone", "painting"},
+    **dict.fromkeys(("red", "blue", "black", "white"), COLOURLESS),
+    "young": frozenset({"grandmother"}),
+    "famous": frozenset({"student", "tourist", "girl", "woman", "man", "nurse", "driver", "grandmother", "farmer"}),
+    "buy": frozenset({"letter"}),
+    "sell": frozenset({"letter"}),
+    "choose": frozenset({"letter", "key"}),
+    "repair": PAPER | {"book", "bottle", "key", "ring", "painting", "shirt", "knife", "hat"},
+    "hide": frozenset({"car", "table", "chair"}),
+    "lose": frozenset({"table", "mirror", "lamp", "car", "painting"}),
+}
+BIG = frozenset({"car", "table", "bicycle", "painting", "mirror", "chair"})
+GIFTS = frozenset({"book", "painting", "bicycle", "lamp", "hat", "bag", "guitar", "umbrella", "phone", "computer", "shirt"})
+FRUIT = frozenset({"apple", "pear", "orange", "banana"})
+DAYS = frozenset({"yesterday", "this_morning", "monday", "tuesday", "wednesday", "friday", "saturday"})
+
+
+@dataclass
+class Draw:
+    """Random draws that are the same on every machine and in every Python: of `random`, only `random()` is promised."""
+
+    rng: random.Random
+
+    def below(self, n: int) -> int:
+        return int(self.rng.random() * n)
+
+    def of(self, choices: Sequence[T]) -> T:
+        return choices[self.below(len(choices))]
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        left, found = list(items), []
+        while left:
+            found.append(left.pop(self.below(len(left))))
+        return found
+
+
+def fill(template: Template, draw: Draw) -> dict[str, Thing]:
+    """Things for all slots of a template that go with each other, no two of a kind the same."""
+    while True:
+        slots: dict[str, Thing] = {}
+        for name, kind in template.slots:
+            slots[name] = _thing(kind, slots, draw)
+        if _fit(slots):
+            return slots
+
+
+def _thing(kind: str, slots: dict[str, Thing], draw: Draw) -> Thing:
+    if kind == "per":
+        last = draw.of(entries()["last"]) if draw.chance(0.5) else None
+        return Person(draw.of(entries()["first"]), last)
+    if kind.startswith("num"):
+        return Number(_number(kind, slots, draw))
+    if kind in ("year", "percent", "hundreds"):
+        low, step, count = {"year": (1920, 1, 100), "percent": (20, 10, 7), "hundreds": (100, 50, 30)}[kind]
+        return Figure(low + step * draw.below(count))
+    if kind in ("city@L", "country@C"):
+        return _of_country(kind, slots, draw)
+    if kind in ("city", "country", "org"):
+        return Name(draw.of(entries()[kind]))
+    if kind == "firm":
+        return Name(draw.of([e for e in entries()["org"] if e["ru"].split()[0] not in ("m", "f")]))
+    if kind in ("past", "place"):
+        return Phrase(draw.of(entries()[kind]))
+    if kind == "day":
+        return Phrase(draw.of([e for e in entries()["past"] if e.name in DAYS]))
+    if kind in ("act", "deal"):
+        return Verb(draw.of(entries()[kind]))
+    return _noun(kind, draw)
+
+
+def _number(kind: str, slots: dict[str, Thing], draw: Draw) -> int:
+    """`num` 2 to 9; `num3` 3 to 8; `num<K`, `num>K` below or above the number in K."""
+    low, high = (3, 8) if kind == "num3" else (2, 9)
+    if kind[3:4] in ("<", ">"):
+        other = slots[kind[4:]]
+        assert isinstance(other, Number)
+        low, high = (2, other.value - 1) if kind[3] == "<" else (other.value + 1, 9)
+    return low + draw.below(high - low + 1)
+
+
+def _of_country(kind: str, slots: dict[str, Thing], draw: Draw) -> Name:
+    """The country of the city in C, or a city of the country in L."""
+    other = slots[kind[-1]]
+    assert isinstance(other, Name)
+    if kind == "country@C":
+        return Name(entry("country", other.entry.extra))
+    return Name(draw.of([e for e in entries()["city"] if e.extra == other.entry.name]))
+
+
+def _noun(kind: str, draw: Draw) -> Noun:
+    """A common noun; with `+adj`, two times of three with an adjective that it goes with."""
+    kind, _, adjective = kind.partition("+")
+    among = {
+        "gift": [e for e in entries()["obj"] if e.name in GIFTS],
+        "fruit": [e for e in entries()["food"] if e.name in FRUIT],
+    }.get(kind) or entries()[kind]
+    noun = draw.of(among)
+    if not adjective or not draw.chance(2 / 3):
+        return Noun(noun)
+    fitting = entries()["of-people" if kind == "who" else "of-things"]
+    return Noun(noun, draw.of([e for e in fitting if noun.name not in UNFIT.get(e.name, ())]))
+
+
+def _fit(slots: dict[str, Thing]) -> bool:
+    """Whether no two slots hold the same thing, and verbs take the things beside them."""
+    things = list(slots.values())
+    nouns = [t.entry.name for t in things if isinstance(t, Noun)]
+    verbs = [t.entry.name for t in things if isinstance(t, Verb)]
+    if any(noun in UNFIT.get(verb, ()) for verb in verbs for noun in nouns):
+        return False
+    same: list[Entry | int] = [t.entry for t in things if isinstance(t, Noun | Name | Phrase)]
+    same += [t.value for t in things if isinstance(t, Number | Figure)]
+    for part in ("first", "last"):
+        same += [e for t in things if isinstance(t, Person) and (e := getattr(t, part)) is not None]
+    return len(set(same)) == len(same)

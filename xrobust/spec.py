@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from xrobust.contracts.task import Recipe
 from xrobust.errors import UserError, did_you_mean
@@ -81,6 +81,12 @@ class RunSpec(BaseModel):
     )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     force: bool = Field(default=False, description="do the run again though it is complete")
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _keep_the_dot(cls, value: Any) -> Any:
+        """`./mini` is a folder and `mini` may be the name of bundled data; a Path would make one of both."""
+        return Path(value).absolute() if isinstance(value, str) and value.startswith(".") else value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> RunSpec:

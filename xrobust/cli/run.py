@@ -27,12 +27,18 @@ Method = Annotated[
 Model = Annotated[
     str | None,
     typer.Option(
-        "--model", metavar="MODEL", help="Hub id or folder of an encoder. [default: bert-base-multilingual-cased]"
+        "--model",
+        metavar="MODEL",
+        help="Hub id, folder or name (xrobust list models) of an encoder. [default: bert-base-multilingual-cased]",
     ),
 ]
 DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", metavar="FOLDER", help="Folder with data in the XTREME layout. [default: the hub]"),
+    str | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Folder with data in the XTREME layout, or a name (xrobust list data). [default: the hub]",
+    ),
 ]
 Source = Annotated[
     str | None, typer.Option("--source", metavar="LANGUAGE", help="Language to train on. [default: the task's, en]")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xrobust.errors import UserError
+
+if TYPE_CHECKING:
+    from xrobust.bundles import Shelf
 
 PATHS = ("data_dir", "output", "plugins")
 """Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
@@ -62,13 +65,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The values with paths as seen from here, which are relative to the file that they stand in.
 
-    A model, or a data folder, that is not beside the file is a name: of the hub, or of a bundle.
+    The name of a bundled model or of bundled data is no path, nor is a model that is not beside the file: a hub id.
     """
     model = values.get("model")
-    if isinstance(model, str) and (model.startswith(".") or (path.parent / model).is_dir()):
+    if (
+        isinstance(model, str)
+        and not _is_bundled("models", model)
+        and (model.startswith(".") or (path.parent / model).is_dir())
+    ):
         values["model"] = str(path.parent / model)  # else it is a hub id
     for key in PATHS:
-        if key == "data_dir" and isinstance(values.get(key), str) and _is_bundled(path, values[key]):
+        if key == "data_dir" and _is_bundled("data", values.get(key)):
             continue
         if isinstance(values.get(key), str):
             values[key] = str(path.parent / values[key])
@@ -77,10 +84,10 @@ def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
     return values
 
 
-def _is_bundled(path: Path, data_dir: str) -> bool:
+def _is_bundled(shelf: Shelf, name: Any) -> bool:
     from xrobust import bundles
 
-    return not (path.parent / data_dir).exists() and data_dir in bundles.items("data")
+    return isinstance(name, str) and name in bundles.items(shelf)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

@@ -27,10 +27,8 @@ def open_source(data_dir: Path | None, offline: bool) -> Source:
 
 
 def data_folder(data_dir: Path | None) -> Path | None:
-    """The folder that is meant: one that exists, else bundled data of that name. Raises UserError for damaged files."""
-    if data_dir is None or data_dir.exists():
-        return data_dir
-    return bundles.find("data", str(data_dir)) or data_dir
+    """The folder that is meant: bundled data where it is their name. Raises UserError for damaged files."""
+    return None if data_dir is None else bundles.find("data", str(data_dir)) or data_dir
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

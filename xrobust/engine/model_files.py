@@ -49,16 +49,16 @@ def _folder_sha256(folder: Path) -> str:
 def folder_of(path_or_id: str) -> Path | None:
     """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there.
 
-    A folder that exists comes first, then the name of a bundled model.
+    The name of a bundled model is that model, whatever lies in the working folder; `./name` is a folder.
     """
+    if bundled := bundles.find("models", path_or_id):
+        return bundled
     path = Path(path_or_id).expanduser()
     if path.is_dir():
         path = path.resolve()
         if not (path / "config.json").is_file():
             raise UserError(f"model {path_or_id!r}: the folder has no config.json, so it holds no transformers model")
         return path
-    if not path.exists() and (bundled := bundles.find("models", path_or_id)):
-        return bundled
     if path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") > 1 or path.exists():
         parent = path.parent
         near = (p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else ()

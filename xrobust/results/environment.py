@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import xrobust
+from xrobust import bundles
 from xrobust.plan import Plan
 from xrobust.results.schema import Environment
 
@@ -45,17 +46,18 @@ def environment(plan: Plan, accelerator: Any) -> Environment:
         threads=torch.get_num_threads(),
         precision=request.precision,
         git_commit=git_commit(),
-        model_path=_place(Path(request.model)),
-        data_dir=None if request.data_dir is None else _place(request.data_dir),
+        model_path=_place(request.model, "models"),
+        data_dir=None if request.data_dir is None else _place(str(request.data_dir), "data"),
         plugin_files=[str(path.resolve()) for path in request.plugins],
         method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},
         micro_batch_size=request.micro_batch_size,
     )
 
 
-def _place(path: Path) -> str:
-    """An absolute path; the name of something bundled, or on the hub, as it is."""
-    return str(path.resolve()) if path.exists() else str(path)
+def _place(name: str, shelf: bundles.Shelf) -> str:
+    """The name of something bundled, or on the hub, as it is; else an absolute path."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name not in bundles.items(shelf) and path.exists() else name
 
 
 def _version(package: str) -> str | None:

@@ -1,5 +1,5 @@
 # make test                         lint and tests
-# make demo DATA=... MODEL=...      train on a slice of English, score every language, write the result to runs/
+# make demo                         train on English, score seven more languages, write the result to runs/
 # make lint | make clean
 #
 # Each needs nothing but make and Python 3.11 or newer: the first one that runs makes a virtual environment in .venv and
@@ -12,10 +12,10 @@ INSTALLED := $(VENV)/.installed
 
 TASK ?= wikiann
 METHOD ?= rs_aug
-# More arguments of `xrobust run`: a slice that ends in minutes. ARGS= runs the whole recipe.
-ARGS ?= --limit 2000 --set training.epochs=2
+# More arguments of `xrobust run`, for instance ARGS='--seeds 1,2,3'.
+ARGS ?=
 
-.PHONY: test lint demo demo-inputs clean
+.PHONY: test lint demo clean
 
 # Two at a time, one thread each: most of the time goes into runs in processes of their own.
 test: lint
@@ -25,14 +25,13 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-# The learning rate suits a small encoder, as MODEL has to be where the hub is out of reach; a later --set wins.
-demo: demo-inputs $(INSTALLED)
-	$(BIN)/xrobust run --task $(TASK) --method $(METHOD) --model '$(MODEL)' --data-dir '$(DATA)' --output runs \
-		--set training.learning_rate=5e-4 $(ARGS)
-
-demo-inputs:
-	$(if $(and $(DATA),$(MODEL)),@:,$(error make demo DATA=folder MODEL=encoder: pass a data folder in the XTREME layout \
-		and the folder or hub id of a multilingual encoder))
+# The preset has a model, data and settings for a machine without network or GPU.
+demo: $(INSTALLED)
+	$(BIN)/xrobust run --preset mini --task $(TASK) --method $(METHOD) --output runs $(ARGS)
+	@printf '%s\n' '' 'Try next:' \
+		'  $(BIN)/xrobust run --preset mini --task $(TASK) --method vanilla      # the baseline' \
+		'  $(BIN)/xrobust runs                                                   # both, side by side' \
+		'  $(BIN)/xrobust show method $(METHOD)                                  # what it does, and its parameters'
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

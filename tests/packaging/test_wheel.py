@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MAPPED = {"xrobust": "xrobust", "tasks": "xrobust_tasks", "methods": "xrobust_methods"}
+MAPPED = {"xrobust": "xrobust", "tasks": "xrobust_tasks", "methods": "xrobust_methods", "mini": "xrobust_mini"}
 
 
 def tree_files() -> set[str]:
@@ -97,7 +97,8 @@ def test_every_entry_point_works_from_the_wheel_alone(wheel: Path, tmp_path: Pat
     expected = [(group, *item) for group, entries in declared["entry-points"].items() for item in entries.items()]
     assert sorted(points) == sorted([*expected, ("console_scripts", "xrobust", declared["scripts"]["xrobust"])])
     for _, _, target in points:
-        assert (unpacked / (target.partition(":")[0].replace(".", "/") + ".py")).is_file(), target
+        module = unpacked / target.partition(":")[0].replace(".", "/")
+        assert module.with_suffix(".py").is_file() or (module / "__init__.py").is_file(), target
 
     script = (
         "import importlib.metadata, inspect, sys\n"

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from . import synonyms
 from .fill import Draw, fill
 from .languages import GRAMMARS
 from .lexicon import LANGUAGES
@@ -22,7 +23,7 @@ ROWS = {  # a multiple of templates times labels, so that labels are in equal sh
     "pos": dict(zip(SPLITS, (2000, 216, 247), strict=True)),
 }
 NAMED = frozenset({"per", "city", "country", "org", "firm"})
-LABELS = {  # the parts of a template that make a pair with each label
+LABELS: dict[str, dict[str, tuple[str, ...]]] = {  # the parts of a template that make a pair with each label
     "pawsx": {"1": ("1+",), "0": ("1-",)},
     "xnli": {
         "entailment": ("eh", "cg"),
@@ -92,7 +93,7 @@ def sentences(row: Row, language: str) -> tuple[str, str]:
 
 
 def files() -> Iterator[tuple[str, str]]:
-    """(path, content) of every data file of the sample."""
+    """(path, content) of every file of the sample: the tasks' data and the table of synonyms."""
     for task, splits in ROWS.items():
         for split in splits:
             made = rows(task, split)
@@ -101,6 +102,7 @@ def files() -> Iterator[tuple[str, str]]:
                 yield f"{task}/{split}-{language}.tsv", content
                 if task == "pawsx":
                     yield f"{task}/{split}-{language}.ids", "".join(f"{i}\n" for i in range(1, len(made) + 1))
+    yield "synonyms/counterfitted_neighbors.json", synonyms.as_json()
 
 
 def _pairs(made: Sequence[Row], language: str) -> str:

@@ -30,7 +30,11 @@ def pairs(task: str, split: str, language: str) -> list[tuple[str, str, str]]:
 def tagged(task: str, split: str, language: str) -> list[list[tuple[str, str]]]:
     """The (token, tag) lists of every sentence."""
     text = (DATA / task / f"{split}-{language}.tsv").read_text(encoding="utf-8")
-    return [[tuple(line.split("\t")) for line in block.split("\n")] for block in text.split("\n\n")[:-1]]  # type: ignore[misc]
+    sentences = []
+    for block in text.split("\n\n")[:-1]:
+        rows = [line.split("\t") for line in block.split("\n")]
+        sentences.append([(token, tag) for token, tag in rows])
+    return sentences
 
 
 def texts(language: str) -> list[str]:

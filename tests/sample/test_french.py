@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from sample_files import token_lists
@@ -12,7 +13,8 @@ GENDERS = {
     "chauffeur jardinier homme livre tableau vélo chapeau sac couteau parapluie téléphone ordinateur journal miroir "
     "chien chat cheval lapin canard cadeau hôpital marché musée parc restaurant théâtre jardin hôtel aéroport "
     "directeur vol bureau bus matin Japon Portugal Canada Parlement",
-    "f": "fille femme actrice infirmière chanteuse grand-mère carte voiture chaise table lampe guitare clé bague lettre "
+    "f": "fille femme actrice infirmière chanteuse grand-mère carte voiture chaise table lampe guitare clé bague "
+    "lettre "
     "boîte bouteille chemise vache chèvre école gare bibliothèque cuisine fête réunion fenêtre semaine maison aide "
     "année Croix-Rouge Union Banque UNESCO",
 }
@@ -20,18 +22,35 @@ GENDER = {noun: gender for gender, nouns in GENDERS.items() for noun in nouns.sp
 ARTICLE = dict.fromkeys("le un du au ce".split(), "m") | dict.fromkeys("la une cette".split(), "f")
 FEMININE = {
     "poli": "polie", "fatigué": "fatiguée", "joyeux": "joyeuse", "vieux": "vieille", "vieil": "vieille",
-    "nouveau": "nouvelle", "nouvel": "nouvelle", "petit": "petite", "grand": "grande", "bleu": "bleue", "noir": "noire",
+    "nouveau": "nouvelle", "nouvel": "nouvelle", "petit": "petite", "grand": "grande", "bleu": "bleue", "noir":
+    "noire",
     "blanc": "blanche", "cher": "chère", "beau": "belle", "bel": "belle", "lourd": "lourde", "prochain": "prochaine",
     "dernier": "dernière",
 }  # fmt: skip
 ADJECTIVE = dict.fromkeys(FEMININE, "m") | dict.fromkeys(FEMININE.values(), "f")
-BEFORE = {"vieux", "vieil", "vieille", "nouveau", "nouvel", "nouvelle", "petit", "petite", "grand", "grande", "beau", "bel", "belle", "jeune"}
+BEFORE = {
+    "vieux",
+    "vieil",
+    "vieille",
+    "nouveau",
+    "nouvel",
+    "nouvelle",
+    "petit",
+    "petite",
+    "grand",
+    "grande",
+    "beau",
+    "bel",
+    "belle",
+    "jeune",
+}
 BEFORE_VOWEL = {"vieux": "vieil", "nouveau": "nouvel", "beau": "bel"}
 SPLIT = {("de", "le"), ("à", "le"), ("de", "les"), ("à", "les")}
 MUTE_H = ("hôtel", "hôpital", "homme", "heure", "habite", "hier")
 BY_ETRE = re.compile(
     r"^(?:[\w ]+ , )?(?P<first>[A-Z]\w+)(?: [A-Z]\w+)?(?: , qui| n'| ne)? "
-    r"(?:est|a été|n' est pas) (?P<participle>né|née|arrivé|arrivée|allé|allée|resté|restée|venu|venue|invité|invitée)\b"
+    r"(?:est|a été|n' est pas) "
+    r"(?P<participle>né|née|arrivé|arrivée|allé|allée|resté|restée|venu|venue|invité|invitée)\b"
 )
 
 
@@ -42,7 +61,7 @@ def vowel(word: str) -> bool:
 def problems(words: list[str]) -> list[str]:
     found = []
     lower = [word.lower() if i == 0 else word for i, word in enumerate(words)]
-    for i, (word, after) in enumerate(zip(lower, lower[1:], strict=False)):
+    for i, (word, after) in enumerate(pairwise(lower)):
         if (word, after) in SPLIT:
             found.append(f"no contraction: {word} {after}")
         if word in ("le", "la", "de", "que", "ne", "se", "je") and vowel(after):
@@ -61,9 +80,9 @@ def problems(words: list[str]) -> list[str]:
         if word in BEFORE_VOWEL and vowel(after):
             found.append(f"{word} {after}")
     # Of the sample's names, those of women and no others end in -a.
-    if match := BY_ETRE.match(" ".join(words)):
-        if match["participle"].endswith("e") != match["first"].endswith("a"):
-            found.append(f"{match['first']} ... {match['participle']}")
+    match = BY_ETRE.match(" ".join(words))
+    if match and match["participle"].endswith("e") != match["first"].endswith("a"):
+        found.append(f"{match['first']} ... {match['participle']}")
     return found
 
 

@@ -1,8 +1,10 @@
-"""Japanese: particles do not meet, counters by a table of their own, adjectives before nouns, verbs last, no spaces."""
+"""Japanese: particles do not meet, counters by a table of their own, adjectives before nouns, verbs last, no "
+"spaces."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from sample_files import tagged, unspaced
@@ -10,7 +12,8 @@ from sample_files import tagged, unspaced
 COUNTERS = {
     "本": "冊", "地図": "枚", "絵": "枚", "自転車": "台", "車": "台", "椅子": "脚", "テーブル": "台", "ランプ": "個",
     "帽子": "個", "バッグ": "個", "ギター": "本", "ナイフ": "本", "傘": "本", "鍵": "本", "電話": "台",
-    "コンピューター": "台", "新聞": "部", "指輪": "個", "手紙": "通", "箱": "個", "瓶": "本", "鏡": "枚", "シャツ": "枚",
+    "コンピューター": "台", "新聞": "部", "指輪": "個", "手紙": "通", "箱": "個", "瓶": "本", "鏡": "枚",
+    "シャツ": "枚",
     "犬": "匹", "猫": "匹", "馬": "頭", "牛": "頭", "ウサギ": "匹", "アヒル": "羽", "ヤギ": "頭", "リンゴ": "個",
     "梨": "個", "オレンジ": "個", "バナナ": "本", "ケーキ": "個", "卵": "個",
 }  # fmt: skip
@@ -41,7 +44,7 @@ def meeting(words: list[tuple[str, str]]) -> list[str]:
     """Particles that follow one another, of a tagged sentence."""
     return [
         f"{a}{b}"
-        for (a, tag), (b, after) in zip(words, words[1:], strict=False)
+        for (a, tag), (b, after) in pairwise(words)
         if tag == after == "ADP" and {a, b} <= PARTICLES and (a, b) not in TOGETHER
     ]
 

@@ -1,5 +1,5 @@
-"""Labels, told anew from the English text: what each sentence says is read off it with patterns that know nothing of the
-generator, and what the pair says follows."""
+"""Labels, told anew from the English text: what each sentence says is read off it with patterns that know nothing of
+the generator, and what the pair says follows."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ SAYS: list[tuple[str, Reader]] = [
     # training
     (r"(.+?) sold (.+) to (.+)", lambda a, o, b: ("sell", a, b, o)),
     (rf"({N}) bought (the .+) from (.+)", lambda b, o, a: ("sell", a, b, o)),
-    (rf"(?!It )(.+?) (?!was)({DEAL}) (.+)", lambda a, v, b: ("deal", v, *where(a, b))),
     (rf"(.+?) was ({DEAL}) by (.+)", lambda b, v, a: ("deal", v, *where(a, b, passive=True))),
     (rf"It was (.+) who ({DEAL}) (.+)", lambda a, v, b: ("deal", v, *where(a, b))),
+    (rf"(.+?) ({DEAL}) (.+)", lambda a, v, b: ("deal", v, *where(a, b))),
     (rf"({N}) met (.+) for lunch ({PLACE}) (.+) and paid", lambda a, b, p, t: ("lunch", a, b, p, t.lower())),
     (rf"(.+), ({N}) met (.+) ({PLACE}) for lunch and paid", lambda t, a, b, p: ("lunch", a, b, p, t.lower())),
     (r"(.+), who knows (.+) well, has (.+)", lambda b, a, o: ("own", b.lower(), a.lower(), o.lower())),
@@ -164,7 +164,9 @@ def bag_of_words_accuracy(train: list[tuple[str, str]], test: list[tuple[str, st
     from sklearn.linear_model import LogisticRegression
 
     words = CountVectorizer(token_pattern=r"\w+")
-    model = LogisticRegression(max_iter=300).fit(words.fit_transform(t for t, _ in train), [label for _, label in train])
+    model = LogisticRegression(max_iter=300).fit(
+        words.fit_transform(t for t, _ in train), [label for _, label in train]
+    )
     return float(model.score(words.transform(t for t, _ in test), [label for _, label in test]))
 
 

@@ -6,15 +6,17 @@ import json
 from collections import Counter
 
 import pytest
-from sample_files import DATA, LANGUAGES, SPLITS, TASKS, languages_of, pairs, tagged
-from scripts.sample.build import files, rows
+from sample_files import DATA, LANGUAGES, TASKS, languages_of, pairs, tagged
 
+from scripts.sample.build import files, rows
+from xrobust.contracts.task import Split
 from xrobust.data.local import LocalSource
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 from xrobust_tasks.xnli import Xnli
 
+SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 COUNTS = {
     "pawsx": {"train": 2016, "dev": 220, "test": 240},
     "xnli": {"train": 2016, "dev": 216, "test": 252},
@@ -151,7 +153,12 @@ def test_xrobust_reads_every_file_and_ids_align() -> None:
 def test_the_synonyms_are_words_of_the_sample_and_take_its_articles() -> None:
     table: dict[str, list[str]] = json.loads((DATA / "synonyms" / "counterfitted_neighbors.json").read_text())
     texts = [text for task in ("pawsx", "xnli") for s in SPLITS for row in pairs(task, s, "en") for text in row[:2]]
-    texts += [" ".join(t for t, _ in sentence) for task in ("wikiann", "pos") for s in SPLITS for sentence in tagged(task, s, "en")]
+    texts += [
+        " ".join(t for t, _ in sentence)
+        for task in ("wikiann", "pos")
+        for s in SPLITS
+        for sentence in tagged(task, s, "en")
+    ]
     words = {word.strip(".,?!") for text in texts for word in text.split()}
     assert set(table) <= words
     after_article = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from sample_files import token_lists
 
 GENDERS = {
-    "m": "profesor médico estudiante turista periodista agricultor escritor pintor ingeniero cocinero abogado conductor "
+    "m": "profesor médico estudiante turista periodista agricultor escritor pintor ingeniero cocinero abogado "
+    "conductor "
     "jardinero hombre libro mapa cuadro coche sombrero bolso cuchillo paraguas teléfono ordenador periódico anillo "
     "espejo perro gato caballo conejo pato regalo hospital mercado museo parque restaurante teatro jardín hotel "
     "aeropuerto director vuelo lunes martes miércoles viernes sábado año Banco Parlamento autobús",
@@ -17,7 +19,11 @@ GENDERS = {
     "Cruz Unión UNESCO",
 }
 GENDER = {noun: gender for gender, nouns in GENDERS.items() for noun in nouns.split()}
-ARTICLE = dict.fromkeys("el un del al este".split(), "m") | dict.fromkeys("la una esta ninguna".split(), "f") | {"ningún": "m"}
+ARTICLE = (
+    dict.fromkeys("el un del al este".split(), "m")
+    | dict.fromkeys("la una esta ninguna".split(), "f")
+    | {"ningún": "m"}
+)
 ENDS = {"m": "o", "f": "a"}
 ADJECTIVE = re.compile(
     "(?:educad|cansad|famos|viej|nuev|pequeñ|roj|negr|blanc|car|bonit|pesad|pasad|prestad|antigu|próxim)(?P<end>[oa])"
@@ -31,7 +37,7 @@ SPLIT = {("de", "el"), ("a", "el")}
 def problems(words: list[str]) -> list[str]:
     found = []
     lower = [word.lower() if i == 0 else word for i, word in enumerate(words)]
-    for i, (word, after) in enumerate(zip(lower, lower[1:], strict=False)):
+    for i, (word, after) in enumerate(pairwise(lower)):
         if (word, after) in SPLIT:
             found.append(f"no contraction: {word} {after}")
         if word in ARTICLE and after in ARTICLE:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from . import synonyms
 from .fill import Draw, fill
 from .languages import GRAMMARS
 from .lexicon import LANGUAGES
@@ -22,19 +23,24 @@ ROWS = {  # a multiple of templates times labels, so that labels are in equal sh
     "pos": dict(zip(SPLITS, (2000, 216, 247), strict=True)),
 }
 NAMED = frozenset({"per", "city", "country", "org", "firm"})
-PAWSX_LABELS = {"+": "1", "-": "0"}
-XNLI_LABELS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
+LABELS: dict[str, dict[str, tuple[str, ...]]] = {  # the parts of a template that make a pair with each label
+    "pawsx": {"1": ("1+",), "0": ("1-",)},
+    "xnli": {
+        "entailment": ("eh", "cg"),
+        "neutral": ("nh", "ex", "ng", "cx"),
+        "contradiction": ("ch", "eg"),
+    },
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A filled template. `part` is the one that goes with `1` or `h` and so the label, "" where there is none;
-    `turned` has sentence 2 first."""
+    """A filled template. `parts` are the two that make a pair, in the order of the file; none in a tagging task."""
 
     template: Template
     slots: dict[str, Thing]
-    part: str = ""
-    turned: bool = False
+    parts: str = ""
+    label: str = ""
 
 
 def languages_of(split: str) -> tuple[str, ...]:
@@ -45,23 +51,32 @@ def languages_of(split: str) -> tuple[str, ...]:
 def rows(task: str, split: str) -> list[Row]:
     """The rows of a split: templates in equal shares, labels in equal shares within each, no row twice in English."""
     draw = Draw(random.Random(f"{SEED} {task} {split}"))
-    file = task if task in ("pawsx", "xnli") else "tagging"
-    known = templates(file, split)
+    known = templates(task if task in LABELS else "tagging", split)
     if task == "wikiann":
         known = tuple(t for t in known if any(kind.split("@")[0] in NAMED for _, kind in t.slots))
-    parts = {"pawsx": "+-", "xnli": "enc"}.get(task)
+    labels = list(LABELS.get(task, {"": ("",)}))
     found, seen = [], set()
     for i in range(ROWS[task][split]):
-        template = known[i % len(known)]
-        part = parts[i // len(known) % len(parts)] if parts else ""
+        template, turn = known[i % len(known)], i // len(known)
+        label = labels[turn % len(labels)]
+        parts = _parts(task, template, label, turn // len(labels), draw)
         while True:
-            row = Row(template, fill(template, draw), part, turned=task == "pawsx" and draw.chance(0.5))
-            key = tuple(sorted(sentences(row, "en"))) if parts else tagged(row, "en")
+            row = Row(template, fill(template, draw), parts, label)
+            key = frozenset(sentences(row, "en")) if parts else tagged(row, "en")
             if key not in seen:
                 break
         seen.add(key)
         found.append(row)
     return draw.shuffled(found)
+
+
+def _parts(task: str, template: Template, label: str, turn: int, draw: Draw) -> str:
+    """The parts of the `turn`-th pair of a template with a label. Which paraphrase comes first is drawn."""
+    if not label:
+        return ""
+    known = [parts for parts in LABELS[task][label] if set(parts) <= set(template.texts["en"])]
+    parts = known[turn % len(known)]
+    return parts[::-1] if task == "pawsx" and draw.chance(0.5) else parts
 
 
 def tagged(row: Row, language: str) -> tuple[Token, ...]:
@@ -73,35 +88,28 @@ def sentences(row: Row, language: str) -> tuple[str, str]:
     """The two texts of a row of a pair task, in the order of the file."""
     texts = row.template.texts[language]
     grammar = GRAMMARS[language]
-    first, second = (grammar.text(grammar.sentence(texts[part], row.slots)) for part in _parts(row))
+    first, second = (grammar.text(grammar.sentence(texts[part], row.slots)) for part in row.parts)
     return first, second
 
 
-def _parts(row: Row) -> tuple[str, str]:
-    """Premise, hypothesis; or the sentences of a paraphrase pair."""
-    if row.part in XNLI_LABELS:
-        return row.part, "h"
-    return (row.part, "1") if row.turned else ("1", row.part)
-
-
 def files() -> Iterator[tuple[str, str]]:
-    """(path, content) of every data file of the sample."""
+    """(path, content) of every file of the sample: the tasks' data and the table of synonyms."""
     for task, splits in ROWS.items():
         for split in splits:
             made = rows(task, split)
             for language in languages_of(split):
-                write = _pairs if task in ("pawsx", "xnli") else _tokens
-                yield f"{task}/{split}-{language}.tsv", write(task, made, language)
+                content = _pairs(made, language) if task in LABELS else _tokens(made, language, task)
+                yield f"{task}/{split}-{language}.tsv", content
                 if task == "pawsx":
                     yield f"{task}/{split}-{language}.ids", "".join(f"{i}\n" for i in range(1, len(made) + 1))
+    yield "synonyms/counterfitted_neighbors.json", synonyms.as_json()
 
 
-def _pairs(task: str, made: Sequence[Row], language: str) -> str:
-    labels = PAWSX_LABELS if task == "pawsx" else XNLI_LABELS
-    return "".join("\t".join((*sentences(row, language), labels[row.part])) + "\n" for row in made)
+def _pairs(made: Sequence[Row], language: str) -> str:
+    return "".join("\t".join((*sentences(row, language), row.label)) + "\n" for row in made)
 
 
-def _tokens(task: str, made: Sequence[Row], language: str) -> str:
+def _tokens(made: Sequence[Row], language: str, task: str) -> str:
     lines = []
     for row in made:
         for token in tagged(row, language):

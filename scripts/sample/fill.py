@@ -18,6 +18,9 @@ PAPER = frozenset({"letter", "newspaper", "map"})
 COLOURLESS = PAPER | {"key", "mirror", "ring", "painting", "knife", "guitar", "computer"}
 UNFIT = {
     "expensive": frozenset({"letter", "newspaper", "key", "box", "bottle"}),
+    "beautiful": frozenset({"newspaper", "key", "knife", "phone"}),
+    "big": frozenset({"newspaper", "key", "ring", "letter"}),
+    "small": frozenset({"newspaper", "letter"}),
     "heavy": PAPER | {"ring", "key", "hat", "shirt", "guitar", "umbrella", "knife", "phone", "painting"},
     **dict.fromkeys(("red", "blue", "black", "white"), COLOURLESS),
     "young": frozenset({"grandmother"}),
@@ -29,9 +32,11 @@ UNFIT = {
     "hide": frozenset({"car", "table", "chair"}),
     "lose": frozenset({"table", "mirror", "lamp", "car", "painting"}),
 }
-BIG = frozenset({"car", "table", "bicycle", "painting", "mirror", "chair"})
-GIFTS = frozenset({"book", "painting", "bicycle", "lamp", "hat", "bag", "guitar", "umbrella", "phone", "computer", "shirt"})
+GIFTS = frozenset(
+    {"book", "painting", "bicycle", "lamp", "hat", "bag", "guitar", "umbrella", "phone", "computer", "shirt", "ring"}
+)
 FRUIT = frozenset({"apple", "pear", "orange", "banana"})
+AT_HOME = frozenset({"dog", "cat", "rabbit"})
 DAYS = frozenset({"yesterday", "this_morning", "monday", "tuesday", "wednesday", "friday", "saturday"})
 
 
@@ -74,7 +79,7 @@ def _thing(kind: str, slots: dict[str, Thing], draw: Draw) -> Thing:
     if kind.startswith("num"):
         return Number(_number(kind, slots, draw))
     if kind in ("year", "percent", "hundreds"):
-        low, step, count = {"year": (1920, 1, 100), "percent": (20, 10, 7), "hundreds": (100, 50, 30)}[kind]
+        low, step, count = {"year": (1985, 1, 40), "percent": (20, 10, 7), "hundreds": (100, 50, 30)}[kind]
         return Figure(low + step * draw.below(count))
     if kind in ("city@L", "country@C"):
         return _of_country(kind, slots, draw)
@@ -116,6 +121,7 @@ def _noun(kind: str, draw: Draw) -> Noun:
     among = {
         "gift": [e for e in entries()["obj"] if e.name in GIFTS],
         "fruit": [e for e in entries()["food"] if e.name in FRUIT],
+        "house": [e for e in entries()["pet"] if e.name in AT_HOME],
     }.get(kind) or entries()[kind]
     noun = draw.of(among)
     if not adjective or not draw.chance(2 / 3):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-UPOS = frozenset(
-    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
-)
+UPOS = frozenset("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,11 @@ def as_entity(tokens: Iterable[Token], kind: str) -> list[Token]:
 
 
 def capitalised(tokens: list[Token], dotted_i: bool = False) -> list[Token]:
-    """The tokens with the first letter of the sentence upper case (Turkish `i` keeps its dot)."""
+    """The tokens with the first letter of the sentence upper case (Turkish `i` keeps its dot). After a figure that a
+    sentence begins with, the next word stays as it is."""
     for i, token in enumerate(tokens):
+        if token.form[0].isdigit():
+            break
         if token.form[0].isalpha():
             first = "İ" if dotted_i and token.form[0] == "i" else token.form[0].upper()
             return [*tokens[:i], replace(token, form=first + token.form[1:]), *tokens[i + 1 :]]

@@ -135,3 +135,15 @@ class Language:
 
     def figure(self, figure: Figure, forms: Sequence[str]) -> list[Token]:
         return [Token(str(figure.value), "NUM")]
+
+
+def contracted(tokens: list[Token], contractions: dict[tuple[str, str], str]) -> list[Token]:
+    """Preposition and article in one, tagged as the preposition, as the XTREME files have them."""
+    found: list[Token] = []
+    for token in tokens:
+        both = contractions.get((found[-1].form.lower(), token.form)) if found and token.entity == "O" else None
+        if both:
+            found[-1] = Token(both, found[-1].upos)
+        else:
+            found.append(token)
+    return found

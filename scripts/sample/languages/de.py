@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..lexicon import Entry
 from ..things import Name, Noun, Person
 from ..tokens import Token, as_entity
-from .base import ENTITY, Language
+from .base import ENTITY, Language, contracted
 
 DEFINITE = {
     "nom": {"m": "der", "f": "die", "n": "das"},
@@ -94,15 +94,3 @@ class German(Language):
 def case_of(forms: Sequence[str]) -> str:
     """The case asked for; the nominative where none is."""
     return next((form for form in forms if form in DEFINITE), "nom")
-
-
-def contracted(tokens: list[Token], contractions: dict[tuple[str, str], str]) -> list[Token]:
-    """Preposition and article in one, tagged as the preposition, as the XTREME files have them."""
-    found: list[Token] = []
-    for token in tokens:
-        both = contractions.get((found[-1].form.lower(), token.form)) if found and token.entity == "O" else None
-        if both:
-            found[-1] = Token(both, found[-1].upos)
-        else:
-            found.append(token)
-    return found

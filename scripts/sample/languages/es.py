@@ -8,8 +8,7 @@ from dataclasses import replace
 from ..lexicon import Entry
 from ..things import Name, Noun, Thing, Verb
 from ..tokens import Token, as_entity, words
-from .base import ENTITY, Language
-from .de import contracted
+from .base import ENTITY, Language, contracted
 
 
 class Spanish(Language):

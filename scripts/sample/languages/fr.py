@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from ..lexicon import Entry
 from ..things import Name, Noun, Thing, Verb
 from ..tokens import Token, as_entity, words
-from .base import ENTITY, Language
-from .de import contracted
+from .base import ENTITY, Language, contracted
 
 ELIDED = {word: word[:-1] + "'" for word in "le la de ne que se je me".split()}
 VOWELS = frozenset("aeiouœàâéèêëîïôù")
@@ -17,8 +16,8 @@ CONTRACTIONS = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("
 
 
 class French(Language):
-    """Nouns: `the` (default), `a`, `bare`, `pl`. Countries: `the`, `in`, `from`. Verbs: a participle with avoir, that of
-    the passive with `pass` and its subject."""
+    """Nouns: `the` (default), `a`, `bare`, `pl`. Countries: `the`, `in`, `from`. Verbs: the participle with avoir, or
+    that of the passive (`pass`) with its subject."""
 
     code = "fr"
     numbers = "deux trois quatre cinq six sept huit neuf".split()

@@ -13,7 +13,8 @@ VOICELESS = frozenset("fstkçşhp")
 CASES = ("acc", "dat", "loc", "abl", "gen")
 TENS = {20: "si", 30: "u", 40: "ı", 50: "si", 60: "ı", 70: "i", 80: "i"}  # possessed: yüzde 40'ı
 SPOKEN = {  # foreign names take the suffixes that fit how they are said
-    "Airways": "eyrveyz", "France": "frans", "Klein": "klayn", "Montreal": "montrel", "Sony": "soni",
+    "Airways": "eyrveyz", "Felix": "feliks", "France": "frans", "Klein": "klayn", "Max": "maks", "Montreal": "montrel",
+    "Sony": "soni",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from .base import Language
 
 
 class Chinese(Language):
-    """Nouns: bare (default), `a` (one, with the measure word), a number with the measure word."""
+    """Nouns: bare (default), with the measure word after `a` (one), `that` or a number."""
 
     code = "zh"
     spaces = False
@@ -26,6 +26,8 @@ class Chinese(Language):
         measure, form = noun.entry["zh"].split()
         count = "一" if "a" in forms else self.numbers[number - 2] if number else None
         counted = [Token(count, "NUM"), Token(measure, "NOUN")] if count else []
+        if "that" in forms:
+            counted = [Token("那", "DET"), Token(measure, "NOUN")]
         adjective = words(noun.adjective["zh"]) if noun.adjective else []
         return [*counted, *adjective, Token(form, "NOUN")]
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from ..lexicon import LANGUAGES
 
 HEAD = re.compile(r"== (?P<split>train|dev|test) (?P<name>\w+) \| (?P<slots>.+)")
-LINE = re.compile(r"(?P<language>[a-z]{2})(?P<part>[1hecn+-]?): (?P<text>.+)")
+LINE = re.compile(r"(?P<language>[a-z]{2})(?P<part>[1hecngx+-]?): (?P<text>.+)")
 
 
 @dataclass
 class Template:
-    """A structure: its slots as (name, kind), and by language and part (`1 + -`, `h e n c`, or "") its text."""
+    """A structure: its slots as (name, kind), and by language and part (`1 + -`, `h e n c g x`, or "") its text."""
 
     split: str
     name: str
@@ -36,8 +36,9 @@ def templates(file: str, split: str) -> tuple[Template, ...]:
         elif line and not line.startswith("#"):
             raise ValueError(f"{file}: {line}")
     parts = {"tagging": {""}, "pawsx": {"1", "+", "-"}, "xnli": {"h", "e", "n", "c"}}[file]
+    optional = {"g", "x"} if file == "xnli" else set()
     for template in found:
         languages = {"en"} if template.split == "train" else set(LANGUAGES)
-        if set(template.texts) != languages or any(set(texts) != parts for texts in template.texts.values()):
+        if set(template.texts) != languages or any(set(texts) - optional != parts for texts in template.texts.values()):
             raise ValueError(f"{file}: {template.name} lacks a language or a part")
     return tuple(template for template in found if template.split == split)

@@ -30,6 +30,7 @@ def test_the_generator_makes_the_very_bytes_that_are_committed() -> None:
     made = {name: content.encode() for name, content in files()}
     committed = {str(path.relative_to(DATA)): path.read_bytes() for path in DATA.rglob("*") if path.is_file()}
     assert committed.pop("README.md").startswith(b"# ")
+    assert b"CC0-1.0" in committed.pop("about.yaml")
     assert sorted(made) == sorted(committed)
     assert [name for name in made if made[name] != committed[name]] == []
 

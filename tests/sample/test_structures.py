@@ -1,4 +1,4 @@
-"""No structure of a training sentence is met again in dev or test: the English sentences with what fills them taken out."""
+"""No structure of a training sentence is met again in dev or test: English sentences with what fills them taken out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 import pytest
 from sample_files import TASKS, pairs, tagged
+
 from scripts.sample.lexicon import entries
 
 FILLERS = {

@@ -45,7 +45,7 @@ FIRST = re.compile(
     rf"{NOUN_PHRASE}|{NAME})(?:(?: und| ,) (?:der |die |das |Das |Die )?[A-ZÄÖÜ]\w*(?: [A-ZÄÖÜ]\w*)*)*(?: ,.*? "
     rf",)? (\S+)"
 )
-SUBORDINATE = re.compile(r", (?:weil|dass|obwohl|der|die|das) (?P<clause>[^,.?]+?) (?=[,.?])")
+SUBORDINATE = re.compile(r", (?:weil|dass|obwohl|der|die|das(?= vo[nm])) (?P<clause>[^,.?]+?) (?=[,.?])")
 PARTICIPLE = re.compile(
     r"(?:ge\w+(?:t|en)|\w+ge\w+(?:t|en)|verkauft|bekommen|verloren|gewonnen|eröffnet|studiert|vergessen)$"
 )
@@ -78,7 +78,10 @@ def agreement(words: list[str]) -> list[str]:
             found.append(f"{article} {adjective} {noun}")
         if gender == "m" and article == "ein":
             found.append(f"an indefinite masculine noun is an object here: ein {noun}")
-        if oblique != (article in ("den", "dem", "einen", "einem")) and noun in {*WEAK_NOUNS, *WEAK_NOUNS.values()}:
+        if oblique != (article in ("den", "dem", "einen", "einem", "vom")) and noun in {
+            *WEAK_NOUNS,
+            *WEAK_NOUNS.values(),
+        }:
             found.append(f"weak noun: {article} {noun}")
     return found
 

@@ -37,7 +37,7 @@ CONTRACTIONS = {
 
 
 class German(Language):
-    """Nouns: cases `nom` (default), `acc`, `dat`; `the` (default), `a`, `no` (kein), `bare`, `pl`."""
+    """Nouns: cases `nom` (default), `acc`, `dat`; `the` (default), `a`, `no` (kein)."""
 
     code = "de"
     numbers = "zwei drei vier fünf sechs sieben acht neun".split()
@@ -52,8 +52,6 @@ class German(Language):
     def name(self, name: Name, forms: Sequence[str]) -> list[Token]:
         """`of`: the genitive of a name with an article, von before any other."""
         kind, cell, case = ENTITY[name.entry.kind], name.entry["de"], case_of(forms)
-        if cell == "Türkei":
-            cell = "f Türkei"
         gender, space, rest = cell.partition(" ")
         if not space or gender not in WEAK["nom"]:
             return [*([Token("von", "ADP")] if "of" in forms else []), *super().name(name, forms)]
@@ -76,11 +74,7 @@ class German(Language):
             if noun.adjective or case == "dat":
                 raise ValueError("a number goes with a bare noun in the nominative or accusative")
             return [Token(self.numbers[number - 2], "NUM"), Token(plural, "NOUN")]
-        if "pl" in forms:
-            return [Token(plural, "NOUN")]
         form = Token(oblique if oblique and case != "nom" else singular, "NOUN")
-        if "bare" in forms:
-            return [form]
         indefinite = "a" in forms or "no" in forms
         article = (INDEFINITE if indefinite else DEFINITE)[case][gender]
         tokens = [Token(f"k{article}" if "no" in forms else article, "DET")]

@@ -19,8 +19,8 @@ SPLITS = ("train", "dev", "test")
 ROWS = {  # a multiple of templates times labels, so that labels are in equal shares
     "pawsx": dict(zip(SPLITS, (2016, 220, 240), strict=True)),
     "xnli": dict(zip(SPLITS, (2016, 216, 252), strict=True)),
-    "wikiann": dict(zip(SPLITS, (2000, 216, 247), strict=True)),
-    "pos": dict(zip(SPLITS, (2000, 216, 247), strict=True)),
+    "wikiann": dict(zip(SPLITS, (2000, 216, 252), strict=True)),
+    "pos": dict(zip(SPLITS, (2000, 216, 252), strict=True)),
 }
 NAMED = frozenset({"per", "city", "country", "org", "firm"})
 LABELS: dict[str, dict[str, tuple[str, ...]]] = {  # the parts of a template that make a pair with each label

@@ -36,6 +36,7 @@ GIFTS = frozenset(
     {"book", "painting", "bicycle", "lamp", "hat", "bag", "guitar", "umbrella", "phone", "computer", "shirt", "ring"}
 )
 FRUIT = frozenset({"apple", "pear", "orange", "banana"})
+HANDY = frozenset({"book", "map", "hat", "bag", "newspaper", "letter", "box", "phone", "shirt", "umbrella"})
 AT_HOME = frozenset({"dog", "cat", "rabbit"})
 DAYS = frozenset({"yesterday", "this_morning", "monday", "tuesday", "wednesday", "friday", "saturday"})
 
@@ -120,6 +121,7 @@ def _noun(kind: str, draw: Draw) -> Noun:
     kind, _, adjective = kind.partition("+")
     among = {
         "gift": [e for e in entries()["obj"] if e.name in GIFTS],
+        "handy": [e for e in entries()["obj"] if e.name in HANDY],
         "fruit": [e for e in entries()["food"] if e.name in FRUIT],
         "house": [e for e in entries()["pet"] if e.name in AT_HOME],
     }.get(kind) or entries()[kind]

@@ -32,7 +32,7 @@ SPLIT = {("in", "dem"), ("an", "dem"), ("zu", "dem"), ("zu", "der"), ("von", "de
 FINITE = set(
     "hat ist war wurde wird kam las fand wohnt arbeitet sagt braucht dauert steht trinkt nahm wiegt schickte "
     "reiste wollte "
-    "sucht zog besucht waren kamen liegen wollen warten hast sind Weißt schick blieb lag".split()
+    "sucht zog besucht waren kamen liegen wollen warten hast sind Weißt schick blieb lag ging".split()
 )
 TIME = r"Gestern|Heute Morgen|Letzte Woche|Letztes Jahr|Nächste Woche|Am \w+|Im Jahr \d+|Im \w+|\d{4}"
 NAME = r"[A-Z]\w+(?: (?:de )?[A-Z]\w+)?"
@@ -45,7 +45,7 @@ FIRST = re.compile(
     rf"{NOUN_PHRASE}|{NAME})(?:(?: und| ,) (?:der |die |das |Das |Die )?[A-ZÄÖÜ]\w*(?: [A-ZÄÖÜ]\w*)*)*(?: ,.*? "
     rf",)? (\S+)"
 )
-SUBORDINATE = re.compile(r", (?:weil|dass|obwohl|der|die) (?P<clause>[^,.?]+?) (?=[,.?])")
+SUBORDINATE = re.compile(r", (?:weil|dass|obwohl|der|die|das(?= vo[nm])) (?P<clause>[^,.?]+?) (?=[,.?])")
 PARTICIPLE = re.compile(
     r"(?:ge\w+(?:t|en)|\w+ge\w+(?:t|en)|verkauft|bekommen|verloren|gewonnen|eröffnet|studiert|vergessen)$"
 )
@@ -59,7 +59,7 @@ def agreement(words: list[str]) -> list[str]:
     found = []
     for i, word in enumerate(words):
         article = word[0].lower() + word[1:]
-        relative_or_plural = article in ("der", "die") and i and words[i - 1] in (",", "%")
+        relative_or_plural = article in ("der", "die", "das") and i and words[i - 1] in (",", "%")
         if article not in AGREE or relative_or_plural:
             continue
         rest = words[i + 1 : i + 3]
@@ -78,7 +78,10 @@ def agreement(words: list[str]) -> list[str]:
             found.append(f"{article} {adjective} {noun}")
         if gender == "m" and article == "ein":
             found.append(f"an indefinite masculine noun is an object here: ein {noun}")
-        if oblique != (article in ("den", "dem", "einen", "einem")) and noun in {*WEAK_NOUNS, *WEAK_NOUNS.values()}:
+        if oblique != (article in ("den", "dem", "einen", "einem", "vom")) and noun in {
+            *WEAK_NOUNS,
+            *WEAK_NOUNS.values(),
+        }:
             found.append(f"weak noun: {article} {noun}")
     return found
 
@@ -99,7 +102,7 @@ def word_order(sentence: str) -> list[str]:
         clause = match["clause"].split(" als ")[0].split()
         if clause[-1] not in FINITE:
             found.append(f"the last place of a clause: {match['clause']}")
-    without_relative = re.sub(r" , (?:der|die) .*? ,", "", sentence.rstrip(" .?!"))
+    without_relative = re.sub(r" , (?:der|die|das) .*? ,", "", sentence.rstrip(" .?!"))
     main = re.split(r" , | als | und kam", without_relative)[0].split()
     participles = [word for word in main if PARTICIPLE.fullmatch(word)]
     two_part = {"hat", "ist", "wurde"} & set(main) and "und" not in main

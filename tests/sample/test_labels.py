@@ -12,7 +12,7 @@ from sample_files import SPLITS, pairs
 
 N = r"[A-Z]\w+(?: [A-Z]\w+)?"  # a name
 DEAL = "invited|criticised|photographed|rescued|stopped"
-PLACE = r"(?:at|in) the \w+"
+PLACE = r"(?:[Aa]t|[Ii]n) the \w+"
 
 Reader = Callable[..., Hashable]
 
@@ -71,6 +71,32 @@ SAYS: list[tuple[str, Reader]] = [
     (r"(.+), (.+) was a guest of (.+)", lambda t, a, b: ("guest", t, a, b)),
     (r"(.+), (.+) was the host of (.+)", lambda t, b, a: ("guest", t, a, b)),
     (r"(.+) saw (.+) first and (.+) later", lambda a, c, d: ("see", a, c, d)),
+    (
+        r"(?!\w+day,|Last|In|This|Yest)(.+) wrote to (.+?) about ([A-Z]\w+) (.+)",
+        lambda *x: ("write", *x[:3], x[3].lower()),
+    ),
+    (r"(.+), (.+) wrote to (.+) about (.+)", lambda t, a, b, c: ("write", a, b, c, t.lower())),
+    (rf"(.+), (.+) waited for (.+) ({PLACE})", lambda t, a, b, p: ("wait", a, b, p, t.lower())),
+    (rf"({N}) waited ({PLACE}) for ({N}) (.+)", lambda a, p, b, t: ("wait", a, b, p, t.lower())),
+    (r"While (.+) was in (.+), (.+) was in (.+)", lambda a, c, b, d: ("while", frozenset([(a, c), (b, d)]))),
+    (rf"({PLACE}), (.+) showed (.+) to (.+)", lambda p, a, o, b: ("show", a, o, b, p.lower())),
+    (rf"(.+) showed (.+) to (.+) ({PLACE})", lambda a, o, b, p: ("show", a, o, b, p.lower())),
+    (r"With (.+), (.+) went from (.+) to (.+)", lambda b, a, c, d: ("go", a, b, c, d)),
+    (r"(.+) went from (.+) to (.+) with (.+)", lambda a, c, d, b: ("go", a, b, c, d)),
+    (r"(.+) is the boss of (.+)", lambda a, b: ("boss", a, b)),
+    (r"(.+) works under (.+)", lambda b, a: ("boss", a, b)),
+    (r"(.+) lies on top of (.+)", lambda a, b: ("above", a.lower(), b.lower())),
+    (r"(.+) lies under (.+)", lambda b, a: ("above", a.lower(), b.lower())),
+    (r"(.+) was paid by (.+) for (.+)", lambda b, a, o: ("pay", a.lower(), b.lower(), o)),
+    (r"(.+?) paid (.+) for (.+)", lambda a, b, o: ("pay", a.lower(), b.lower(), o)),
+    (r"(.+) cost more than (.+)", lambda a, b: ("cost", a.lower(), b.lower())),
+    (r"(.+) cost less than (.+)", lambda b, a: ("cost", a.lower(), b.lower())),
+    (r"(.+) taught (.+) to swim", lambda a, b: ("teach", a, b)),
+    (r"(.+) learned to swim from (.+)", lambda b, a: ("teach", a, b)),
+    (r"(.+), not (.+), won the prize", lambda a, b: ("prize", a, b)),
+    (r"It was (.+) and not (.+) who won the prize", lambda a, b: ("prize", a, b)),
+    (rf"({N}) owes ({N}) a lot of money", lambda a, b: ("owe", a, b)),
+    (r"(.+) is owed a lot of money by (.+)", lambda b, a: ("owe", a, b)),
     (r"First (.+) saw (.+), and later (.+)", lambda a, c, d: ("see", a, c, d)),
 ]
 

@@ -20,8 +20,8 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 COUNTS = {
     "pawsx": {"train": 2016, "dev": 220, "test": 240},
     "xnli": {"train": 2016, "dev": 216, "test": 252},
-    "wikiann": {"train": 2000, "dev": 216, "test": 247},
-    "pos": {"train": 2000, "dev": 216, "test": 247},
+    "wikiann": {"train": 2000, "dev": 216, "test": 252},
+    "pos": {"train": 2000, "dev": 216, "test": 252},
 }
 MAIN_TAGS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB".split())
 

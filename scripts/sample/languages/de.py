@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..lexicon import Entry
-from ..things import Name, Noun, Person
+from ..things import Name, Noun
 from ..tokens import Token, as_entity
 from .base import ENTITY, Language, contracted
 
@@ -29,6 +29,7 @@ MIXED = {  # after ein, kein, mein
     "acc": {"m": "en", "f": "e", "n": "es"},
     "dat": {"m": "en", "f": "en", "n": "en"},
 }
+GENITIVE = {"Kreuz": "Kreuzes", "Parlament": "Parlaments"}
 CONTRACTIONS = {
     ("an", "dem"): "am", ("bei", "dem"): "beim", ("in", "dem"): "im", ("in", "das"): "ins", ("von", "dem"): "vom",
     ("zu", "dem"): "zum", ("zu", "der"): "zur",
@@ -36,7 +37,7 @@ CONTRACTIONS = {
 
 
 class German(Language):
-    """Nouns: cases `nom` (default), `acc`, `dat`; `the` (default), `a`, `no` (kein), `bare`, `pl`."""
+    """Nouns: cases `nom` (default), `acc`, `dat`; `the` (default), `a`, `no` (kein)."""
 
     code = "de"
     numbers = "zwei drei vier fünf sechs sieben acht neun".split()
@@ -49,25 +50,20 @@ class German(Language):
         return entry["de"].split()[0]
 
     def name(self, name: Name, forms: Sequence[str]) -> list[Token]:
+        """`of`: the genitive of a name with an article, von before any other."""
         kind, cell, case = ENTITY[name.entry.kind], name.entry["de"], case_of(forms)
-        if cell == "Türkei":
-            cell = "f Türkei"
         gender, space, rest = cell.partition(" ")
         if not space or gender not in WEAK["nom"]:
-            return super().name(name, forms)
+            return [*([Token("von", "ADP")] if "of" in forms else []), *super().name(name, forms)]
+        article, ending = DEFINITE[case][gender], WEAK[case][gender]
+        if "of" in forms:
+            article, ending = ("der" if gender == "f" else "des"), "en"
         tokens = []
         for part in rest.split():
             adjective = part.startswith("+")
-            tokens.append(Token(part[1:] + WEAK[case][gender] if adjective else part, "ADJ" if adjective else "PROPN"))
-        return [Token(DEFINITE[case][gender], "DET"), *as_entity(tokens, kind)]
-
-    def person(self, person: Person, forms: Sequence[str]) -> list[Token]:
-        """`gen`: Annas, Thomas', Peter Webers."""
-        tokens = super().person(person, forms)
-        if "gen" in forms:
-            last = tokens[-1].form
-            tokens[-1] = Token(last + ("'" if last[-1] in "sxzß" else "s"), "PROPN")
-        return tokens
+            form = part[1:] + ending if adjective else GENITIVE.get(part, part) if "of" in forms else part
+            tokens.append(Token(form, "ADJ" if adjective else "PROPN"))
+        return [Token(article, "DET"), *as_entity(tokens, kind)]
 
     def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:
         gender, cell = noun.entry["de"].split(" ", 1)
@@ -78,11 +74,7 @@ class German(Language):
             if noun.adjective or case == "dat":
                 raise ValueError("a number goes with a bare noun in the nominative or accusative")
             return [Token(self.numbers[number - 2], "NUM"), Token(plural, "NOUN")]
-        if "pl" in forms:
-            return [Token(plural, "NOUN")]
         form = Token(oblique if oblique and case != "nom" else singular, "NOUN")
-        if "bare" in forms:
-            return [form]
         indefinite = "a" in forms or "no" in forms
         article = (INDEFINITE if indefinite else DEFINITE)[case][gender]
         tokens = [Token(f"k{article}" if "no" in forms else article, "DET")]

@@ -14,7 +14,7 @@ VOWEL_SOUND = re.compile(r"(?!uni|use|eu|one)[aeiou]", re.IGNORECASE)
 
 
 class English(Language):
-    """Nouns: `the` (default), `a`, `bare`, `pl`; `gen` adds 's."""
+    """Nouns: `the` (default), `a`, `bare`; `gen` adds 's."""
 
     code = "en"
     numbers = "two three four five six seven eight nine".split()
@@ -42,7 +42,5 @@ class English(Language):
         adjective = [Token(noun.adjective["en"], "ADJ")] if noun.adjective else []
         if number:
             return [Token(self.numbers[number - 2], "NUM"), *adjective, Token(plural, "NOUN")]
-        if "pl" in forms:
-            return [*adjective, Token(plural, "NOUN")]
         determiner = [] if "bare" in forms else [Token("a" if "a" in forms else "the", "DET")]
         return [*determiner, *adjective, Token(singular, "NOUN")]

@@ -12,7 +12,7 @@ from .base import ENTITY, Language, contracted
 
 
 class Spanish(Language):
-    """Nouns: `the` (default), `a`, `bare`, `pl`. Verbs: active (default), `pass` (the participle, with its subject)."""
+    """Nouns: `the` (default), `a`, `bare`. Verbs: active (default), `pass` (the participle, with its subject)."""
 
     code = "es"
     numbers = "dos tres cuatro cinco seis siete ocho nueve".split()
@@ -44,8 +44,6 @@ class Spanish(Language):
         singular, plural = cell.split("/")
         if number:
             return [Token(self.numbers[number - 2], "NUM"), Token(plural, "NOUN")]
-        if "pl" in forms:
-            return [Token(plural, "NOUN")]
         tokens = [] if "bare" in forms else [Token(self.article(gender, "a" in forms), "DET")]
         tokens.append(Token(singular, "NOUN"))
         if noun.adjective:

@@ -16,7 +16,7 @@ CONTRACTIONS = {("à", "le"): "au", ("à", "les"): "aux", ("de", "le"): "du", ("
 
 
 class French(Language):
-    """Nouns: `the` (default), `a`, `bare`, `pl`. Countries: `the`, `in`, `from`. Verbs: the participle with avoir, or
+    """Nouns: `the` (default), `a`, `bare`. Countries: `the`, `in`, `from`. Verbs: the participle with avoir, or
     that of the passive (`pass`) with its subject."""
 
     code = "fr"
@@ -53,8 +53,6 @@ class French(Language):
         singular, plural = cell.split("/")
         if number:
             return [Token(self.numbers[number - 2], "NUM"), Token(plural, "NOUN")]
-        if "pl" in forms:
-            return [Token(plural, "NOUN")]
         tokens = [] if "bare" in forms else [Token(self.article(gender, "a" in forms), "DET")]
         noun_token = Token(singular, "NOUN")
         if noun.adjective is None:

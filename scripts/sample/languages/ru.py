@@ -69,8 +69,6 @@ class Russian(Language):
                 raise ValueError("a number goes with a bare noun in the nominative, or inanimate in the accusative")
             two = "две" if number == 2 and gender == "f" else self.numbers[number - 2]
             return [Token(two, "NUM"), Token(six[1] if number < 5 else plural_genitive, "NOUN")]
-        if "genpl" in forms:
-            return [Token(plural_genitive, "NOUN")]
         tokens = [Token(six[case], "NOUN")]
         if noun.adjective:
             tokens.insert(0, Token(declined_adjective(noun.adjective["ru"], gender, animate)[case], "ADJ"))

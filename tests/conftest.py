@@ -112,9 +112,7 @@ def write_tiny_data(folder: Path, rows: int = 48) -> None:
                 continue
             sentences = [[words[i] for i in pick] for pick in picks]
             for task, tags in (("pos", TAGS), ("wikiann", NER)):
-                lines = [
-                    "\n".join(f"{words[i]}\t{tags[i]}" for i in pick) for pick in picks
-                ]
+                lines = ["\n".join(f"{words[i]}\t{tags[i]}" for i in pick) for pick in picks]
                 _write(folder / task / f"{split}-{language}.tsv", "\n\n".join(lines) + "\n")
             pairs = [(" ".join(s), " ".join(s if k % 2 else s[::-1])) for s, k in zip(sentences, labels, strict=True)]
             pawsx = [f"{a}\t{b}\t{k % 2}" for (a, b), k in zip(pairs, labels, strict=True)]

@@ -123,9 +123,7 @@ def damaged(tiny_data: Path, tmp_path: Path) -> Path:
     ],
     ids=["too few columns", "unknown label", "empty file", "invalid UTF-8"],
 )
-def test_damaged_data(
-    failing: Run, tiny_model: Path, damaged: Path, file: str, content: bytes, message: str
-) -> None:
+def test_damaged_data(failing: Run, tiny_model: Path, damaged: Path, file: str, content: bytes, message: str) -> None:
     (damaged / file).write_bytes(content)
     code, error = failing("run", "--task", "wikiann", "--model", tiny_model, "--data-dir", damaged)
     assert code == 2
@@ -155,9 +153,7 @@ def test_models_that_are_none(failing: Run, base: list[object], tmp_path: Path, 
     assert "no tokenizer" in error
 
 
-def test_unwritable_folder_is_found_before_training(
-    failing: Run, base: list[object], tmp_path: Path
-) -> None:
+def test_unwritable_folder_is_found_before_training(failing: Run, base: list[object], tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
     code, error = failing(*base, "--output", blocked)

@@ -19,7 +19,7 @@ from xrobust.results.run_folder import RunFolder
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-DIVERGES = '''
+DIVERGES = """
 from xrobust.contracts import Method, MethodInfo
 
 class Diverges(Method):
@@ -34,7 +34,7 @@ class Diverges(Method):
             return inner(forward, batch) * (float("nan") if calls > 7 else 1.0)
 
         return objective
-'''
+"""
 
 
 def the_run(output: Path) -> Path:

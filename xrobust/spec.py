@@ -93,6 +93,16 @@ class RunSpec(BaseModel):
         """A spec from plain values. Raises UserError, one line, with 'did you mean' for unknown keys."""
         return validated(cls, values, "")
 
+    @classmethod
+    def from_preset(cls, preset: str, **values: Any) -> RunSpec:
+        """`values` over those of a preset, a name or a file: `RunSpec.from_preset("mini", task="pos")`.
+
+        Raises UserError.
+        """
+        from xrobust.preset_files import merged, preset_values
+
+        return cls.parse(merged(preset_values(preset, values.get("task"), values.get("method")), values))
+
 
 class MethodSpec(BaseModel):
     """One part of a composed method."""

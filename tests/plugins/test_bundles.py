@@ -109,8 +109,16 @@ def test_what_the_user_gives_wins_over_the_preset(
     assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (7, 4, 1e-3)
 
 
+def test_a_preset_from_python(bundle: Path) -> None:
+    spec = RunSpec.from_preset("little", task="xnli", method="rs_random", training={"batch_size": 4})
+    assert (spec.model, spec.method_params) == ("little", {"epsilon": 0.5})
+    assert (spec.training["epochs"], spec.training["batch_size"]) == (2, 4)
+    with pytest.raises(UserError, match="did you mean 'little'"):
+        RunSpec.from_preset("litle", task="xnli")
+
+
 def test_a_preset_of_ones_own(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
-    from xrobust.cli.presets import preset_values
+    from xrobust.preset_files import preset_values
 
     own = tmp_path / "presets" / "own.yaml"
     own.parent.mkdir()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from xrobust.cli.settings import comma_separated
+from xrobust.settings import comma_separated
 
 data_app = typer.Typer(
     help="Data and models on this machine.", no_args_is_help=True, rich_markup_mode=None, add_completion=False

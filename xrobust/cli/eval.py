@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from xrobust.cli.settings import comma_separated
+from xrobust.settings import comma_separated
 
 
 def eval_command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xrobust.cli.settings import comma_separated, request_values, seeds
+from xrobust.settings import comma_separated, request_values, seeds
 from xrobust.errors import UserError
 
 if TYPE_CHECKING:

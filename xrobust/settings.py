@@ -25,7 +25,7 @@ def request_values(
     """
     values = read_config(config) if config is not None else {}
     if preset is not None:
-        from xrobust.cli.presets import merged, preset_values
+        from xrobust.preset_files import merged, preset_values
 
         task, method = (flags.get(key) or values.get(key) for key in ("task", "method"))
         values = merged(preset_values(preset, task, method), values)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xrobust.cli.settings import read_yaml, resolve_paths
+from xrobust.settings import read_yaml, resolve_paths
 from xrobust.errors import UserError, did_you_mean
 
 OWN_KEYS = ("summary", "tasks", "methods")

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from xrobust.errors import UserError
+from xrobust.errors import OutOfReach, UserError
 
 NAME = "counterfitted_neighbors.json"
 URL = (
@@ -36,7 +36,7 @@ def find_table(given: Path | None, data_dir: Path | None, offline: bool) -> Path
     place = in_data or Path("DATA_DIR", "synonyms", NAME)
     advice = f"fetch {URL} and save it as {place}, or name it with --set method.neighbors=PATH"
     if offline:
-        raise UserError(f"rs_aug needs the table of neighbours, which is not on this machine (--offline): {advice}")
+        raise OutOfReach("rs_aug needs the table of neighbours, which is not on this machine (--offline)", advice)
     _download(kept, advice)
     return kept
 
@@ -49,8 +49,8 @@ def _download(target: Path, advice: str) -> None:
         with urlopen(URL, timeout=TIMEOUT) as response:
             content = response.read()
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"rs_aug needs the table of neighbours, which cannot be downloaded ({error}): {advice}"
+        raise OutOfReach(
+            f"rs_aug needs the table of neighbours, which cannot be downloaded ({error})", advice
         ) from error
     if (found := hashlib.sha256(content).hexdigest()) != SHA256:
         raise UserError(f"{URL} is not the published table: its sha256 is {found}, expected {SHA256}; {advice}")

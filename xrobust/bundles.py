@@ -8,6 +8,7 @@ these guards every file that it lists.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -55,13 +56,36 @@ def items(shelf: Shelf) -> dict[str, Item]:
     """Everything on a shelf, by name. Of two bundles with one name the first counts, as for an import."""
     found: dict[str, Item] = {}
     for record in installed():
-        if record.group != BUNDLES or record.problem:
-            continue
-        folder = bundle_folder(record.target)
-        for path in sorted((folder / shelf).iterdir()) if folder and (folder / shelf).is_dir() else ():
-            if path.is_dir() if shelf != "presets" else path.suffix == ".yaml":
-                found.setdefault(path.stem, Item(path.stem, path, folder, record.origin))  # type: ignore[arg-type]
+        folder = None if record.group != BUNDLES or record.problem else bundle_folder(record.target)
+        for path in _on_shelf(folder, shelf) if folder else ():
+            found.setdefault(path.stem, Item(path.stem, path, folder, record.origin))  # type: ignore[arg-type]
     return found
+
+
+def _on_shelf(folder: Path, shelf: Shelf) -> list[Path]:
+    """What a bundle has, or by its checksums should have, on a shelf. A shelf with Python modules in it is none."""
+    if (folder / shelf / "__init__.py").exists():
+        return []
+    paths = set((folder / shelf).iterdir()) if (folder / shelf).is_dir() else set()
+    paths = {path for path in paths if path.is_dir() or shelf == "presets"}
+    # A damaged SHA256SUMS is told of when something is asked for.
+    with suppress(UserError):
+        listed = (Path(name).parts for name in _sums(folder))
+        paths |= {folder / shelf / parts[1] for parts in listed if len(parts) > 1 and parts[0] == shelf}
+    suffix = ".yaml" if shelf == "presets" else ""
+    return sorted(path for path in paths if path.suffix == suffix and not path.name.startswith((".", "_")))
+
+
+@cache
+def _sums(folder: Path) -> dict[str, str]:
+    """Path in the bundle -> sha256, as its SHA256SUMS has them; none where there is no such file. Raises UserError."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{folder / SUMS}: the checksums of the bundle cannot be read: {error}") from error
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def bundle_folder(package: str) -> Path | None:
@@ -82,14 +106,17 @@ def find(shelf: Shelf, name: str) -> Path | None:
 
 @cache
 def _checked(item: Item) -> Path:
-    """The item's path, once every file that SHA256SUMS lists for it has the content that it had when it was packed."""
-    sums = item.bundle / SUMS
-    if sums.is_file():
-        start = item.path.relative_to(item.bundle).as_posix()
-        for line in sums.read_text(encoding="utf-8").splitlines():
-            expected, _, name = line.partition("  ")
-            if name == start or name.startswith(f"{start}/"):
-                _check(item, item.bundle / name, expected)
+    """The item's path, once each of its files has the content that it had when it was packed, and no file is new."""
+    if not (item.bundle / SUMS).is_file():
+        return item.path
+    start = item.path.relative_to(item.bundle)
+    expected = {name: sha for name, sha in _sums(item.bundle).items() if Path(name).is_relative_to(start)}
+    files = [path for path in item.path.rglob("*") if path.is_file()] if item.path.is_dir() else [item.path]
+    for name in sorted({path.relative_to(item.bundle).as_posix() for path in files} | set(expected)):
+        if name in expected:
+            _check(item, item.bundle / name, expected[name])
+        elif not Path(name).name.startswith("."):
+            raise UserError(f"{item.bundle / name}: no file of the bundle (it is not in {SUMS}): move it elsewhere")
     return item.path
 
 

@@ -14,10 +14,23 @@ class RunError(Exception):
     """A run that could not go on (a loss that is not a number, a full disk). Printed as one line; exits with 1."""
 
 
+class OutOfReach(UserError):
+    """Something that a run needs lies on the network, which does not answer or is not to be asked."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(f"{what}: {instead}")
+        self.what = what
+        """What cannot be had."""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The one or two known names that look like `name`."""
+    return difflib.get_close_matches(name, sorted(set(known)), n=2, cutoff=0.6)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint to append to an error about an unknown `name`: the nearest known names, else all of them."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.6)
-    if near:
+    if near := nearest(name, names):
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    return f"known: {', '.join(names)}" if names else "none is installed"
+    return f"known: {', '.join(names)}" if names else "there is none"

@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from xrobust.composition import compose
 from xrobust.contracts import Split
-from xrobust.data import open_source
+from xrobust.data import data_folder, open_source
+from xrobust.errors import OutOfReach, UserError
 from xrobust.plan import evaluation_languages, load_split
 from xrobust.plugins import Plugins
+from xrobust.spec import RunSpec
 
 
-def fetch(
-    task: str,
-    *,
-    model: str | None = None,
-    method: str | None = None,
-    languages: Sequence[str] | None = None,
-    source: str | None = None,
-) -> Iterator[str]:
-    """Brings a task's data, a model and a method's files onto this machine; yields a line for each thing that is there.
+def fetch(request: RunSpec) -> Iterator[str]:
+    """Brings the data, the model and the methods' files of a run onto this machine; yields a line for each as it comes.
 
-    Raises UserError for an unknown name, and where the hub cannot be reached.
+    What is here already, in a folder or a package, is only named. Raises UserError for an unknown name, before anything
+    is fetched, and where the hub cannot be reached.
     """
-    from xrobust.engine.pretrained import load_encoder
+    try:
+        yield from _fetch(request)
+    except OutOfReach as error:
+        raise UserError(f"{error.what}: try again where the network can be reached; what came is kept") from error
 
-    plugins = Plugins()
-    chosen = plugins.load("tasks", task)()
-    methods = compose(method or "vanilla", {}, chosen, plugins)
-    hub = open_source(None, offline=False)
-    train_language = source or chosen.info.source_language
+
+def _fetch(request: RunSpec) -> Iterator[str]:
+    from xrobust.engine.model_files import folder_of
+    from xrobust.engine.pretrained import check_model, load_encoder
+
+    plugins = Plugins(request.plugins)
+    task = plugins.load("tasks", request.task)()
+    methods = compose(request.method, request.method_params, task, plugins)
+    folder = folder_of(request.model)
+    check_model(task.kind, request.model, request.model_revision, offline=False)
+
+    data_dir = data_folder(request.data_dir)
+    for method in methods:
+        for name, path in method.files(data_dir, False).items():
+            yield f"{method.info.name}: {name} in {path}"
+    source = open_source(data_dir, offline=False)
+    train_language = request.source or task.info.source_language
     wanted: list[tuple[Split, str]] = [("train", train_language), ("dev", train_language)]
-    wanted += [("test", language) for language in evaluation_languages(chosen, hub, languages)]
+    wanted += [("test", language) for language in evaluation_languages(task, source, request.languages)]
     for split, language in wanted:
-        rows = load_split(chosen, hub, split, language, None)[1]
-        yield f"{task} {split} {language}: {rows.rows} rows"
-    if model is not None:
-        encoder = load_encoder(chosen.kind, model, revision=None, seed=0)
-        parameters = sum(p.numel() for p in encoder.model.parameters())
-        yield f"{model}: {parameters / 1e6:.1f} million parameters, commit {encoder.model.config._commit_hash}"
-    for part in methods:
-        for name, path in part.files(None, False).items():
-            yield f"{part.info.name}: {name} in {path}"
+        rows = load_split(task, source, split, language, None)[1]
+        yield f"{task.info.name} {split} {language}: {rows.rows} rows"
+    if folder is not None:
+        yield f"model {request.model}: in {folder}"
+        return
+    model = load_encoder(task.kind, request.model, revision=request.model_revision, seed=0).model
+    parameters = sum(p.numel() for p in model.parameters())
+    yield f"model {request.model}: {parameters / 1e6:.1f} million parameters, commit {model.config._commit_hash}"

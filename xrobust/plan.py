@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from xrobust.composition import compose
 from xrobust.contracts import Example, Method, Source, Split, Task
 from xrobust.data import checked, data_folder, fingerprint, open_source
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import OutOfReach, UserError, did_you_mean, nearest
 from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows
 from xrobust.results.store import file_sha256
@@ -59,6 +60,17 @@ class Plan:
 
 def prepare(request: RunSpec) -> Plan:
     """Resolves and checks a request: plugins, parameters, data of every language, the model. Raises UserError."""
+    try:
+        return _prepare(request)
+    except OutOfReach as error:
+        command = ["xrobust", "data", "fetch", "--task", request.task, "--method", request.method]
+        command += ["--model", request.model]
+        raise UserError(
+            f"{error}; or use --preset mini, which needs no network, or run `{shlex.join(command)}` where there is one"
+        ) from error
+
+
+def _prepare(request: RunSpec) -> Plan:
     from xrobust.engine.model_files import model_identity
     from xrobust.engine.pretrained import check_model
 
@@ -122,10 +134,10 @@ def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None
         return tuple(there)
     for language in asked:
         if language not in there:
-            raise UserError(
-                f"{task.info.name} has no test data for language {language!r}: {did_you_mean(language, there)}"
-                + (f" (there: {', '.join(there)})" if there else "")
-            )
+            near = nearest(language, there)
+            hint = f"{did_you_mean(language, near)} " if near else ""
+            known = f"there are {', '.join(there)}" if there else "there is no test data at all"
+            raise UserError(f"{task.info.name} has no test data for language {language!r}: {hint}{known}")
     return tuple(dict.fromkeys(asked))
 
 

@@ -10,21 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xrobust.settings import read_yaml, resolve_paths
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import UserError, did_you_mean, nearest
+from xrobust.plugins import Group, Plugins
+from xrobust.settings import check_values, read_yaml, resolve_paths
+from xrobust.spec import RunSpec
 
-OWN_KEYS = ("summary", "tasks", "methods")
+SECTIONS: tuple[Group, ...] = ("tasks", "methods")
 
 
-def preset_values(preset: str, task: str | None, method: str | None) -> dict[str, Any]:
+def over_preset(preset: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` over those of a preset for the task and the method that they name. Raises UserError."""
+    return merged(preset_values(preset, values.get("task"), values.get("method")), values)
+
+
+def preset_values(preset: str, task: str | None = None, method: str | None = None) -> dict[str, Any]:
     """The settings of a preset for a task and a method (`a+b` takes those of both, left to right). Raises UserError."""
     path = preset_file(preset)
     values = read_yaml(path)
-    by_name = {key: _named_sections(path, key, values.pop(key, None)) for key in ("tasks", "methods")}
+    by_name = {key: _named_sections(path, key, values.pop(key, None)) for key in SECTIONS}
     values.pop("summary", None)
-    task, method = task or values.get("task"), method or values.get("method")
-    parts = [part.strip().rpartition("/")[2] for part in str(method).split("+")]
-    layers = [by_name["tasks"].get(str(task).rpartition("/")[2]), *(by_name["methods"].get(part) for part in parts)]
+    check_values(values, path)
+    task = str(task or values.get("task"))
+    method = str(method or values.get("method") or RunSpec.model_fields["method"].default)
+    parts = [part.strip().rpartition("/")[2] for part in method.split("+")]
+    layers = [by_name["tasks"].get(task.rpartition("/")[2]), *(by_name["methods"].get(part) for part in parts)]
     for layer in layers:
         values = merged(values, layer or {})
     return resolve_paths(values, path)
@@ -35,12 +44,16 @@ def preset_file(preset: str) -> Path:
     from xrobust import bundles
 
     path = Path(preset)
-    if path.suffix in (".yaml", ".yml") or path.parent != Path():
-        return path
+    if path.suffix in (".yaml", ".yml") or "/" in preset:
+        if path.is_file():
+            return path
+        near = nearest(path.stem, bundles.items("presets"))
+        hint = f"; of the presets that come in packages, {did_you_mean(path.stem, near)}" if near else ""
+        raise UserError(f"preset {preset}: there is no such file{hint}")
     found = bundles.find("presets", preset)
     if found is None:
         known = did_you_mean(preset, bundles.items("presets"))
-        raise UserError(f"unknown preset {preset!r}: {known} (a file of your own: --preset ./{preset}.yaml)")
+        raise UserError(f"unknown preset {preset!r}: {known} (a file of your own: --preset ./NAME.yaml)")
     return found
 
 
@@ -54,9 +67,20 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return together
 
 
-def _named_sections(path: Path, key: str, sections: Any) -> dict[str, Any]:
+def _named_sections(path: Path, key: Group, sections: Any) -> dict[str, Any]:
+    """The sections of `tasks` or `methods`, checked, those for other runs too. Raises UserError.
+
+    A name that is not installed here is one of a plugin that is elsewhere, unless it looks like one that is.
+    """
     if sections is None:
         return {}
-    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+    if not isinstance(sections, dict) or not all(
+        isinstance(name, str) and isinstance(section, dict) for name, section in sections.items()
+    ):
         raise UserError(f"{path}: {key!r} holds settings by name: {{name: {{setting: value}}}}")
+    installed = {record.name for record in Plugins().records(key)}
+    for name, section in sections.items():
+        if name not in installed and (near := nearest(name, installed)):
+            raise UserError(f"{path}: unknown name {name!r} in {key!r}: {did_you_mean(name, near)}")
+        check_values(section, path, f"{key}.{name}")
     return sections

@@ -24,21 +24,41 @@ def request_values(
     Raises UserError.
     """
     values = read_config(config) if config is not None else {}
-    if preset is not None:
-        from xrobust.preset_files import merged, preset_values
-
-        task, method = (flags.get(key) or values.get(key) for key in ("task", "method"))
-        values = merged(preset_values(preset, task, method), values)
     for assignment in assignments:
         key, value = parse_assignment(assignment)
         assign(values, key, value)
     values.update({key: value for key, value in flags.items() if value is not None})
+    if preset is not None:  # last, because it may hold settings for the task and the method that are asked for
+        from xrobust.preset_files import over_preset
+
+        values = over_preset(preset, values)
     return values
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file with the keys of `RunSpec`. `method: {name: rs_aug, copies: 3}` sets the method's parameters too."""
-    return resolve_paths(read_yaml(path), path)
+    """A YAML file with the keys of `RunSpec`. `method: {name: rs_aug, copies: 3}` sets the method's parameters too.
+
+    Raises UserError, which names the file.
+    """
+    values = read_yaml(path)
+    check_values(values, path)
+    return resolve_paths(values, path)
+
+
+def check_values(values: Mapping[str, Any], path: Path, section: str = "") -> None:
+    """Raises UserError, which names the file and the section in it, for settings that no run has.
+
+    What a value has to be for a certain task or method is found out later.
+    """
+    from xrobust.contracts.task import Recipe
+    from xrobust.spec import RunSpec, TrainingSettings
+
+    try:
+        RunSpec.parse({"task": "", **values})
+        if values.get("training"):
+            TrainingSettings.resolve(Recipe(epochs=1, learning_rate=1.0, select_every=None), values["training"])
+    except UserError as error:
+        raise UserError(f"{path}{f', {section}' if section else ''}: {error}") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -134,10 +154,13 @@ def _section(values: dict[str, Any], key: str, where: str) -> dict[str, Any]:
 
 
 def comma_separated(text: str | None) -> tuple[str, ...] | None:
-    """`"de, fr"` -> ("de", "fr")."""
+    """`"de, fr"` -> ("de", "fr"). Raises UserError where nothing is in it, as where a shell variable is not set."""
     if text is None:
         return None
-    return tuple(item.strip() for item in text.split(",") if item.strip())
+    items = tuple(item.strip() for item in text.split(",") if item.strip())
+    if not items:
+        raise UserError(f"{text!r} where a list belongs: write one with commas, as in de,fr or 1,2,3, or leave it out")
+    return items
 
 
 def seeds(text: str | None) -> tuple[int, ...]:

@@ -82,6 +82,16 @@ class RunSpec(BaseModel):
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     force: bool = Field(default=False, description="do the run again though it is complete")
 
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _several_languages(cls, value: Any) -> Any:
+        """`en,de` in one string is a list too, and none at all is a mistake: a run that scores nothing."""
+        if isinstance(value, str):
+            value = tuple(code.strip() for code in value.split(",") if code.strip())
+        if value is not None and not value:
+            raise ValueError("name at least one language, as in en,de")
+        return value
+
     @field_validator("data_dir", mode="before")
     @classmethod
     def _keep_the_dot(cls, value: Any) -> Any:
@@ -99,9 +109,9 @@ class RunSpec(BaseModel):
 
         Raises UserError.
         """
-        from xrobust.preset_files import merged, preset_values
+        from xrobust.preset_files import over_preset
 
-        return cls.parse(merged(preset_values(preset, values.get("task"), values.get("method")), values))
+        return cls.parse(over_preset(preset, values))
 
 
 class MethodSpec(BaseModel):
@@ -181,5 +191,11 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
             raise UserError(f"unknown setting {key!r}: {did_you_mean(str(first['loc'][-1]), known)}") from error
         if first["type"] == "missing":
             raise UserError(f"setting {key!r} is missing") from error
-        message = first["msg"][0].lower() + first["msg"][1:]
+        expected = {
+            "tuple_type": "a list is expected, as in [a, b]",
+            "dict_type": "names with values are expected: {name: value}",
+            "path_type": "a path is expected",
+        }
+        message = expected.get(first["type"], first["msg"].removeprefix("Value error, "))
+        message = message[0].lower() + message[1:]
         raise UserError(f"setting {key!r} is {first['input']!r}: {message}") from error

@@ -1,4 +1,4 @@
-"""A small server that speaks the part of the hub's protocol that reading a pinned data set takes."""
+"""A small server that speaks the part of the hub's protocol that reading a pinned data set and a model takes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from urllib.parse import unquote, urlsplit
 
 
 class Hub:
-    """Serves `repos[(repo, sha)][path] = bytes` on a free port of this machine, and keeps a log of what was asked."""
+    """Serves `repos[(repo, sha)][path] = bytes` on a free port of this machine, and keeps a log of what was asked.
 
-    def __init__(self, repos: dict[tuple[str, str], dict[str, bytes]]) -> None:
+    `models` are served likewise, under their sha and as `main`.
+    """
+
+    def __init__(
+        self,
+        repos: dict[tuple[str, str], dict[str, bytes]],
+        models: dict[tuple[str, str], dict[str, bytes]] | None = None,
+    ) -> None:
         self.log: list[str] = []
         hub = self
 
@@ -29,7 +36,14 @@ class Hub:
                     if path == f"/api/datasets/{repo}/revision/{sha}":
                         siblings = [{"rfilename": name} for name in files]
                         return self._json({"id": repo, "sha": sha, "tags": [], "siblings": siblings})
-                return self._answer(404, b"", {})
+                for (repo, sha), files in (models or {}).items():
+                    for revision in (sha, "main"):
+                        if path.startswith(start := f"/{repo}/resolve/{revision}/"):
+                            return self._file(sha, files.get(path.removeprefix(start)))
+                    if path == f"/api/models/{repo}" or path.startswith(f"/api/models/{repo}/revision/"):
+                        siblings = [{"rfilename": name} for name in files]
+                        return self._json({"id": repo, "sha": sha, "tags": [], "siblings": siblings})
+                return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
 
             do_HEAD = do_GET
 

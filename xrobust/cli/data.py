@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from xrobust.cli.run import Config, DataDir, Languages, Method, Model, Plugin, Preset, Set, Source, Task, requested
 from xrobust.settings import comma_separated
 
 data_app = typer.Typer(
@@ -15,27 +14,38 @@ data_app = typer.Typer(
 
 @data_app.command("fetch")
 def fetch_command(
-    task: Annotated[str, typer.Option("--task", "-t", metavar="TASK", help="Task whose data to fetch.")],
-    model: Annotated[str | None, typer.Option("--model", metavar="MODEL", help="Hub id of an encoder.")] = None,
-    method: Annotated[
-        str | None, typer.Option("--method", "-m", metavar="METHOD", help="Method whose files to fetch too.")
-    ] = None,
-    languages: Annotated[
-        str | None,
-        typer.Option("--languages", "-l", metavar="LANGUAGES", help="Languages to score. [default: all there are]"),
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", metavar="LANGUAGE", help="Language to train on. [default: the task's, en]")
-    ] = None,
+    task: Task = None,
+    method: Method = None,
+    model: Model = None,
+    data_dir: DataDir = None,
+    source: Source = None,
+    languages: Languages = None,
+    settings: Set = None,
+    config: Config = None,
+    preset: Preset = None,
+    plugin: Plugin = None,
 ) -> None:
-    """Download what a run needs: `xrobust run --offline` with the same names then asks no network.
+    """Download what a run needs: `xrobust run --offline` with the same arguments then asks no network.
 
-    Data of the task, an encoder with its tokenizer, and the files of a method go into the caches that runs read.
+    Data of the task, the encoder with its tokenizer, and the files of the method go into the caches that runs read.
+
+    xrobust data fetch --task xnli --model xlm-roberta-base
     """
     from xrobust.cli.progress import quiet_libraries
+    from xrobust.spec import RunSpec
 
+    flags = {
+        "task": task,
+        "method": method,
+        "model": model,
+        "data_dir": data_dir,
+        "source": source,
+        "languages": comma_separated(languages),
+        "plugins": plugin or None,
+    }
+    request = RunSpec.parse(requested(config, settings, flags, preset))
     quiet_libraries()
     from xrobust.fetch import fetch
 
-    for line in fetch(task, model=model, method=method, languages=comma_separated(languages), source=source):
+    for line in fetch(request):
         typer.echo(line)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xrobust.settings import comma_separated, request_values, seeds
 from xrobust.errors import UserError
+from xrobust.settings import comma_separated, request_values, seeds
 
 if TYPE_CHECKING:
     from xrobust.plan import Plan
@@ -139,9 +140,7 @@ def run_command(
         "offline": offline or None,
         "force": force or None,
     }
-    values = request_values(config, settings or [], flags, preset)
-    if "task" not in values:
-        raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")
+    values = requested(config, settings, flags, preset)
     numbers = seeds(seeds_text)
     requests = [RunSpec.parse({**values, "seed": seed} if numbers else values) for seed in numbers or (0,)]
     if num_processes > 1:
@@ -149,6 +148,16 @@ def run_command(
     for request in requests:
         _one(request, dry_run)
     return 0
+
+
+def requested(
+    config: Path | None, settings: list[str] | None, flags: Mapping[str, Any], preset: str | None
+) -> dict[str, Any]:
+    """The values of a request for a run. Raises UserError where it names no task."""
+    values = request_values(config, settings or [], flags, preset)
+    if "task" not in values:
+        raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")
+    return values
 
 
 def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import HubFiles, Split, Task
 from xrobust.data import checked
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import OutOfReach, UserError, did_you_mean
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -102,11 +102,7 @@ class HubSource:
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
         if self.offline:
-            raise UserError(
-                f"{task.info.name}: {pattern} of {_where(hub)} is not in the cache; use --data-dir, or "
-                f"--preset mini, which needs no network, or run xrobust data fetch --task {task.info.name} where there "
-                "is one"
-            )
+            raise OutOfReach(f"{task.info.name}: {pattern} of {_where(hub)} is not in the cache", "use --data-dir")
         if not sys.stderr.isatty():
             disable_progress_bars()
         try:
@@ -122,10 +118,8 @@ class HubSource:
                 ]
         except Exception as error:  # of several libraries; the log has the whole chain
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise UserError(
-                f"{task.info.name}: cannot get {pattern} of {_where(hub)} from the hub ({reason}); use --data-dir, or "
-                f"--preset mini, which needs no network, or run xrobust data fetch --task {task.info.name} where there "
-                "is one"
+            raise OutOfReach(
+                f"{task.info.name}: cannot get {pattern} of {_where(hub)} from the hub ({reason})", "use --data-dir"
             ) from error
         raise UserError(f"{task.info.name}: there is no file {pattern} in {_where(hub)}")
 

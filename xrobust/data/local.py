@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust import bundles
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.about import read_about
-from xrobust.errors import UserError
+from xrobust.errors import UserError, did_you_mean, nearest
 
 
 class LocalSource:
@@ -23,7 +24,9 @@ class LocalSource:
     def __init__(self, data_dir: Path) -> None:
         if not data_dir.is_dir():
             what = "is a file, not a folder" if data_dir.exists() else "there is no such folder"
-            raise UserError(f"data dir {data_dir}: {what}")
+            near = nearest(str(data_dir), bundles.items("data"))
+            hint = f"; of the bundled data, {did_you_mean(str(data_dir), near)}" if near else ""
+            raise UserError(f"data dir {data_dir}: {what}{hint}")
         self.data_dir = data_dir
         self._about = read_about(data_dir)
         self.sample = self._about.sample

@@ -11,7 +11,7 @@ from huggingface_hub import errors as hub
 
 from xrobust import bundles
 from xrobust.engine.libraries import first_line, quiet
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import OutOfReach, UserError, did_you_mean, nearest
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -98,10 +98,9 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     from huggingface_hub import hf_hub_download
 
     what = f"model {path_or_id!r}"
-    advice = (
-        "give a folder with the model, or use --preset mini, which needs no network, or run "
-        f"xrobust data fetch --task TASK --model {path_or_id} where there is one"
-    )
+    near = nearest(path_or_id, bundles.items("models"))
+    hint = f" ({did_you_mean(path_or_id, near)})" if near else ""
+    advice = "give a folder with the model"
     with quiet():
         try:
             found = Path(
@@ -116,15 +115,17 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
                 f"{what} is gated: accept its terms on its hub page and log in with `hf auth login`"
             ) from error
         except hub.RepositoryNotFoundError as error:
-            raise UserError(f"{what}: no such folder here and no such model on the hub (or it is private)") from error
+            raise UserError(
+                f"{what}: no such folder here and no such model on the hub (or it is private){hint}"
+            ) from error
         except hub.RevisionNotFoundError as error:
             raise UserError(f"{what} has no revision {revision!r} on the hub") from error
         except (hub.LocalEntryNotFoundError, hub.OfflineModeIsEnabled) as error:
             told = offline or constants.HF_HUB_OFFLINE
             why = "is not in the cache of this machine" + ("" if told else " and the hub cannot be reached")
-            raise UserError(f"{what} {why}: {advice}") from error
+            raise OutOfReach(f"{what} {why}{hint}", advice) from error
         except hub.EntryNotFoundError as error:
             raise UserError(f"{what} has no config.json on the hub, so it is no transformers model") from error
         except (OSError, ConnectionError) as error:
-            raise UserError(f"{what} cannot be fetched from the hub ({first_line(error)}): {advice}") from error
+            raise OutOfReach(f"{what} cannot be fetched from the hub ({first_line(error)}){hint}", advice) from error
     return found, found.parent.name  # the cache keeps a file under the commit that it belongs to

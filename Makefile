@@ -9,11 +9,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+FOR_TESTS := $(VENV)/.installed-for-tests
 
 TASK ?= wikiann
 METHOD ?= rs_aug
 # More arguments of `xrobust run`, for instance ARGS='--seeds 1,2,3'.
 ARGS ?=
+
+# What the demo's method is compared with.
+OTHER = $(if $(filter vanilla,$(METHOD)),rs_aug,vanilla)
 
 .PHONY: test lint demo clean
 
@@ -21,23 +25,28 @@ ARGS ?=
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(INSTALLED)
+lint: $(FOR_TESTS)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
 # The preset has a model, data and settings for a machine without network or GPU.
 demo: $(INSTALLED)
 	$(BIN)/xrobust run --preset mini --task $(TASK) --method $(METHOD) --output runs $(ARGS)
-	@printf '%s\n' '' 'Try next:' \
-		'  $(BIN)/xrobust run --preset mini --task $(TASK) --method vanilla      # the baseline' \
-		'  $(BIN)/xrobust runs                                                   # both, side by side' \
-		'  $(BIN)/xrobust show method $(METHOD)                                  # what it does, and its parameters'
+	@printf '\nTry next:\n'
+	@printf '  %-70s # %s\n' \
+		'$(BIN)/xrobust run --preset mini --task $(TASK) --method $(OTHER)' 'to compare with' \
+		'$(BIN)/xrobust runs' 'both, side by side' \
+		'$(BIN)/xrobust show method $(METHOD)' 'what it does, and its parameters'
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "xrobust needs Python 3.11 or newer, and $(PYTHON) is not: name one with PYTHON=, as in make test PYTHON=python3.12" >&2; \
 		exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(FOR_TESTS): $(INSTALLED)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

@@ -111,7 +111,7 @@ def _checked(item: Item) -> Path:
         return item.path
     start = item.path.relative_to(item.bundle)
     expected = {name: sha for name, sha in _sums(item.bundle).items() if Path(name).is_relative_to(start)}
-    files = [path for path in item.path.rglob("*") if path.is_file()] if item.path.is_dir() else [item.path]
+    files = [path for path in (item.path, *item.path.rglob("*")) if path.is_file()]
     for name in sorted({path.relative_to(item.bundle).as_posix() for path in files} | set(expected)):
         if name in expected:
             _check(item, item.bundle / name, expected[name])

@@ -33,4 +33,4 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if near := nearest(name, names):
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    return f"known: {', '.join(names)}" if names else "there is none"
+    return f"known: {', '.join(names)}" if names else "none is installed"

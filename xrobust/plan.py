@@ -130,14 +130,17 @@ def load_split(
 def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None) -> tuple[str, ...]:
     """The languages to score: those asked for, checked, or all that have a test set. Raises UserError."""
     there = source.languages(task, "test")
+    if not there:
+        task.load("test", (asked or [task.info.source_language])[0], source)  # which says what is missing, and where
     if asked is None:
         return tuple(there)
     for language in asked:
         if language not in there:
             near = nearest(language, there)
             hint = f"{did_you_mean(language, near)} " if near else ""
-            known = f"there are {', '.join(there)}" if there else "there is no test data at all"
-            raise UserError(f"{task.info.name} has no test data for language {language!r}: {hint}{known}")
+            raise UserError(
+                f"{task.info.name} has no test data for language {language!r}: {hint}there are {', '.join(there)}"
+            )
     return tuple(dict.fromkeys(asked))
 
 

@@ -43,6 +43,8 @@ class Hub:
                     if path == f"/api/models/{repo}" or path.startswith(f"/api/models/{repo}/revision/"):
                         siblings = [{"rfilename": name} for name in files]
                         return self._json({"id": repo, "sha": sha, "tags": [], "siblings": siblings})
+                    if path.startswith(f"/api/models/{repo}/tree/"):  # a folder that no model here has
+                        return self._answer(404, b"", {"X-Error-Code": "EntryNotFound"})
                 return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
 
             do_HEAD = do_GET

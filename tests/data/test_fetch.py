@@ -37,12 +37,18 @@ def hub(tiny_model: Path, tiny_data: Path) -> Hub:
 
 
 def xrobust(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command in an empty folder of its own, with its own cache and nothing that is not on this machine."""
+    """The command in an empty folder with a cache of its own; `endpoint` is all that it can reach."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
     home.mkdir(exist_ok=True)
     return subprocess.run(
         [sys.executable, "-m", "xrobust", *arguments],
-        env={**clean, "HF_ENDPOINT": endpoint, "HF_HOME": str(home / "hf"), "XDG_CACHE_HOME": str(home / "cache")},
+        env={
+            **clean,
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(home / "hf"),
+            "XDG_CACHE_HOME": str(home / "cache"),
+            "https_proxy": "http://127.0.0.1:9",  # nobody is there: no way to the world
+        },
         cwd=home,
         capture_output=True,
         text=True,

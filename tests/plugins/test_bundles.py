@@ -19,10 +19,13 @@ Refused = Callable[..., str]
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """What is installed is looked up once a process; here it changes from test to test."""
-    for cached in (bundles.items, bundles._checked):
-        cached.cache_clear()
+    forget()
     yield
-    for cached in (bundles.items, bundles._checked):
+    forget()
+
+
+def forget() -> None:
+    for cached in (bundles.items, bundles._checked, bundles._sums):
         cached.cache_clear()
 
 
@@ -109,6 +112,31 @@ def test_what_the_user_gives_wins_over_the_preset(
     assert (training["epochs"], training["batch_size"], training["learning_rate"]) == (7, 4, 1e-3)
 
 
+def test_sections_for_the_method_however_it_is_named(tmp_path: Path) -> None:
+    from xrobust.settings import request_values
+
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "training: {epochs: 1}\nmethods: {vanilla: {training: {epochs: 2}}, lora: {training: {epochs: 3}}}\n"
+        "tasks: {pos: {limit: 3}}\n"
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text("task: pos\nmethod: {name: lora, rank: 2}\n")
+
+    def epochs(*assignments: str, config: Path | None = None, **flags: str) -> int:
+        values = request_values(config, assignments, flags, str(own))
+        assert values["limit"] == 3
+        return int(values["training"]["epochs"])
+
+    assert epochs(task="pos") == 2, "the default method is a method too"
+    assert epochs(task="pos", method="lora") == 3
+    assert epochs("method=lora", task="pos") == 3
+    assert epochs("task=pos", "method=lora") == 3
+    assert epochs(config=config) == 3
+    assert epochs("training.epochs=9", config=config) == 9
+    assert RunSpec.from_preset(str(own), task="pos").training == {"epochs": 2}
+
+
 def test_a_preset_from_python(bundle: Path) -> None:
     spec = RunSpec.from_preset("little", task="xnli", method="rs_random", training={"batch_size": 4})
     assert (spec.model, spec.method_params) == ("little", {"epsilon": 0.5})
@@ -165,20 +193,60 @@ def test_a_damaged_file_is_named(
     assert file in error and "damaged" in error and "install little again" in error
     assert not (tmp_path / "runs").exists()
     (bundle / file).unlink()
-    bundles._checked.cache_clear()
-    bundles.items.cache_clear()
-    if file != "presets/little.yaml":
-        assert "cannot be read" in refused("run", "--task", "pos", "--output", tmp_path / "runs", *arguments, *rest)
+    forget()
+    assert "cannot be read" in refused("run", "--task", "pos", "--output", tmp_path / "runs", *arguments, *rest)
+    shutil.rmtree(bundle / file.partition("/")[0])
+    forget()
+    assert "cannot be read" in refused("run", "--task", "pos", "--output", tmp_path / "runs", *arguments, *rest)
+
+
+def test_a_file_that_is_not_the_bundles_is_named(bundle: Path, refused: Refused) -> None:
+    (bundle / "data" / "little" / "pos" / "test-it.tsv").write_text("e\tCCONJ\n")
+    error = refused("run", "--preset", "little", "--task", "pos")
+    assert "test-it.tsv: no file of the bundle (it is not in SHA256SUMS)" in error
+
+
+def test_damaged_checksums_are_named(bundle: Path, refused: Refused) -> None:
+    (bundle / "SHA256SUMS").write_bytes(b"\xff\xfe\n")
+    assert "SHA256SUMS: the checksums of the bundle cannot be read" in refused("run", "-p", "little", "-t", "pos")
+    (bundle / "SHA256SUMS").write_bytes(b"")
+    forget()
+    assert "no file of the bundle" in refused("run", "-p", "little", "-t", "pos")
+
+
+def test_code_is_no_data(site: Path, distribution: Callable[..., None]) -> None:
+    """A package may have modules in a folder `data`, and pip leaves `__pycache__` everywhere."""
+    package = site / "with_code"
+    for folder in ("data/helpers", "models/__pycache__", "models/real"):
+        (package / folder).mkdir(parents=True)
+    (package / "data" / "__init__.py").write_text("")
+    distribution("with-code", {"xrobust.bundles": {"code": "with_code"}})
+    origin = "with-code 1.2"
+    assert [i.name for i in bundles.items("models").values() if i.origin == origin] == ["real"]
+    assert [i.name for i in bundles.items("data").values() if i.origin == origin] == []
 
 
 def test_wrong_names(bundle: Path, refused: Refused, tmp_path: Path) -> None:
     assert "unknown preset 'litle': did you mean 'little'?" in refused("run", "-t", "pos", "-p", "litle")
-    assert "cannot read" in refused("run", "-t", "pos", "-p", tmp_path / "nothing.yaml")
+    assert "nothing.yaml: there is no such file" in refused("run", "-t", "pos", "-p", tmp_path / "nothing.yaml")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("tasks: [pos]\n")
     assert "'tasks' holds settings by name" in refused("run", "-t", "pos", "-p", wrong)
-    wrong.write_text("modle: little\n")
-    assert "did you mean 'model'" in refused("run", "-t", "pos", "-p", wrong)
+    for text, message in (
+        ("modle: little\n", "wrong.yaml: unknown setting 'modle': did you mean 'model'?"),
+        ("epochs: 3\n", "wrong.yaml: unknown setting 'epochs'"),
+        ("training: {epoch: 3}\n", "wrong.yaml: unknown setting 'training.epoch': did you mean 'epochs'?"),
+        ("training: {epochs: many}\n", "wrong.yaml: setting 'training.epochs' is 'many'"),
+        ("training: 3\n", "wrong.yaml: setting 'training' is 3: names with values are expected"),
+        ("languages: 3\n", "wrong.yaml: setting 'languages' is 3: a list is expected"),
+        ("tasks: {poss: {}}\n", "wrong.yaml: unknown name 'poss' in 'tasks': did you mean 'pos'?"),
+        ("methods: {1: {}}\n", "wrong.yaml: 'methods' holds settings by name"),
+        ("methods: {lora: {modle: a}}\n", "wrong.yaml, methods.lora: unknown setting 'modle'"),
+    ):
+        wrong.write_text(text)
+        assert message in refused("run", "-t", "pos", "-p", wrong)
+        if "asks" not in text and "methods" not in text:
+            assert message in refused("run", "-t", "pos", "-c", wrong)
     about = bundle / "data" / "little" / "about.yaml"
     about.write_text("sampel: true\n")
     from xrobust.data.about import read_about

@@ -60,11 +60,14 @@ def test_an_unknown_section(command):
 def test_json_is_the_records(command):
     _, out, _ = command("list", "--json")
     sections = json.loads(out)
-    assert set(sections) == {"tasks", "methods", "perturbations"}
+    assert set(sections) == {"tasks", "methods", "perturbations", "models", "data", "presets"}
     (wikiann,) = [record for record in sections["tasks"] if record["name"] == "wikiann"]
     assert wikiann["distribution"] == "xrobust"
     assert wikiann["target"] == "xrobust_tasks.wikiann:WikiAnn"
     assert wikiann["usable_as"] == "wikiann"
+    assert [item["name"] for item in sections["data"]] == ["mini"], "packages with code in a folder `data` bring none"
+    assert [item["name"] for item in sections["models"]] == ["mini"]
+    assert [item["name"] for item in sections["presets"]] == ["mini", "paper"]
 
 
 def test_a_plugin_file_is_listed(command, tmp_path: Path):

@@ -166,6 +166,8 @@ class Console:
             if summary.transfer_gap is not None:
                 parts.append(f"transfer gap {100 * summary.transfer_gap:.2f}")
             self.say(", ".join(parts))
+        if result.sample:
+            self.say("sample data: to try things with, not to report")
         for warning in result.warnings:
             self.say(f"warning: {warning}")
         self.say(f"{folder / 'result.json'}")

@@ -29,6 +29,7 @@ def runs_command(
             damaged.append(str(error))
             continue
         train, summary = result.spec.train, result.summary
+        sample = " (sample data)" if result.sample else ""
         rows.append(
             [
                 result.run_id,
@@ -36,7 +37,7 @@ def runs_command(
                 "+".join(part.name for part in train.method),
                 str(train.seed),
                 result.status,
-                f"{summary.metric} {100 * summary.average:.1f} over {summary.languages}" if summary else "-",
+                f"{summary.metric} {100 * summary.average:.1f} over {summary.languages}{sample}" if summary else "-",
                 age(result.updated),
                 str(path.parent),
             ]

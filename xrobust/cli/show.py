@@ -21,15 +21,20 @@ WHAT = tuple(group.removesuffix("s") for group in GROUPS)
 
 
 def show_command(
-    what: Annotated[str, typer.Argument(metavar="task|method|perturbation", help="What the name stands for.")],
+    what: Annotated[str, typer.Argument(metavar="task|method|perturbation|preset", help="What the name stands for.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its name, as `xrobust list` shows it.")],
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Python file with a plugin. Repeatable.")
     ] = None,
 ) -> None:
-    """Show one task, method or perturbation: what it is, where it comes from, its parameters."""
-    if what not in WHAT:
-        raise UserError(f"cannot show {what!r}: {did_you_mean(what, WHAT)}")
+    """Show one task, method, perturbation or preset: what it is, where it comes from, its parameters."""
+    if what not in (*WHAT, "preset"):
+        raise UserError(f"cannot show {what!r}: {did_you_mean(what, (*WHAT, 'preset'))}")
+    if what == "preset":
+        from xrobust.preset_files import preset_file
+
+        print(preset_file(name).read_text(encoding="utf-8"), end="")
+        return
     plugins = Plugins(plugin or ())
     group = cast(Group, f"{what}s")
     cls: Any = plugins.load(group, name)

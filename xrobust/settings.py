@@ -73,6 +73,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path} holds no settings: it needs lines such as 'task: wikiann'")
+    for section in ("training", "method_params"):
+        if section in values and values[section] is None:  # a section whose lines are all commented out
+            del values[section]
     if isinstance(values.get("method"), dict):
         method = dict(values.pop("method"))
         if "name" not in method:

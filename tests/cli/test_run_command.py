@@ -233,7 +233,10 @@ def test_flags_win_over_set(good: Good, base: list[object]) -> None:
         ("method: rs_random\nmethod_params: {3: 4}\n", [], "'method_params.3"),
         ("method: rs_random\nmethod_params: {rs_random: {3: 4}}\n", [], "'method.rs_random.3'"),
         ("training: {3: 4}\n", [], "'training.3"),
-        ("languages: de\n", [], "'languages'"),
+        ("languages: 3\n", [], "'languages'"),
+        ("languages: []\n", [], "name at least one language"),
+        ("", ["--languages", ""], "'' where a list belongs"),
+        ("", ["--seeds", " , "], "where a list belongs"),
         ("seed: one\n", [], "'seed'"),
         ("", ["--set", "method.epsilon=1", "--set", "method.epsilon.x=2"], "method.epsilon"),
         ("", ["--set", "training.learning_rate=inf"], "'training.learning_rate'"),
@@ -254,6 +257,13 @@ def test_settings_of_the_wrong_form_are_one_line(
     config.write_text("source: en\n" + file)
     assert message in refused(*base, "--config", config, *arguments)
     assert not list(folder.iterdir())
+
+
+def test_languages_in_one_string_are_a_list(good: Good, base: list[object], tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("languages: en, de\n")
+    for given in (["--config", tmp_path / "run.yaml"], ["--set", "languages=en,de"]):
+        described = yaml.safe_load(good(*base, *given, "--dry-run"))
+        assert described["spec"]["evaluation"]["languages"] == ["en", "de"]
 
 
 def test_an_empty_section_of_a_file_is_none(good: Good, base: list[object], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 from handmade import GOOD
 from pydantic import BaseModel, Field
 
@@ -62,12 +63,19 @@ def test_every_built_in_task_is_shown(capsys: pytest.CaptureFixture[str]):
         assert show(capsys, "task", record.name)[0] == 0
 
 
+def test_a_preset_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]):
+    code, out, _ = show(capsys, "preset", "paper")
+    assert code == 0
+    assert yaml.safe_load(out)["training"]["learning_rate"] == 2e-5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("methods", "vanilla"), "cannot show 'methods': did you mean 'method'?"),
         (("method", "vanila"), "unknown method 'vanila': did you mean 'vanilla'?"),
         (("task", "vanilla"), "unknown task 'vanilla'"),
+        (("preset", "minu"), "unknown preset 'minu': did you mean 'mini'?"),
         (("perturbation", "typos"), "unknown perturbation 'typos': none is installed"),
     ],
 )

@@ -30,7 +30,7 @@ AGREE = {
 }  # fmt: skip
 SPLIT = {("in", "dem"), ("an", "dem"), ("zu", "dem"), ("zu", "der"), ("von", "dem"), ("bei", "dem")}
 FINITE = set(
-    "hat ist war wurde wird kam las fand wohnt arbeitet sagt braucht dauert steht trinkt nahm wiegt schickte "
+    "hat ist war wurde wird kam las fand wohnt arbeitet arbeitete sagt braucht dauert steht trinkt nahm wiegt schickte "
     "reiste wollte "
     "sucht zog besucht waren kamen liegen wollen warten hast sind Weißt schick blieb lag ging".split()
 )

@@ -69,6 +69,8 @@ def problems(words: list[str]) -> list[str]:
     for word, after in pairwise(words):
         if lower(word) in NUMBERS and re.search("l[ae]r$", after):
             found.append(f"a plural after a number: {word} {after}")
+        if after in ("da", "de") and not suffix_fits(SAID.get(word, word) + "z", after):  # neither is ever ta, te
+            found.append(f"too: {word} {after}")
     return found
 
 
@@ -125,6 +127,8 @@ def test_every_kind_of_suffix_is_seen() -> None:
         "Anna arabayi aldı .",
         "Istanbul'da yaşıyor .",
         "Max Dünya Bankası'ya gitti .",
+        "Belki Peter da oradaydı .",
+        "Belki Max de oradaydı .",
     ],
 )
 def test_a_wrong_sentence_is_caught(sentence: str) -> None:

@@ -11,9 +11,18 @@ from russian_forms import CASES, CASES_OF, LAST_NAMES, NAMES
 from sample_files import token_lists
 
 GENITIVE = "из у от для против кроме раньше позже старше младше моложе"
-GOVERNS = {"в": {"acc", "prep"}, "во": {"acc", "prep"}, "с": {"ins"}, "чем": {"nom"}} | {
+GOVERNS = {"в": {"acc", "prep"}, "во": {"acc", "prep"}, "с": {"ins"}, "чем": {"nom"}, "к": {"dat"}, "ко": {"dat"}} | {
     word: {"gen"} for word in GENITIVE.split()
 }
+# Before a name в is where (prepositional) or where to (accusative): the nearest of these words before it says which.
+WHERE = set(
+    "живёт работает работать работал работала родился родилась открыла закроет старый офис выиграл выиграла проиграл "
+    "проиграла играл играла сегодня сейчас построить школу туристов".split()
+)
+WHERE_TO = set(
+    "отправился отправилась отправь переехал переехала прилетел прилетела полёт поехал поехала приехал приехала".split()
+)
+BESIDE = {"посетит": "acc", "глава": "gen", "продала": "dat", "письмо": "dat"}  # the case of a name after them
 # The gender, and a for animate, of nouns in the accusative; after them the nominatives.
 NOUN_GENDER = {
     "m": "велосипед стул стол нож зонт ключ телефон компьютер",
@@ -67,6 +76,12 @@ def problems(words: list[str]) -> list[str]:
             found.append(f"{word} {after}")
         if word == "в" and re.match("[ВвФф][^аеёиоуыэюя]", after):
             found.append(f"в before two consonants: {after}")
+        if word in ("в", "во") and after in CASES_OF:
+            verb = next((w for w in reversed(lower[:i]) if w in WHERE | WHERE_TO), "")
+            if ("acc" if verb in WHERE_TO else "prep" if verb else "?") not in CASES_OF[after]:
+                found.append(f"{verb or '?'} {word} {after}")
+        if word in BESIDE and after in CASES_OF and BESIDE[word] not in CASES_OF[after]:
+            found.append(f"{word} {after}")
         gender = ACCUSATIVE.get(after) or NOMINATIVE.get(after)
         if gender and (match := ADJECTIVE.fullmatch(word)) and not re.fullmatch(ENDINGS[gender], match["end"]):
             found.append(f"{word} {after}")
@@ -159,6 +174,11 @@ def test_the_checks_look_at_something() -> None:
         "У Анны пять стола .",
         "Макс старше Анну на два года .",
         "Анна живёт в Франции .",
+        "Анна живёт в Москву .",
+        "Анна переехала в Москве .",
+        "Анна родилась в 1990 году в Риме , в Италию .",
+        "Глава Европейский союз посетит Рим .",
+        "Компания Sony продала компанию Nokia офис в Риме .",
         "Макс видел Анну Новака .",
         "Анна видела Макса Новак .",
     ],

@@ -20,6 +20,11 @@ SAID = {
     "Felix": "feliks",
 }
 COMPOUNDS = {"Bankası", "Birliği", "Parlamentosu"}  # they end in a possessive suffix
+# The cases that the word before one of these may be in (of a name).
+NEEDS = {"yaşayan": "loc", "oturan": "loc", "bulunan": "loc", "yaşıyor": "loc", "uçtu": "dat", "gönder": "dat", "sattı": "dat",
+         "doğan": "loc", "çalışan": "loc", "taşındı": "dat", "yendi": "acc", "yenildi": "dat", "karşı": "dat", "önce": "abl",
+         "sonra": "abl", "geldi": "abl", "ziyaret": "acc"}  # fmt: skip
+ENDINGS = {"acc": "[yn]?[ıiuü]", "dat": "[yn]?[ae]", "loc": "n?[dt][ae]", "abl": "n?[dt][ae]n"}
 FRONT, ROUNDED = "eiöü", "oöuü"
 VOWELS = "aeıioöuü"
 NUMBERS = set("iki üç dört beş altı yedi sekiz dokuz".split())
@@ -69,6 +74,10 @@ def problems(words: list[str]) -> list[str]:
     for word, after in pairwise(words):
         if lower(word) in NUMBERS and re.search("l[ae]r$", after):
             found.append(f"a plural after a number: {word} {after}")
+        name, apostrophe, ending = word.partition("'")
+        # A name without a suffix stands beside these words where it is the subject.
+        if apostrophe and not name.isdigit() and after in NEEDS and not re.fullmatch(ENDINGS[NEEDS[after]], ending):
+            found.append(f"{word} {after}")
         if after in ("da", "de") and not suffix_fits(SAID.get(word, word) + "z", after):  # neither is ever ta, te
             found.append(f"too: {word} {after}")
     return found
@@ -127,6 +136,8 @@ def test_every_kind_of_suffix_is_seen() -> None:
         "Anna arabayi aldı .",
         "Istanbul'da yaşıyor .",
         "Max Dünya Bankası'ya gitti .",
+        "Berlin'e yaşayan Anna geldi .",
+        "Anna dün Berlin'den Paris'te uçtu .",
         "Belki Peter da oradaydı .",
         "Belki Max de oradaydı .",
     ],

@@ -96,7 +96,7 @@ def name_words(language: str) -> frozenset[str]:
 
 
 def pattern(kind: str, language: str, case: str = "") -> str:
-    """A regular expression of what is of a kind (PER, LOC, NUM, TIME, PLACE), in a case where the language has cases."""
+    """A regular expression of what is of a kind (PER, LOC, NUM, TIME, PLACE), in a case if the language has cases."""
     if kind == "PER":
         return _person(language, case)
     forms = [

@@ -28,7 +28,7 @@ AGREE = {
     "im": {"m": "en", "n": "en"}, "am": {"m": "en", "n": "en"}, "vom": {"m": "en", "n": "en"},
     "zur": {"f": "en"}, "diesen": {"m": "en"},
 }  # fmt: skip
-GOVERNS = dict.fromkeys("von aus mit zu bei vor nach".split(), {"dem", "der", "einem", "einer"}) | {
+GOVERNS = {word: {"dem", "der", "einem", "einer"} for word in "von aus mit zu bei vor nach".split()} | {
     "für": {"den", "die", "das", "einen", "eine", "ein"},
     "an": {"den", "die", "das", "einen", "eine", "ein"},  # to whom; where is am or an der
     "in": {"der", "einem", "einer"},  # where; in dem is im
@@ -65,8 +65,9 @@ def government(words: list[str]) -> list[str]:
     """Prepositions and the articles after them."""
     lower = [word.lower() for word in words]
     return [
-        f"{a} {b}" for a, b in pairwise(lower) if a in GOVERNS and re.fullmatch("d(?:er|ie|as|en|em)|eine?[nmr]?", b)
-        and b not in GOVERNS[a]
+        f"{a} {b}"
+        for a, b in pairwise(lower)
+        if a in GOVERNS and re.fullmatch("d(?:er|ie|as|en|em)|eine?[nmr]?", b) and b not in GOVERNS[a]
     ]
 
 

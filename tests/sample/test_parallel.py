@@ -16,11 +16,21 @@ from sample_files import pairs
 
 HELD_OUT = ("dev", "test")
 ROLE = re.compile(r"\{(?P<role>[a-z])(?:\.(?P<form>\w+))?\}")
-KINDS = {"a": "PER", "b": "PER", "c": "LOC", "d": "LOC", "k": "NUM", "j": "NUM", "p": "PLACE", "q": "PLACE", "t": "TIME"}
+KINDS = {
+    "a": "PER",
+    "b": "PER",
+    "c": "LOC",
+    "d": "LOC",
+    "k": "NUM",
+    "j": "NUM",
+    "p": "PLACE",
+    "q": "PLACE",
+    "t": "TIME",
+}
 THINGS = frozenset("omn")
 E, N, C = "entailment", "neutral", "contradiction"
-# (what the premise says, what the hypothesis says): the label if those whom both name are the same, and if these roles are
-# filled otherwise (nothing else may differ).
+# (what the premise says, what the hypothesis says): the label if those whom both name are the same, and the label if these
+# roles are filled otherwise (nothing else may differ).
 LABELS = {
     ("born_and_moved", "born"): (E, C, "c"),
     ("worked_and_moved", "born"): (N, N, ""),

@@ -21,9 +21,16 @@ SAID = {
 }
 COMPOUNDS = {"Bankası", "Birliği", "Parlamentosu"}  # they end in a possessive suffix
 # The cases that the word before one of these may be in (of a name).
-NEEDS = {"yaşayan": "loc", "oturan": "loc", "bulunan": "loc", "yaşıyor": "loc", "uçtu": "dat", "gönder": "dat", "sattı": "dat",
-         "doğan": "loc", "çalışan": "loc", "taşındı": "dat", "yendi": "acc", "yenildi": "dat", "karşı": "dat", "önce": "abl",
-         "sonra": "abl", "geldi": "abl", "ziyaret": "acc"}  # fmt: skip
+NEEDS = {
+    word: case
+    for case, words in {
+        "loc": "yaşayan oturan bulunan yaşıyor doğan çalışan",
+        "dat": "uçtu gönder sattı taşındı yenildi karşı",
+        "acc": "yendi ziyaret",
+        "abl": "önce sonra geldi",
+    }.items()
+    for word in words.split()
+}
 ENDINGS = {"acc": "[yn]?[ıiuü]", "dat": "[yn]?[ae]", "loc": "n?[dt][ae]", "abl": "n?[dt][ae]n"}
 FRONT, ROUNDED = "eiöü", "oöuü"
 VOWELS = "aeıioöuü"

@@ -69,23 +69,29 @@ def english(kind: str, language: str) -> dict[str, str]:
 
 def kind_of(tokens: Sequence[str], language: str) -> str:
     """PER, LOC or ORG: what these tokens are as a whole; "" if the table has no such name."""
+    return identity(tuple(tokens), language)[0]
+
+
+@cache
+def identity(tokens: tuple[str, ...], language: str) -> tuple[str, str]:
+    """What these tokens are as a whole and its English name; empty if the table has no such name."""
     words = list(tokens)
     if language == "tr":
         words[-1] = re.sub(f"(?:{'|'.join(CASE_OF_TURKISH.values())})$", "", words[-1])
-    if " ".join(words) in english("LOC", language):
-        return "LOC"
-    organisation = " ".join(word for word in words if word not in DOTS)
+    if place := english("LOC", language).get(" ".join(words)):
+        return "LOC", place
+    organisation = english("ORG", language).get(" ".join(word for word in words if word not in DOTS))
     dots = sum(word in DOTS for word in words)
-    if organisation in english("ORG", language) and dots == (len(words) // 2 if language == "ja" and dots else 0):
-        return "ORG"
-    first, *rest = words
-    if first not in english("FIRST", language):
-        return ""
-    if language in ("zh", "ja") and rest:
-        dot, *rest = rest
-        if dot not in DOTS:
-            return ""
-    return "PER" if not rest or (len(rest) == 1 and rest[0] in english("LAST", language)) else ""
+    if organisation and dots == (len(words) // 2 if language == "ja" and dots else 0):
+        return "ORG", organisation
+    first, *last = words
+    if language in ("zh", "ja") and last and last.pop(0) not in DOTS:
+        return "", ""
+    if language in ("zh", "ja") and len(words) == 2:  # a dot and nothing after it
+        return "", ""
+    parts = [english("FIRST", language).get(first), *(english("LAST", language).get(word) for word in last)]
+    known = [part for part in parts if part is not None]
+    return ("PER", " ".join(known)) if len(known) == len(parts) <= 2 else ("", "")
 
 
 @cache

@@ -29,8 +29,8 @@ KINDS = {
 }
 THINGS = frozenset("omn")
 E, N, C = "entailment", "neutral", "contradiction"
-# (what the premise says, what the hypothesis says): the label if those whom both name are the same, and the label if these
-# roles are filled otherwise (nothing else may differ).
+# (what the premise says, what the hypothesis says): the label if those whom both name are the same, that if these roles
+# are filled otherwise (nothing else may differ).
 LABELS = {
     ("born_and_moved", "born"): (E, C, "c"),
     ("worked_and_moved", "born"): (N, N, ""),

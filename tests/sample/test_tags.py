@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from gazetteer import LANGUAGES, kind_of, name_words
+from gazetteer import LANGUAGES, identity, kind_of, name_words
 from sample_files import SPLITS, languages_of, tagged
 
 Sentence = list[tuple[str, str]]
@@ -147,3 +147,23 @@ def test_what_stands_beside_a_name_is_outside(language: str) -> None:
     }
     assert inside & set(OUTSIDE[language].split()) == set()
     assert len(inside) > 30
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_sentence_names_whom_the_english_one_names(language: str) -> None:
+    """The same persons, organisations and places, though in another order."""
+    for task in ("wikiann", "pos"):
+        for split in ("dev", "test"):
+            english = tagged(task, split, "en")
+            both = zip(tagged(task, split, language), english, strict=True)
+            assert [(a, b) for a, b in both if named(a, b, language) != named(b, b, "en")] == []
+
+
+def named(sentence: Sentence, english: Sentence, language: str) -> list[tuple[str, str]]:
+    """What a sentence names, by the gazetteer, in alphabetical order."""
+    words = tuple(word for word, _ in sentence)
+    man = language == "tr" and words[0] == "Adam" and "Adam" not in {word for word, _ in english}
+    tags = names(words, language, man)
+    starts = [i for i, tag in enumerate(tags) if tag.startswith("B-")]
+    ends = [next((j for j in range(i + 1, len(tags)) if not tags[j].startswith("I-")), len(tags)) for i in starts]
+    return sorted(identity(words[i:j], language) for i, j in zip(starts, ends, strict=True))

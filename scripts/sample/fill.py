@@ -123,6 +123,7 @@ def _noun(kind: str, draw: Draw) -> Noun:
         "gift": [e for e in entries()["obj"] if e.name in GIFTS],
         "handy": [e for e in entries()["obj"] if e.name in HANDY],
         "fruit": [e for e in entries()["food"] if e.name in FRUIT],
+        "loose": [e for e in entries()["food"] if e.name != "cake"],  # what lies, not stands, on a table
         "house": [e for e in entries()["pet"] if e.name in AT_HOME],
     }.get(kind) or entries()[kind]
     noun = draw.of(among)

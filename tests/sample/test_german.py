@@ -28,9 +28,15 @@ AGREE = {
     "im": {"m": "en", "n": "en"}, "am": {"m": "en", "n": "en"}, "vom": {"m": "en", "n": "en"},
     "zur": {"f": "en"}, "diesen": {"m": "en"},
 }  # fmt: skip
+GOVERNS = {word: {"dem", "der", "einem", "einer"} for word in "von aus mit zu bei vor nach".split()} | {
+    "für": {"den", "die", "das", "einen", "eine", "ein"},
+    "an": {"den", "die", "das", "einen", "eine", "ein"},  # to whom; where is am or an der
+    "in": {"der", "einem", "einer"},  # where; in dem is im
+    "auf": {"dem", "der", "den"},  # on the table, wait for the bus
+}
 SPLIT = {("in", "dem"), ("an", "dem"), ("zu", "dem"), ("zu", "der"), ("von", "dem"), ("bei", "dem")}
 FINITE = set(
-    "hat ist war wurde wird kam las fand wohnt arbeitet sagt braucht dauert steht trinkt nahm wiegt schickte "
+    "hat ist war wurde wird kam las fand wohnt arbeitet arbeitete sagt braucht dauert steht trinkt nahm wiegt schickte "
     "reiste wollte "
     "sucht zog besucht waren kamen liegen wollen warten hast sind Weißt schick blieb lag ging".split()
 )
@@ -52,7 +58,17 @@ PARTICIPLE = re.compile(
 
 
 def problems(words: list[str]) -> list[str]:
-    return [*agreement(words), *contractions(words), *word_order(" ".join(words))]
+    return [*agreement(words), *contractions(words), *government(words), *word_order(" ".join(words))]
+
+
+def government(words: list[str]) -> list[str]:
+    """Prepositions and the articles after them."""
+    lower = [word.lower() for word in words]
+    return [
+        f"{a} {b}"
+        for a, b in pairwise(lower)
+        if a in GOVERNS and re.fullmatch("d(?:er|ie|as|en|em)|eine?[nmr]?", b) and b not in GOVERNS[a]
+    ]
 
 
 def agreement(words: list[str]) -> list[str]:
@@ -144,6 +160,9 @@ def test_the_checks_look_at_something() -> None:
         "Die Frau fand im Hotel ein kleine Buch .",
         "Oh , Max , hast du den Student gesehen ?",
         "Anna hat in dem Hotel gegen Max gewonnen .",
+        "Max wohnt in die Türkei .",
+        "Max arbeitet für der Weltbank .",
+        "Anna kommt aus die Türkei .",
         "Gestern Anna kam vor Max an .",
         "Anna sagt , dass Rom ist angenehmer als Paris .",
         "Anna hat gekauft gestern eine Lampe .",

@@ -31,6 +31,7 @@ ADJECTIVE = re.compile(
 ABOUT_A_PERSON = re.compile(
     r"^(?:\w+ , )?(?P<first>[A-Z]\w+)\b(?: [A-Z]\w+)? (?:se quedó .*muy cansad|fue invitad)(?P<end>[oa])"
 )
+INCLUDED = re.compile(r", incluid(?P<end>[oa]) (?P<first>[A-Z]\w+)")
 SPLIT = {("de", "el"), ("a", "el")}
 
 
@@ -59,6 +60,8 @@ def problems(words: list[str]) -> list[str]:
     # Of the sample's names, those of women and no others end in -a.
     if (match := ABOUT_A_PERSON.match(" ".join(words))) and (match["end"] == "a") != match["first"].endswith("a"):
         found.append(f"{match['first']} ... -{match['end']}")
+    if (match := INCLUDED.search(" ".join(words))) and (match["end"] == "a") != match["first"].endswith("a"):
+        found.append(f"incluid{match['end']} {match['first']}")
     if (words[-1] == "?") != ("¿" in words) or (words[-1] == "!") != ("¡" in words):
         found.append("an opening mark is missing")
     return found
@@ -82,6 +85,7 @@ def test_the_checks_look_at_something() -> None:
         "Anna encontró una mesa blanco .",
         "Anna tomó prestado una silla de Max .",
         "Anna se quedó en casa ayer porque estaba muy cansado .",
+        "Todos estuvieron en la reunión ayer , incluido Anna .",
         "Max envió una carta a el hotel .",
         "Max e Anna vieron España y Italia .",
         "El la casa es blanca .",

@@ -1,13 +1,15 @@
-"""No structure of a training sentence is met again in dev or test: English sentences with what fills them taken out."""
+"""What the data card says of structures and words: in a task, no structure of a training sentence is met again in dev
+or test, or of dev in test, single sentences included; how many templates and words there are."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from sample_files import TASKS, pairs, tagged
+from sample_files import DATA, SPLITS, TASKS, pairs, tagged
 
 from scripts.sample.lexicon import entries
+from scripts.sample.templates import templates
 
 FILLERS = {
     word.lower()
@@ -31,9 +33,10 @@ def structure(sentence: list[str]) -> str:
 
 
 def structures(task: str, split: str) -> set[str]:
+    """Of every single sentence; in the tasks of pairs, of premises, hypotheses and both sides of a paraphrase alike."""
     if task in ("pawsx", "xnli"):
         words = re.compile(r"\w+|'s|[^\w\s]")
-        return {" | ".join(structure(words.findall(text)) for text in row[:2]) for row in pairs(task, split, "en")}
+        return {structure(words.findall(text)) for row in pairs(task, split, "en") for text in row[:2]}
     return {structure([token for token, _ in sentence]) for sentence in tagged(task, split, "en")}
 
 
@@ -49,3 +52,16 @@ def test_no_structure_is_in_two_splits(task: str) -> None:
 def test_a_shared_structure_is_seen() -> None:
     assert structure("Anna Weber met Max in Rome .".split()) == structure("Viktor met Lisa Klein in Paris .".split())
     assert structure("Anna met Max in Rome .".split()) != structure("Anna saw Max in Rome .".split())
+
+
+def test_the_counts_of_the_data_card() -> None:
+    card = " ".join((DATA / "README.md").read_text(encoding="utf-8").split())
+    count = {(file, s): len(templates(file, s)) for file in ("pawsx", "xnli", "tagging") for s in SPLITS}
+    of = {file: sum(n for (f, _), n in count.items() if f == file) for file in ("pawsx", "xnli", "tagging")}
+    training = sum(n for (_, split), n in count.items() if split == "train")
+    each = f"{of['pawsx']} for `pawsx`, {of['xnli']} for `xnli`, {of['tagging']} for the other two"
+    assert f"from {sum(of.values())} templates ({each}; {training} of them for training)" in card
+    sentences = [text for task in ("pawsx", "xnli") for s in SPLITS for row in pairs(task, s, "en") for text in row[:2]]
+    words = {word for text in sentences for word in re.findall(r"[A-Za-z]+(?:'s)?", text)}
+    words |= {w for task in ("wikiann", "pos") for s in SPLITS for row in tagged(task, s, "en") for w, _ in row}
+    assert f"{sum(word.islower() for word in words)} word forms in lower case" in card

@@ -20,6 +20,32 @@ SAID = {
     "Felix": "feliks",
 }
 COMPOUNDS = {"Bankası", "Birliği", "Parlamentosu"}  # they end in a possessive suffix
+# The cases that the word before one of these may be in (of a name).
+NEEDS = {
+    word: case
+    for case, words in {
+        "loc": "yaşayan oturan bulunan yaşıyor doğan çalışan",
+        "dat": "uçtu gönder sattı taşındı yenildi karşı",
+        "acc": "yendi ziyaret",
+        "abl": "önce sonra geldi",
+    }.items()
+    for word in words.split()
+}
+ENDINGS = {
+    "acc": "[yn]?[ıiuü]",
+    "dat": "[yn]?[ae]",
+    "loc": "n?[dt][ae]",
+    "abl": "n?[dt][ae]n",
+    "gen": "n?[ıiuü]n",
+}
+FRAMES = {  # names farther from what asks for their case: the suffixes in a frame, and their cases
+    r"'(\S+) \S+'(\S+) uçtu": "abl dat",
+    r"'(\S+) \S+ kentinde": "gen",
+    r"'(\S+) (?:yeni bir ofis|bir okul|olduğunu biliyor)": "loc",
+    r"'(\S+) (?:başkanı|yeni bisikleti)": "gen",
+    r"'(\S+) ve \S+'(\S+) ziyaret": "acc acc",
+    r"'(\S+) \S+'(\S+) daha hoş": "gen abl",
+}
 FRONT, ROUNDED = "eiöü", "oöuü"
 VOWELS = "aeıioöuü"
 NUMBERS = set("iki üç dört beş altı yedi sekiz dokuz".split())
@@ -66,9 +92,19 @@ def suffix_fits(stem: str, suffix: str, compound: bool = False) -> bool:
 
 def problems(words: list[str]) -> list[str]:
     found = [error for word in words for error in problems_of_word(word)]
+    for frame, cases in FRAMES.items():
+        if match := re.search(frame, " ".join(words)):
+            suffixes = zip(cases.split(), match.groups(), strict=True)
+            found += [f"not {case}: {match[0]}" for case, suffix in suffixes if not re.fullmatch(ENDINGS[case], suffix)]
     for word, after in pairwise(words):
         if lower(word) in NUMBERS and re.search("l[ae]r$", after):
             found.append(f"a plural after a number: {word} {after}")
+        name, apostrophe, ending = word.partition("'")
+        # A name without a suffix stands beside these words where it is the subject.
+        if apostrophe and not name.isdigit() and after in NEEDS and not re.fullmatch(ENDINGS[NEEDS[after]], ending):
+            found.append(f"{word} {after}")
+        if after in ("da", "de") and not suffix_fits(SAID.get(word, word) + "z", after):  # neither is ever ta, te
+            found.append(f"too: {word} {after}")
     return found
 
 
@@ -106,6 +142,11 @@ def test_the_sample_has_no_such_error() -> None:
     assert [(" ".join(words), errors) for words in token_lists("tr") if (errors := problems(words))] == []
 
 
+def test_every_frame_is_met() -> None:
+    sentences = [" ".join(words) for words in token_lists("tr")]
+    assert [frame for frame in FRAMES if not any(re.search(frame, sentence) for sentence in sentences)] == []
+
+
 def test_every_kind_of_suffix_is_seen() -> None:
     seen = {word.partition("'")[2] for words in token_lists("tr") for word in words if "'" in word}
     for shapes in ("i ı u ü", "e a ye ya", "de da te ta", "den dan ten tan", "in ın un ün nin nın nun"):
@@ -125,6 +166,12 @@ def test_every_kind_of_suffix_is_seen() -> None:
         "Anna arabayi aldı .",
         "Istanbul'da yaşıyor .",
         "Max Dünya Bankası'ya gitti .",
+        "Berlin'e yaşayan Anna geldi .",
+        "Anna dün Berlin'den Paris'te uçtu .",
+        "Anna dün Berlin'de Paris'e uçtu .",
+        "Max , Berlin'i Roma'dan daha hoş olduğunu söylüyor .",
+        "Belki Peter da oradaydı .",
+        "Belki Max de oradaydı .",
     ],
 )
 def test_a_wrong_sentence_is_caught(sentence: str) -> None:

@@ -87,7 +87,7 @@ class Language:
             subject = next((slots[f] for f in forms if f in slots), None)
             return self.verb(thing, forms, subject)
         if isinstance(thing, Phrase):
-            return self.phrase(thing)
+            return self.phrase(thing, forms)
         if isinstance(thing, Number):
             return self.number(thing)
         return self.figure(thing, forms)
@@ -125,7 +125,7 @@ class Language:
     def verb(self, verb: Verb, forms: Sequence[str], subject: Thing | None) -> list[Token]:
         return words(verb.entry[self.code], "VERB", mark="|")
 
-    def phrase(self, phrase: Phrase) -> list[Token]:
+    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
         return [
             Token(t.form, t.upos or self.function_words.get(t.form, "NOUN")) for t in words(phrase.entry[self.code])
         ]

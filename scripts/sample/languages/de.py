@@ -62,7 +62,7 @@ class German(Language):
         for part in rest.split():
             adjective = part.startswith("+")
             form = part[1:] + ending if adjective else GENITIVE.get(part, part) if "of" in forms else part
-            tokens.append(Token(form, "ADJ" if adjective else "PROPN"))
+            tokens.append(Token(form, "PROPN"))
         return [Token(article, "DET"), *as_entity(tokens, kind)]
 
     def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:

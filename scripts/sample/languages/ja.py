@@ -27,7 +27,7 @@ class Japanese(Language):
             tokens = dotted(tokens, Token("・", "SYM"))
         return as_entity(tokens, ENTITY[name.entry.kind])
 
-    def phrase(self, phrase: Phrase) -> list[Token]:
+    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
         return [Token(t.form, t.upos or ("ADP" if t.form == "に" else "NOUN")) for t in words(phrase.entry["ja"])]
 
     def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:

@@ -55,8 +55,7 @@ class Russian(Language):
             return [company, *as_entity([Token(part, "PROPN") for part in cell.split()], kind)]
         six = rest.split(",")
         parts = (six[case] if len(six) == 6 else rest).split()
-        tags = ["ADJ"] * (len(parts) - 1) + ["NOUN"] if len(parts) > 1 else ["PROPN"]
-        return as_entity([Token(part, tag) for part, tag in zip(parts, tags, strict=True)], kind)
+        return as_entity([Token(part, "PROPN") for part in parts], kind)
 
     def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:
         kind, rest = noun.entry["ru"].split(" ", 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from ..things import Figure, Name, Noun, Person, Thing, Verb
+from ..things import Figure, Name, Noun, Person, Phrase, Thing, Verb
 from ..tokens import Token, as_entity, words
 from .base import ENTITY, Language
 
@@ -19,10 +20,18 @@ SPOKEN = {  # foreign names take the suffixes that fit how they are said
 
 
 class Turkish(Language):
-    """Nouns, names: `acc dat loc abl gen`, bare by default; `a` (bir); `poss`, the thing possessed."""
+    """Nouns, names: `acc dat loc abl gen`, bare by default; `a` (bir); `poss`, the thing possessed. Places: `was`.
+    `da` (too) in a template is da or de."""
 
     code = "tr"
     numbers = "iki üç dört beş altı yedi sekiz dokuz".split()
+
+    def fuse(self, tokens: list[Token]) -> list[Token]:
+        """da or de, by the word before it."""
+        return [
+            replace(t, form="d" + low(SPOKEN.get(before.form, before.form))) if t.form == "da" else t
+            for before, t in zip([tokens[0], *tokens], tokens, strict=False)
+        ]
 
     def person(self, person: Person, forms: Sequence[str]) -> list[Token]:
         return apostrophed(super().person(person, forms), forms)
@@ -38,6 +47,13 @@ class Turkish(Language):
         if number:
             return [Token(self.numbers[number - 2], "NUM"), *adjective, Token(form, "NOUN")]
         return [*adjective, *([Token("bir", "DET")] if "a" in forms else []), Token(form, "NOUN")]
+
+    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
+        """`was`: okulda, okuldaydı."""
+        tokens = super().phrase(phrase, forms)
+        if "was" in forms:
+            tokens[-1] = replace(tokens[-1], form=f"{tokens[-1].form}yd{high(tokens[-1].form)}")
+        return tokens
 
     def verb(self, verb: Verb, forms: Sequence[str], subject: Thing | None) -> list[Token]:
         active, _, passive = verb.entry["tr"].partition("/")

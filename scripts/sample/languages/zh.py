@@ -19,7 +19,7 @@ class Chinese(Language):
     def person(self, person: Person, forms: Sequence[str]) -> list[Token]:
         return dotted(super().person(person, forms), Token("·", "PUNCT"))
 
-    def phrase(self, phrase: Phrase) -> list[Token]:
+    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
         return words(phrase.entry["zh"], "NOUN")
 
     def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:

@@ -1,1 +1,1 @@
-"""What makes the files of the bundle `mini`."""
+"""What makes files of the bundle."""

@@ -19,18 +19,18 @@ from xrobust.plugins import Plugins
 from xrobust.preset_files import preset_values
 
 ROOT = Path(__file__).resolve().parents[2]
-MINI = ROOT / "mini"
+BUNDLE = ROOT / "bundle"
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ru", "tr", "zh")
 TASKS = ("pawsx", "xnli", "wikiann", "pos")
 
 
 def test_the_checksums_are_those_of_the_files() -> None:
-    assert (MINI / "SHA256SUMS").read_text() == checksums(MINI), "make them anew: python -m scripts.checksums mini"
+    assert (BUNDLE / "SHA256SUMS").read_text() == checksums(BUNDLE), "make them anew: python -m scripts.checksums bundle"
 
 
 def test_the_data_are_small_and_say_what_they_are() -> None:
-    assert sum(p.stat().st_size for p in (MINI / "data").rglob("*") if p.is_file()) < 3_000_000
-    about = yaml.safe_load((MINI / "data" / "mini" / "about.yaml").read_text())
+    assert sum(p.stat().st_size for p in (BUNDLE / "data").rglob("*") if p.is_file()) < 3_000_000
+    about = yaml.safe_load((BUNDLE / "data" / "mini" / "about.yaml").read_text())
     assert about["licence"] == "CC0-1.0" and about["sample"] is True
 
 
@@ -54,7 +54,7 @@ def test_the_model_is_the_one_in_the_card() -> None:
     assert str(encoder.model.dtype) == "torch.float32", "stored as fp16, computed as fp32"
     assert encoder.max_length_limit == 256
     assert model_identity("mini", None, offline=True)["id"] == "mini"
-    card = (MINI / "models" / "mini" / "README.md").read_text()
+    card = (BUNDLE / "models" / "mini" / "README.md").read_text()
     assert "CC BY-SA 4.0" in card and "8,135 steps" in card
 
 
@@ -108,7 +108,7 @@ def test_the_neighbours_of_the_sample_are_found(tmp_path: Path) -> None:
 
     values = preset_values("mini", "xnli", "rs_aug")
     plan = prepare(RunSpec.parse({**values, "task": "xnli", "method": "rs_aug", "output": tmp_path}))
-    assert plan.files["rs_aug"]["neighbors"].is_relative_to(MINI)
+    assert plan.files["rs_aug"]["neighbors"].is_relative_to(BUNDLE)
 
 
 def test_the_paper_preset_is_the_published_recipe() -> None:

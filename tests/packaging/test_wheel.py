@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MAPPED = {"xrobust": "xrobust", "tasks": "xrobust_tasks", "methods": "xrobust_methods", "mini": "xrobust_mini"}
+MAPPED = {"xrobust": "xrobust", "tasks": "xrobust_tasks", "methods": "xrobust_methods", "bundle": "xrobust_bundle"}
 
 
 def tree_files() -> set[str]:

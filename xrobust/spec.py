@@ -113,6 +113,8 @@ class MethodSpec(BaseModel):
     """Every parameter, resolved; paths are left out."""
     files: dict[str, str] = {}
     """sha256 of the files that the method reads, by the method's name for them."""
+    plugin_version: str | None = None
+    """Of a third party's method: the version of its distribution, with which the method may change."""
     plugin_sha256: str | None = None
     """Of a method that came from a single file: an edited file is another run."""
 
@@ -123,6 +125,7 @@ class TrainSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     spec_version: int = SPEC_VERSION
     task: str
+    task_plugin_version: str | None = None
     task_plugin_sha256: str | None = None
     method: tuple[MethodSpec, ...]
     model: dict[str, str | None]

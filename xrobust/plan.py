@@ -67,9 +67,13 @@ def prepare(request: RunSpec) -> Plan:
     methods = compose(request.method, request.method_params, task, plugins)
     settings = TrainingSettings.resolve(task.recipe, request.training)
 
+    language = request.source or task.info.source_language
+    for method in methods:
+        if reason := method.language_problem(language):
+            raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
+
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
-    language = request.source or task.info.source_language
     languages = evaluation_languages(task, source, request.languages)
     files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)

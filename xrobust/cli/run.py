@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from xrobust.settings import comma_separated, request_values, seeds
 from xrobust.errors import UserError
+from xrobust.settings import comma_separated, request_values, seeds
 
 if TYPE_CHECKING:
     from xrobust.plan import Plan
@@ -212,11 +212,17 @@ def _describe(plan: Plan) -> None:
     """Prints the resolved run as YAML, which `--config` does not read back: it is what the document will hold."""
     import yaml
 
+    from xrobust.data import data_folder
+    from xrobust.engine.model_files import folder_of
     from xrobust.engine.train import total_steps
+
+    model, data_dir = folder_of(plan.request.model), data_folder(plan.request.data_dir)
 
     described: dict[str, Any] = {
         "run_id": plan.run_id,
         "folder": str(plan.folder),
+        "model_path": plan.request.model if model is None else str(model),
+        "data_dir": None if data_dir is None else str(data_dir.resolve()),
         "steps": total_steps(_training_examples(plan), plan.spec.train.training),
         "spec": plan.spec.model_dump(mode="json"),
     }

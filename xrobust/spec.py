@@ -185,4 +185,6 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         if first["type"] == "missing":
             raise UserError(f"setting {key!r} is missing") from error
         message = first["msg"][0].lower() + first["msg"][1:]
+        if first["type"] == "string_type" and isinstance(first["input"], bool):
+            message += " (YAML takes no, off, yes and on for false and true: put it in quotes)"
         raise UserError(f"setting {key!r} is {first['input']!r}: {message}") from error

@@ -108,11 +108,14 @@ def test_other_spellings_of_labels(file: Path) -> None:
         (Pairs(), "a\tb\tno\na\tb\tc\tno\n", ":2: 4 columns found, 3 expected: text TAB text_pair TAB label"),
         (Pairs(), "a\tb\tno\n\n", ":2: 1 column found (an empty line), 3 expected: text TAB text_pair TAB label"),
         (Pairs(), "a\tb\tno\na\tb\tmaybe\n", ":2: label 'maybe' is none of no, yes"),
+        (Pairs(), "A\tB\tLabel\na\tb\tno\n", ":1: label 'Label' is none of no, yes; leave out the header line"),
         (Pairs(), "", ": the file is empty; expected lines of text TAB text_pair TAB label"),
         (Tags(), "a\tO\nb\n", ":2: 1 column found, 2 expected: token TAB tag"),
         (Tags(), "a\tO\n\nb\tO\tX\n", ":3: 3 columns found, 2 expected: token TAB tag"),
         (Tags(), "a\tO\nb\tB-X\n", ":2: tag 'B-X' is none of O, X"),
         (Tags(), "a\tO\nb\t\n", ":2: tag '' is none of O, X"),
+        (Tags(), "token\ttag\na\tO\n", ":1: tag 'tag' is none of O, X; leave out the header line"),
+        (Tags(), "a\tO\ntoken\ttag\n", ":2: tag 'tag' is none of O, X"),
         (Tags(), "\n\n", ": the file is empty; expected lines of token TAB tag, an empty line after each sentence"),
     ],
 )
@@ -165,11 +168,12 @@ def test_labels_in_a_users_own_text_are_not_looked_at(file: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "text", "message"),
     [
-        (Pairs(), "a\tb\nc\td\tyes\n", ":2: 3 columns found, 2 expected: text TAB text_pair, as in the first line"),
+        (Pairs(), "a\tb\nc\td\tyes\n", ":2: 3 columns found, 2 expected: text TAB text_pair, as in line 1"),
         (Pairs(), "a\n", ":1: 1 column found, 2 or 3 expected: text TAB text_pair TAB label{label}"),
         (Pairs(), "", ": the file is empty; expected lines of text TAB text_pair TAB label{label}"),
-        (Tags(), "a\nb\tX\n", ":2: 2 columns found, 1 expected: token, as in the first line"),
+        (Tags(), "a\nb\tX\n", ":2: 2 columns found, 1 expected: token, as in line 1"),
         (Tags(), "\na\tX\tY\n", ":2: 3 columns found, 1 or 2 expected: token TAB tag{tag}"),
+        (Pairs(), "\na\tb\n", ":1: 1 column found (an empty line), 2 expected: text TAB text_pair, as in line 2"),
         (Tags(), "\n", ": the file is empty; expected lines of token TAB tag{tag}, an empty line after each sentence"),
     ],
 )

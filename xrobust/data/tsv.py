@@ -63,11 +63,12 @@ class _Layout:
 
     def __init__(self, task: Task, text_only: bool) -> None:
         self.text_only = text_only
+        self._first = 1
         gold = task.kind.gold_column
         text = tuple(column for column in task.columns if column != gold)
         self._choices = (text, task.columns) if text_only else (task.columns,)
         self._names = _names(task)
-        optional = f" (the column {self._names[gold]} is optional)" if text_only else ""
+        optional = f" (the column {self._names.get(gold, gold)} is optional)" if text_only else ""
         self.shape = self._joined(task.columns) + optional
 
     def columns(self, path: Path, found: list[str]) -> tuple[str, ...]:
@@ -76,6 +77,7 @@ class _Layout:
         width = first.count("\t") + 1
         for columns in self._choices:
             if width == len(columns):
+                self._first = number
                 return columns
         expected = " or ".join(str(len(columns)) for columns in self._choices)
         raise UserError(f"{path}:{number}: {_found(first)}, {expected} expected: {self.shape}")
@@ -84,7 +86,7 @@ class _Layout:
         """The fields of a line. Raises UserError unless it has the columns of the others."""
         fields = line.split("\t")
         if len(fields) != len(columns):
-            first = ", as in the first line" if len(self._choices) > 1 else ""
+            first = f", as in line {self._first}" if self.text_only else ""
             raise UserError(f"{path}:{number}: {_found(line)}, {len(columns)} expected: {self._joined(columns)}{first}")
         return fields
 
@@ -98,6 +100,14 @@ def _names(task: Task) -> dict[str, str]:
         return dict(zip(task.columns, ("token", "tag"), strict=True))
     published = task.info.hub.columns if task.info.hub is not None else {}
     return {column: published.get(column, column) for column in task.columns}
+
+
+def _header_hint(number: int, label: str | None, task: Task) -> str:
+    """What to do about a first line that has the name of the column in place of a label."""
+    gold = task.kind.gold_column
+    published = task.info.hub.columns if task.info.hub is not None else {}
+    names = {gold, _names(task).get(gold), published.get(gold)}
+    return "; leave out the header line" if number == 1 and label is not None and label.lower() in names else ""
 
 
 def _found(line: str) -> str:
@@ -122,7 +132,7 @@ def _read_rows(path: Path, found: list[str], task: Task, layout: _Layout) -> lis
         if gold in row:
             row[gold] = task.label_aliases.get(row[gold], row[gold])
         if (problem := task.kind.problem(row)) is not None:
-            raise UserError(f"{path}:{number}: {problem}")
+            raise UserError(f"{path}:{number}: {problem}{_header_hint(number, row.get(gold), task)}")
         rows.append(row)
     return rows
 
@@ -153,7 +163,8 @@ def _read_tokens(path: Path, found: list[str], task: Task, layout: _Layout) -> l
         if not layout.text_only:
             tag = aliases.get(fields[1], fields[1])
             if tag not in labels:
-                raise UserError(f"{path}:{number}: tag {tag!r} is none of {', '.join(task.kind.labels)}")
+                hint = _header_hint(number, tag, task)
+                raise UserError(f"{path}:{number}: tag {tag!r} is none of {', '.join(task.kind.labels)}{hint}")
             tags.append(tag)
     close()
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -35,7 +36,7 @@ class RsAug(Method):
     tokens come already split have each token looked up, one for one, so that tags stay aligned: ours.
 
     The table is looked for in `neighbors`, in `synonyms/` of the data folder and in the user's cache, and else
-    downloaded from its public repository.
+    downloaded from its public repository. It is of English words: another source language needs a table of its own.
     """
 
     info = MethodInfo(
@@ -71,6 +72,11 @@ class RsAug(Method):
     @classmethod
     def defaults(cls, task: Task) -> dict[str, Any]:
         return {"copies": PUBLISHED_COPIES.get(task.info.name, OTHER_COPIES)}
+
+    def language_problem(self, language: str) -> str | None:
+        if self.params.neighbors is not None or re.split("[-_]", language)[0] == "en":
+            return None
+        return "its table is of English words; give one of that language with --set method.neighbors=PATH"
 
     def files(self, data_dir: Path | None, offline: bool) -> dict[str, Path]:
         return {"neighbors": find_table(self.params.neighbors, data_dir, offline)}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 from xrobust.contracts import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
 from xrobust.kinds import SequenceClassification
+
+logger = logging.getLogger("xrobust")
 
 
 class PawsX(Task):
@@ -45,8 +48,8 @@ class PawsX(Task):
 
     def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
         """Without pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
-        return [
-            example
-            for example in source.load(self, split, language)
-            if not {"", "NS"} & {example["text"].strip(), example["text_pair"].strip()}
-        ]
+        examples = source.load(self, split, language)
+        whole = [e for e in examples if not {"", "NS"} & {e["text"].strip(), e["text_pair"].strip()}]
+        if left_out := len(examples) - len(whole):
+            logger.info("pawsx %s %s: %d pairs left out, never translated (NS)", split, language, left_out)
+        return whole

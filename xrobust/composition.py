@@ -69,6 +69,8 @@ def _assign(params: Mapping[str, Any], classes: Mapping[str, type[Method]]) -> d
     by_part: dict[str, dict[str, Any]] = {name: {} for name in classes}
     for key, value in params.items():
         if key in classes and isinstance(value, Mapping):
+            if value and not classes[key].Params.model_fields:
+                raise UserError(f"unknown setting 'method.{key}.{next(iter(value))}': {key} has no parameters")
             by_part[key].update(value)
             continue
         owners = [name for name, cls in classes.items() if key in cls.Params.model_fields]
@@ -77,6 +79,9 @@ def _assign(params: Mapping[str, Any], classes: Mapping[str, type[Method]]) -> d
             raise UserError(f"setting 'method.{key}' belongs to {' and '.join(owners)}: write {spellings}")
         if not owners:
             known = {field for cls in classes.values() for field in cls.Params.model_fields}
-            raise UserError(f"unknown setting 'method.{key}' of {'+'.join(classes)}: {did_you_mean(key, known)}")
+            method = "+".join(classes)
+            if not known:
+                raise UserError(f"unknown setting 'method.{key}': {method} has no parameters")
+            raise UserError(f"unknown setting 'method.{key}' of {method}: {did_you_mean(key, known)}")
         by_part[owners[0]][key] = value
     return by_part

@@ -79,9 +79,13 @@ def _prepare(request: RunSpec) -> Plan:
     methods = compose(request.method, request.method_params, task, plugins)
     settings = TrainingSettings.resolve(task.recipe, request.training)
 
+    language = request.source or task.info.source_language
+    for method in methods:
+        if reason := method.language_problem(language):
+            raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
+
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
-    language = request.source or task.info.source_language
     languages = evaluation_languages(task, source, request.languages)
     files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
@@ -97,10 +101,12 @@ def _prepare(request: RunSpec) -> Plan:
     model: dict[str, str | None] = {
         k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)
     }
+    task_identity = plugins.identity("tasks", request.task)
     spec = Spec(
         train=TrainSpec(
-            task=plugins.identity("tasks", request.task),
-            task_plugin_sha256=plugins.record("tasks", request.task).sha256,
+            task=task_identity.name,
+            task_plugin_version=task_identity.version,
+            task_plugin_sha256=task_identity.sha256,
             method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
             model=model,
             source=language,
@@ -158,10 +164,11 @@ def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: s
 def _method_spec(method: Method, files: dict[str, Path], plugins: Plugins, asked: str) -> MethodSpec:
     # The name as it was asked for: `distribution/name` where two distributions have the same one.
     names = [name.strip() for name in asked.split("+")]
-    name = next(n for n in names if n.rpartition("/")[2] == method.info.name)
+    identity = plugins.identity("methods", next(n for n in names if n.rpartition("/")[2] == method.info.name))
     return MethodSpec(
-        name=plugins.identity("methods", name),
+        name=identity.name,
         params=method.params.model_dump(mode="json"),
         files={key: file_sha256(path) for key, path in files.items()},
-        plugin_sha256=plugins.record("methods", name).sha256,
+        plugin_version=identity.version,
+        plugin_sha256=identity.sha256,
     )

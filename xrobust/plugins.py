@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from xrobust.errors import UserError, did_you_mean
 from xrobust.observers import Observers, hook_problem, one_line
@@ -22,7 +22,17 @@ from xrobust.plugin_record import CORE, GROUPS, OBSERVERS, Group, PluginRecord, 
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Perturbation, Task
 
-__all__ = ["CORE", "GROUPS", "Group", "PluginRecord", "Plugins"]
+__all__ = ["CORE", "GROUPS", "Group", "Identity", "PluginRecord", "Plugins"]
+
+
+class Identity(NamedTuple):
+    """A plugin's part in the identity of a run: another version, or an edited file, is another run."""
+
+    name: str
+    version: str | None = None
+    """Of the distribution; None for a built-in plugin and for a file."""
+    sha256: str | None = None
+    """Of a plugin file's content."""
 
 
 class Plugins:
@@ -51,10 +61,18 @@ class Plugins:
         """What `name` (short, or `distribution/name`) stands for. Raises UserError where it is unknown or ambiguous."""
         return self._complete(self._resolve(group, name))
 
-    def identity(self, group: Group, name: str) -> str:
-        """The one name that a plugin has in the identity of a run: built-in plugins go by their short names."""
+    def identity(self, group: Group, name: str) -> Identity:
+        """What a plugin is in the identity of a run, however it was asked for.
+
+        Built-in plugins and those of a file go by their short names (the place of a file is no part of a run), all
+        others by `distribution/name`. Raises UserError where the name is unknown or ambiguous.
+        """
         record = self._resolve(group, name)
-        return record.name if record.distribution == CORE else name
+        if record.distribution == CORE:
+            return Identity(record.name)
+        if record.sha256 is not None:
+            return Identity(record.name, sha256=record.sha256)
+        return Identity(record.qualified, version=record.version or None)
 
     @overload
     def load(self, group: Literal["tasks"], name: str) -> type[Task]: ...

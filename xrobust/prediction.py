@@ -13,23 +13,23 @@ from xrobust.plugins import Plugins
 from xrobust.results.store import load_result
 
 
-def predict_file(run: Path, file: Path) -> list[str]:
+def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
     """The lines of `file` with what the run's model says of them, as tab-separated lines.
 
     Classification: the text columns, the label and its probability. Tagging: a line a token (token, tag, probability),
-    an empty line between sentences. A gold column in the file is read past. Raises UserError.
+    an empty line between sentences. A gold column in the file is read past, whatever is in it. With `offline` a base
+    model that the run needs is looked for on this machine alone. Raises UserError.
     """
     result = load_result(run)
     task = Plugins([Path(f) for f in result.environment.plugin_files]).load("tasks", result.spec.train.task)()
     kind = task.kind
-    examples: list[dict[str, Any]] = read(file, task, labels_optional=True)
-    unlabelled = [{k: v for k, v in example.items() if k != kind.gold_column} for example in examples]
-    model, tokenizer = load_model(run)
+    examples: list[dict[str, Any]] = read(file, task, text_only=True)
+    model, tokenizer = load_model(run, offline=offline)
     accelerate = accelerator(result.spec.train.precision)
-    encoded = kind.encode(unlabelled, tokenizer, result.spec.train.training.max_length)
-    guesses = predictions(task, model.to(accelerate.device), encoded, unlabelled, accelerate, tokenizer.pad_token_id)
+    encoded = kind.encode(examples, tokenizer, result.spec.train.training.max_length)
+    guesses = predictions(task, model.to(accelerate.device), encoded, examples, accelerate, tokenizer.pad_token_id)
     lines: list[str] = []
-    for example, guess in zip(unlabelled, guesses, strict=True):
+    for example, guess in zip(examples, guesses, strict=True):
         if kind.pre_split:
             if lines:
                 lines.append("")

@@ -123,6 +123,8 @@ class MethodSpec(BaseModel):
     """Every parameter, resolved; paths are left out."""
     files: dict[str, str] = {}
     """sha256 of the files that the method reads, by the method's name for them."""
+    plugin_version: str | None = None
+    """Of a third party's method: the version of its distribution, with which the method may change."""
     plugin_sha256: str | None = None
     """Of a method that came from a single file: an edited file is another run."""
 
@@ -133,6 +135,7 @@ class TrainSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     spec_version: int = SPEC_VERSION
     task: str
+    task_plugin_version: str | None = None
     task_plugin_sha256: str | None = None
     method: tuple[MethodSpec, ...]
     model: dict[str, str | None]
@@ -198,4 +201,6 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         }
         message = expected.get(first["type"], first["msg"].removeprefix("Value error, "))
         message = message[0].lower() + message[1:]
+        if first["type"] == "string_type" and isinstance(first["input"], bool):
+            message += " (YAML takes no, off, yes and on for false and true: put it in quotes)"
         raise UserError(f"setting {key!r} is {first['input']!r}: {message}") from error

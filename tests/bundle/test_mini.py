@@ -25,7 +25,7 @@ TASKS = ("pawsx", "xnli", "wikiann", "pos")
 
 
 def test_the_checksums_are_those_of_the_files() -> None:
-    assert (BUNDLE / "SHA256SUMS").read_text() == checksums(BUNDLE), "make them anew: python -m scripts.checksums bundle"
+    assert (BUNDLE / "SHA256SUMS").read_text() == checksums(BUNDLE), "python -m scripts.checksums bundle"
 
 
 def test_the_data_are_small_and_say_what_they_are() -> None:

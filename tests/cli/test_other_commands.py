@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 import typer
 
-from xrobust import RunSpec, evaluation, load_result, run
+from xrobust import RunSpec, evaluation, load_model, load_result, run
 from xrobust.cli.main import app
 from xrobust.cli.runs import age
 from xrobust.results.store import load_predictions, save_result
@@ -154,27 +155,55 @@ def test_predict_pairs(pair_run: Path, good: Good, tiny_data: Path, tmp_path: Pa
     saved = load_predictions(pair_run, "de")
     assert {row["prediction"] for row in saved} == {"0", "1"}, "a constant would prove nothing"
     rows = [line.split("\t") for line in (tiny_data / "pawsx" / "test-de.tsv").read_text().splitlines()]
-    plain, labelled, wrong = (tmp_path / name for name in ("plain.tsv", "labelled.tsv", "wrong.tsv"))
+    plain, labelled, other = (tmp_path / name for name in ("plain.tsv", "labelled.tsv", "other.tsv"))
     plain.write_text("".join(f"{a}\t{b}\n" for a, b, _ in rows))
     labelled.write_text("".join(f"{a}\t{b}\t{label}\n" for a, b, label in rows))
-    wrong.write_text("".join(f"{a}\t{b}\t{1 - int(label)}\n" for a, b, label in rows))
+    other.write_text("".join(f"{a}\t{b}\tto be labelled\n" for a, b, _ in rows))
     out = good("predict", pair_run, plain)
     printed: Table = [line.split("\t") for line in out.splitlines()]
     assert [row[:2] for row in printed] == [row[:2] for row in rows]
     assert [row[2] for row in printed] == [row["prediction"] for row in saved]
     assert [float(row[3]) for row in printed] == pytest.approx([max(row["scores"]) for row in saved], abs=1e-4)
-    assert good("predict", pair_run, labelled) == good("predict", pair_run, wrong) == out
+    assert good("predict", pair_run, labelled) == good("predict", pair_run, other) == out
 
 
-def test_predict_writes_a_file(pair_run: Path, good: Good, command: Callable[..., Any], tmp_path: Path) -> None:
+def test_predict_writes_a_file(pair_run: Path, good: Good, tmp_path: Path) -> None:
     text, output = tmp_path / "text.tsv", tmp_path / "labels.tsv"
     text.write_text('le chat court\tle "chat"\u2028court\nx\t \n', encoding="utf-8")
     out = good("predict", pair_run, text)
     assert good("predict", pair_run, text, "--output", output) == ""
     assert output.read_text(encoding="utf-8") == out
     assert {path.name for path in tmp_path.iterdir()} == {"text.tsv", "labels.tsv", "folder"}
-    failed = command("predict", pair_run, text, "--output", tmp_path / "nowhere" / "labels.tsv")
-    assert failed.code == 1 and failed.err.count("\n") == 1 and "cannot write" in failed.err
+
+
+def test_predict_finds_an_output_that_cannot_be_written_before_it_begins(
+    pair_run: Path, refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = tmp_path / "text.tsv"  # which is not there: it has not been looked for yet
+    error = refused("predict", pair_run, text, "--output", tmp_path / "nowhere" / "labels.tsv")
+    assert f"there is no folder {tmp_path / 'nowhere'}" in error
+    assert "is a folder: name a file in it" in refused("predict", pair_run, text, "--output", tmp_path)
+    # The tests may run as one who may write anywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)
+    assert "may not be written to" in refused("predict", pair_run, text, "--output", tmp_path / "labels.tsv")
+
+
+def test_predict_offline_asks_no_hub_for_the_base_model(
+    pair_run: Path, good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def load(run: Path, *, offline: bool = False) -> Any:
+        asked.append(offline)
+        return load_model(run, offline=offline)
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # which the command sets, and which is put back after the test
+    monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+    monkeypatch.setattr("xrobust.prediction.load_model", load)
+    text = tmp_path / "text.tsv"
+    text.write_text("a\tb\n")
+    assert good("predict", pair_run, text) == good("predict", pair_run, text, "--offline")
+    assert asked == [False, True]
 
 
 def test_predict_tags(tagging_run: Path, good: Good, tiny_data: Path, tmp_path: Path) -> None:
@@ -206,14 +235,13 @@ def test_predict_keeps_tokens_aligned(tagging_run: Path, good: Good, tmp_path: P
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty"),
+        (b"", "sentence1 TAB sentence2 TAB label (the column label is optional)"),
         (b"a\tb\nc\n", "text.tsv:2"),
-        (b"a\tb\t2\n", "text.tsv:1"),
         (b"a\tb\tc\td\n", "text.tsv:1"),
         (b"a\tb\n\xff\t\xfe\n", "text.tsv:2"),
         (None, "there is no such file"),
     ],
-    ids=["empty", "a column is missing", "no such label", "too many columns", "not UTF-8", "no file"],
+    ids=["empty", "a column is missing", "too many columns", "not UTF-8", "no file"],
 )
 def test_predict_refuses_a_bad_file(
     tagging_run: Path, refused: Refused, tmp_path: Path, content: bytes | None, message: str
@@ -309,7 +337,7 @@ COMMANDS = {
     "run": "--task --method --model --data-dir --source --languages --seeds --limit --precision --output --set "
     "--config --preset --plugin --num-processes --keep-checkpoints --offline --force --dry-run",
     "eval": "RUN --languages --data-dir --num-processes --offline",
-    "predict": "RUN FILE --output",
+    "predict": "RUN FILE --output --offline",
     "runs": "FOLDER",
     "list": "--plugin --json",
     "show": "NAME --plugin",

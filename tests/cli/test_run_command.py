@@ -153,7 +153,9 @@ def test_a_dry_run_describes_the_run_that_follows(folder: Path, good: Good, base
     assert (folder / described["folder"] / "result.json").exists()
     assert described["steps"] == document["training"]["steps"] == 1
     assert described["spec"] == document["spec"]
-    assert list(described) == ["run_id", "folder", "steps", "spec"]
+    assert list(described) == ["run_id", "folder", "model_path", "data_dir", "steps", "spec"]
+    for key in ("model_path", "data_dir"):
+        assert described[key] == document["environment"][key]
 
 
 def test_a_dry_run_counts_the_steps_of_augmented_data(good: Good, base: list[object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,10 @@ def test_bad_run_settings() -> None:
         RunSpec.parse({})
     with pytest.raises(UserError, match="'precision' is 'fp8'"):
         RunSpec.parse({"task": "pos", "precision": "fp8"})
+    with pytest.raises(UserError, match=r"'languages.0' is False: .* \(YAML takes no, off, .*: put it in quotes\)$"):
+        RunSpec.parse({"task": "pos", "languages": yaml.safe_load("[no, en]")})
+    with pytest.raises(UserError, match=r"'languages.0' is 7: input should be a valid string$"):
+        RunSpec.parse({"task": "pos", "languages": [7]})
 
 
 json_values = st.recursive(

@@ -13,6 +13,8 @@ from xrobust.contracts import Recipe, Task, TaskInfo
 from xrobust.data import tsv
 from xrobust.errors import UserError
 from xrobust.kinds import SequenceClassification, TokenClassification
+from xrobust_tasks.pawsx import PawsX
+from xrobust_tasks.xnli import Xnli
 
 
 class Pairs(Task):
@@ -102,16 +104,19 @@ def test_other_spellings_of_labels(file: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "text", "message"),
     [
-        (Pairs(), "a\tb\tno\na\tno\n", ":2: 2 columns found, 3 expected (text TAB text_pair TAB label)"),
-        (Pairs(), "a\tb\tno\na\tb\tc\tno\n", ":2: 4 columns found, 3 expected (text TAB text_pair TAB label)"),
-        (Pairs(), "a\tb\tno\n\n", ":2: 1 column found, 3 expected (text TAB text_pair TAB label)"),
+        (Pairs(), "a\tb\tno\na\tno\n", ":2: 2 columns found, 3 expected: text TAB text_pair TAB label"),
+        (Pairs(), "a\tb\tno\na\tb\tc\tno\n", ":2: 4 columns found, 3 expected: text TAB text_pair TAB label"),
+        (Pairs(), "a\tb\tno\n\n", ":2: 1 column found (an empty line), 3 expected: text TAB text_pair TAB label"),
         (Pairs(), "a\tb\tno\na\tb\tmaybe\n", ":2: label 'maybe' is none of no, yes"),
+        (Pairs(), "A\tB\tLabel\na\tb\tno\n", ":1: label 'Label' is none of no, yes; leave out the header line"),
         (Pairs(), "", ": the file is empty; expected lines of text TAB text_pair TAB label"),
-        (Tags(), "a\tO\nb\n", ":2: 1 column found, 2 expected (tokens TAB tags)"),
-        (Tags(), "a\tO\n\nb\tO\tX\n", ":3: 3 columns found, 2 expected (tokens TAB tags)"),
+        (Tags(), "a\tO\nb\n", ":2: 1 column found, 2 expected: token TAB tag"),
+        (Tags(), "a\tO\n\nb\tO\tX\n", ":3: 3 columns found, 2 expected: token TAB tag"),
         (Tags(), "a\tO\nb\tB-X\n", ":2: tag 'B-X' is none of O, X"),
         (Tags(), "a\tO\nb\t\n", ":2: tag '' is none of O, X"),
-        (Tags(), "\n\n", ": the file is empty; expected lines of tokens TAB tags, an empty line after each sentence"),
+        (Tags(), "token\ttag\na\tO\n", ":1: tag 'tag' is none of O, X; leave out the header line"),
+        (Tags(), "a\tO\ntoken\ttag\n", ":2: tag 'tag' is none of O, X"),
+        (Tags(), "\n\n", ": the file is empty; expected lines of token TAB tag, an empty line after each sentence"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_line(file: Path, task: Task, text: str, message: str) -> None:
@@ -138,24 +143,49 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 def test_a_users_own_text_may_lack_labels(file: Path) -> None:
     write(file, "a\tb\nc\td\n")
-    assert tsv.read(file, Pairs(), labels_optional=True) == [
+    assert tsv.read(file, Pairs(), text_only=True) == [
         {"text": "a", "text_pair": "b"},
         {"text": "c", "text_pair": "d"},
     ]
     write(file, "a\tb\tyes\n")
-    assert tsv.read(file, Pairs(), labels_optional=True) == [{"text": "a", "text_pair": "b", "label": "yes"}]
+    assert tsv.read(file, Pairs(), text_only=True) == [{"text": "a", "text_pair": "b"}]
     write(file, "the\ncat\n\nruns\n")
-    assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the", "cat"]}, {"tokens": ["runs"]}]
+    assert tsv.read(file, Tags(), text_only=True) == [{"tokens": ["the", "cat"]}, {"tokens": ["runs"]}]
     write(file, "the\n\u3000\n\n")  # blanks alone are a token; only a line without anything ends a sentence
-    assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the", "\u3000"]}]
+    assert tsv.read(file, Tags(), text_only=True) == [{"tokens": ["the", "\u3000"]}]
     write(file, "\nthe\tX\n")
-    assert tsv.read(file, Tags(), labels_optional=True) == [{"tokens": ["the"], "tags": ["X"]}]
+    assert tsv.read(file, Tags(), text_only=True) == [{"tokens": ["the"]}]
 
 
-def test_a_users_own_text_is_labelled_throughout_or_not_at_all(file: Path) -> None:
-    write(file, "a\tb\nc\td\tyes\n")
+def test_labels_in_a_users_own_text_are_not_looked_at(file: Path) -> None:
+    assert tsv.read(write(file, "a\tb\t?\nc\td\t\n"), Pairs(), text_only=True) == [
+        {"text": "a", "text_pair": "b"},
+        {"text": "c", "text_pair": "d"},
+    ]
+    assert tsv.read(write(file, "the\tNN\ncat\t\n"), Tags(), text_only=True) == [{"tokens": ["the", "cat"]}]
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "message"),
+    [
+        (Pairs(), "a\tb\nc\td\tyes\n", ":2: 3 columns found, 2 expected: text TAB text_pair, as in line 1"),
+        (Pairs(), "a\n", ":1: 1 column found, 2 or 3 expected: text TAB text_pair TAB label{label}"),
+        (Pairs(), "", ": the file is empty; expected lines of text TAB text_pair TAB label{label}"),
+        (Tags(), "a\nb\tX\n", ":2: 2 columns found, 1 expected: token, as in line 1"),
+        (Tags(), "\na\tX\tY\n", ":2: 3 columns found, 1 or 2 expected: token TAB tag{tag}"),
+        (Pairs(), "\na\tb\n", ":1: 1 column found (an empty line), 2 expected: text TAB text_pair, as in line 2"),
+        (Tags(), "\n", ": the file is empty; expected lines of token TAB tag{tag}, an empty line after each sentence"),
+    ],
+)
+def test_what_is_wrong_with_a_users_own_text(file: Path, task: Task, text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
-        tsv.read(file, Pairs(), labels_optional=True)
-    assert str(error.value) == f"{file}:2: 3 columns found, 2 expected (text TAB text_pair)"
-    with pytest.raises(UserError, match=":1: 2 columns found, 3 expected"):
-        tsv.read(file, Pairs())
+        tsv.read(write(file, text), task, text_only=True)
+    optional = {name: f" (the column {name} is optional)" for name in ("label", "tag")}
+    assert str(error.value) == f"{file}{message.format(**optional)}"
+
+
+def test_columns_are_called_as_in_the_published_data(file: Path) -> None:
+    for task, names in ((Xnli(), "premise TAB hypothesis TAB label"), (PawsX(), "sentence1 TAB sentence2 TAB label")):
+        with pytest.raises(UserError) as error:
+            tsv.read(write(file, "a\tb\n"), task)
+        assert str(error.value) == f"{file}:1: 2 columns found, 3 expected: {names}"

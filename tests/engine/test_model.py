@@ -263,7 +263,14 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "unusable config": (lambda f: edited(f, hidden_size=15), "config.json is not usable"),
     "no weights": (lambda f: without(f, "model.safetensors"), "has no weights"),
     "no tokenizer": (lambda f: without(f, "tokenizer.json", "tokenizer_config.json"), "has no tokenizer"),
-    "broken tokenizer": (lambda f: written(f, "tokenizer.json", "{}"), "tokenizer cannot be loaded"),
+    "broken tokenizer": (
+        lambda f: written(f, "tokenizer.json", "{}"),
+        "its tokenizer cannot be loaded: tokenizer.json, or another ",
+    ),
+    "cut tokenizer": (
+        lambda f: written(f, "tokenizer.json", '{"a'),
+        "is damaged or not a tokenizer's (JSONDecodeError",
+    ),
     "no padding": (unpadded, "no padding token"),
     "unknown type": (lambda f: edited(f, model_type="bertt"), "type 'bertt', which transformers"),
     "own code": (lambda f: edited(f, model_type="mine", auto_map={"AutoModel": "m.M"}), "code of its own"),
@@ -290,6 +297,29 @@ def test_what_is_said_of_a_bad_model_before_its_weights_are_read(case: str, copy
         load(folder, kind)
 
 
+def test_a_tokenizer_without_an_unknown_token(tmp_path: Path) -> None:
+    """Its mask token stands in for tokens without a piece; where there is neither, tagging is refused."""
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint("modernbert"), folder)
+    stored = json.loads((folder / "tokenizer_config.json").read_text())
+    pipeline = json.loads((folder / "tokenizer.json").read_text())
+    pipeline["model"]["unk_token"] = None
+    (folder / "tokenizer.json").write_text(json.dumps(pipeline))
+    del stored["unk_token"]
+    written(folder, "tokenizer_config.json", json.dumps(stored))
+    pieces = load(folder, TOKEN).tokenizer
+    assert pieces.unk_token_id is None
+    sentence = {"id": "0", "tokens": ["a", "", "b"], "tags": ["O", "X", "O"]}
+    encoded = TOKEN.encode([sentence], pieces, 16)
+    assert encoded.input_ids[encoded.labels == 1].tolist() == [pieces.mask_token_id]
+
+    del stored["mask_token"]
+    written(folder, "tokenizer_config.json", json.dumps(stored))
+    with pytest.raises(UserError, match="its tokenizer has no unknown token and no mask token, and tagging needs one"):
+        check_model(TOKEN, str(folder), None, False)
+    check_model(SEQUENCE, str(folder), None, False)
+
+
 def test_weights_of_another_architecture(copy: Callable[[], Path]) -> None:
     folder = copy()
     shutil.copy(checkpoint("distilbert") / "model.safetensors", folder)
@@ -308,6 +338,8 @@ def test_a_folder_that_is_not_there(copy: Callable[[], Path]) -> None:
     folder = copy()
     with pytest.raises(UserError, match=r"no such folder; in .*did you mean 'model'"):
         check_model(SEQUENCE, str(folder.parent / "modell"), None, False)
+    with pytest.raises(UserError, match=r"there is no such folder$"):
+        check_model(SEQUENCE, str(folder.parent / "nothing-like-it"), None, False)
     with pytest.raises(UserError, match="a revision is for hub models"):
         check_model(SEQUENCE, str(folder), "main", False)
 

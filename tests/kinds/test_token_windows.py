@@ -28,6 +28,13 @@ SENTENCES = st.lists(st.lists(TOKEN, max_size=12), min_size=1, max_size=4)
 cached = cache(tokenizer)
 
 
+def unknowing(architecture: str) -> Any:
+    """The tokenizer without an unknown token."""
+    pieces = tokenizer(architecture)
+    pieces.unk_token = None
+    return pieces
+
+
 def examples(sentences: list[list[str]]) -> list[dict[str, Any]]:
     """Tags that differ from token to token, so that an exchange would show."""
     tags = iter(LABELS * (sum(map(len, sentences)) // len(LABELS) + 1))
@@ -120,6 +127,14 @@ def test_words_without_a_piece_become_the_unknown_token(architecture: str) -> No
     where = [i for i, label in enumerate(labels) if label != IGNORED]
     assert ids[where[1]] == pieces.unk_token_id
     assert [labels[i] for i in where] == [0, 1, 2]
+
+
+def test_words_without_a_piece_become_the_mask_token_where_there_is_no_unknown_one() -> None:
+    """Byte-level BPE knows every character, and its tokenizers often have no unknown token."""
+    pieces = unknowing("modernbert")
+    assert pieces.unk_token_id is None
+    ((_, ids, labels, _),) = items(KIND.encode(examples([["a", "", "b"]]), pieces, 16))
+    assert [i for i, label in zip(ids, labels, strict=True) if label == 1] == [pieces.mask_token_id]
 
 
 def test_a_stream_longer_than_a_chunk_with_empty_sentences_in_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,10 @@ from pydantic import ValidationError
 from scipy import stats
 from tiny_encoders import TinyChoiceTask, TinySequenceTask, TinyTokenTask
 
+from xrobust import RunSpec
 from xrobust.contracts import DataContext, Example, Task
 from xrobust.errors import UserError
+from xrobust.plan import Plan, prepare
 from xrobust.plugins import Plugins
 from xrobust_methods import neighbors
 from xrobust_methods.rs_aug import RsAug
@@ -312,3 +315,26 @@ def test_on_real_sentences(real_data: Path) -> None:
         changed += sum(a != b for a, b in zip(before, after, strict=True))
         assert all(a == b or b in words[a] for a, b in zip(before, after, strict=True))
     assert changed / 4 == pytest.approx(expected, rel=0.03)
+
+
+def test_another_source_language_needs_a_table_of_its_own(
+    tiny_model: Path, tiny_data: Path, table: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(tiny_data, data)
+    for language in ("de", "en-GB"):
+        shutil.copy(data / "pos" / "dev-de.tsv", data / "pos" / f"train-{language}.tsv")
+    shutil.copy(data / "pos" / "dev-de.tsv", data / "pos" / "dev-en-GB.tsv")
+
+    def planned(source: str, **params: Any) -> Plan:
+        spec = RunSpec(task="pos", method="rs_aug+lora", source=source, method_params=params, model=str(tiny_model))
+        return prepare(spec.model_copy(update={"data_dir": data}))
+
+    with pytest.raises(UserError) as error:
+        planned("de")
+    assert str(error.value) == (
+        "method 'rs_aug' cannot train on source language 'de': its table is of English words; "
+        "give one of that language with --set method.neighbors=PATH"
+    )
+    assert planned("de", neighbors=table).spec.train.source == "de"
+    assert planned("en-GB").spec.train.source == "en-GB"

@@ -87,11 +87,12 @@ def test_it_is_run_by_name(installed: Path, data: Path, tiny_model: Path, tmp_pa
     )
     assert done.returncode == 0, done.stderr
 
-    (path,) = (tmp_path / "runs" / "sentiment" / "r_drop").glob("*/result.json")
+    (path,) = (tmp_path / "runs" / "xrobust-example.sentiment" / "xrobust-example.r_drop").glob("*/result.json")
     result = json.loads(path.read_text(encoding="utf-8"))
     assert result["status"] == "complete"
     (method,) = result["spec"]["train"]["method"]
-    assert (method["name"], method["params"]) == ("r_drop", {"alpha": 0.5})
+    assert (method["name"], method["params"]) == ("xrobust-example/r_drop", {"alpha": 0.5})
+    assert method["plugin_version"] == result["spec"]["train"]["task_plugin_version"] == "0.1.0"
     scores = {row["language"]: row["value"] for row in result["scores"] if row["metric"] == "accuracy"}
     assert set(scores) == {"en", "de"}
     assert scores["en"] >= 0.9, "the first word tells the label"
@@ -100,6 +101,15 @@ def test_it_is_run_by_name(installed: Path, data: Path, tiny_model: Path, tmp_pa
     assert logged
     assert logged[-1]["step"] == result["training"]["steps"] == 20
     assert all(set(line) == {"step", "loss", "learning_rate"} for line in logged)
+
+    # A run whose plugins are called `distribution/name` finds them again.
+    copied = shutil.copytree(data / "sentiment", tmp_path / "more" / "sentiment")
+    shutil.copy(copied / "test-de.tsv", copied / "test-fr.tsv")
+    done = xrobust(installed, "eval", path.parent, "--languages", "fr", "--data-dir", tmp_path / "more")
+    assert done.returncode == 0, done.stderr
+    done = xrobust(installed, "predict", path.parent, copied / "test-fr.tsv")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 16
 
 
 def test_it_composes_with_built_in_methods(installed: Path, data: Path, tiny_model: Path, tmp_path: Path):

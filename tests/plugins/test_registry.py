@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from handmade import GOOD, write_distribution
 
+from xrobust import RunSpec
 from xrobust.contracts import Method, Task
 from xrobust.errors import UserError
+from xrobust.plan import Plan, prepare
 from xrobust.plugins import GROUPS, PluginRecord, Plugins
 
 
@@ -160,6 +163,51 @@ def test_of_two_equal_names_neither_is_chosen(distribution):
     assert found(plugins, "dist-two").usable_as == "dist-two/same"
     assert plugins.load("methods", "dist-one/same").__module__ == "same_one"
     assert plugins.load("methods", "Dist_Two/same").__module__ == "same_two"  # names are compared as PyPI does
+
+
+def test_a_plugin_has_one_identity_however_it_is_asked_for(distribution):
+    distribution("My.Dist", {"xrobust.methods": {"mine": "mine_module:Good"}}, mine_module=GOOD.format(name="mine"))
+    plugins = Plugins()
+    for spelling in ("mine", "My.Dist/mine", "my-dist/mine"):
+        assert plugins.identity("methods", spelling) == ("My.Dist/mine", "1.2", None)
+    assert plugins.identity("methods", "xrobust/lora") == plugins.identity("methods", "lora") == ("lora", None, None)
+
+
+def test_a_run_of_a_third_partys_plugins(
+    distribution, site: Path, tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """Each spelling is the same run, and an upgraded distribution another."""
+    task = (
+        "from dataclasses import replace\nfrom xrobust_tasks.pawsx import PawsX\n"
+        "class T(PawsX):\n  info = replace(PawsX.info, name='pairs')"
+    )
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pairs").symlink_to(tiny_data / "pawsx")
+    points = {"xrobust.methods": {"mine": "mine_m:Good"}, "xrobust.tasks": {"pairs": "mine_t:T"}}
+
+    def install(version: str) -> None:
+        for old in site.glob("*.dist-info"):
+            shutil.rmtree(old)
+        distribution("mine", points, version=version, mine_m=GOOD.format(name="mine"), mine_t=task)
+
+    def planned(method: str = "vanilla", task: str = "pawsx") -> Plan:
+        data = tiny_data if task == "pawsx" else tmp_path / "data"
+        return prepare(RunSpec(task=task, method=method, model=str(tiny_model), data_dir=data, languages=("de",)))
+
+    def runs() -> list[Plan]:
+        return [planned("mine+lora"), planned(task="pairs"), planned()]
+
+    install("1.0")
+    first = runs()
+    assert [p.folder.parts[1:3] for p in first] == [
+        ("pawsx", "lora+mine.mine"),
+        ("mine.pairs", "vanilla"),
+        ("pawsx", "vanilla"),
+    ]
+    assert planned("lora+mine/mine").run_id == first[0].run_id
+    assert planned(task="mine/pairs").run_id == first[1].run_id
+    install("1.1")
+    assert [a.run_id == b.run_id for a, b in zip(first, runs(), strict=True)] == [False, False, True]
 
 
 def test_the_same_name_in_two_groups_is_no_conflict(distribution):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import subprocess
 import sys
@@ -88,10 +89,15 @@ def test_tags() -> None:
     assert WikiAnn.kind.labels[0] == "O"
 
 
-def test_pairs_that_were_never_translated_are_left_out() -> None:
+def test_pairs_that_were_never_translated_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "xrobust")
     texts = [("a", "b"), ("NS", "b"), ("a", "NS"), ("", ""), ("a", " "), ("NS .", "c")]
     rows = [{"id": str(i), "text": a, "text_pair": b, "label": "0"} for i, (a, b) in enumerate(texts)]
     assert [e["id"] for e in PawsX().load("test", "de", Fixed(rows))] == ["0", "5"]
+    assert caplog.messages == ["pawsx test de: 4 pairs left out, never translated (NS)"]
+    caplog.clear()
+    assert len(PawsX().load("test", "de", Fixed(rows[:1]))) == 1
+    assert not caplog.messages
 
 
 def test_a_language_prefix_is_taken_off_where_all_tokens_have_it() -> None:
@@ -115,4 +121,4 @@ def test_the_declarations_import_nothing_heavy() -> None:
 def test_the_declarations_use_the_public_contracts_only() -> None:
     for path in Path(xrobust_tasks.__file__).parent.glob("*.py"):
         imported = set(re.findall(r"^\s*(?:from|import) (\S+)", path.read_text(), re.MULTILINE))
-        assert imported <= {"__future__", "collections.abc", "xrobust.contracts", "xrobust.kinds"}, path
+        assert imported <= {"__future__", "logging", "collections.abc", "xrobust.contracts", "xrobust.kinds"}, path

@@ -221,11 +221,17 @@ def _describe(plan: Plan) -> None:
     """Prints the resolved run as YAML, which `--config` does not read back: it is what the document will hold."""
     import yaml
 
+    from xrobust.data import data_folder
+    from xrobust.engine.model_files import folder_of
     from xrobust.engine.train import total_steps
+
+    model, data_dir = folder_of(plan.request.model), data_folder(plan.request.data_dir)
 
     described: dict[str, Any] = {
         "run_id": plan.run_id,
         "folder": str(plan.folder),
+        "model_path": plan.request.model if model is None else str(model),
+        "data_dir": None if data_dir is None else str(data_dir.resolve()),
         "steps": total_steps(_training_examples(plan), plan.spec.train.training),
         "spec": plan.spec.model_dump(mode="json"),
     }

@@ -161,6 +161,13 @@ class Method:
         """Why this method cannot be combined with `other`, in a few words, or None. Asked before anything is loaded."""
         return None
 
+    def language_problem(self, language: str) -> str | None:
+        """Why this method cannot train on text in `language` (the run's source), in a few words, or None.
+
+        Asked before anything is loaded.
+        """
+        return None
+
     def files(self, data_dir: Path | None, offline: bool) -> dict[str, Path]:
         """Files that the method reads, by a name of its choice. Their sha256 become part of the run's identity.
 

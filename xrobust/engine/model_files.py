@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
@@ -60,9 +61,9 @@ def folder_of(path_or_id: str) -> Path | None:
             raise UserError(f"model {path_or_id!r}: the folder has no config.json, so it holds no transformers model")
         return path
     if path_or_id.startswith((".", "/", "~")) or path_or_id.count("/") > 1 or path.exists():
-        parent = path.parent
-        near = (p.name for p in parent.iterdir() if p.is_dir()) if parent.is_dir() else ()
-        hint = f"; in {parent}: {did_you_mean(path.name, near)}" if parent.is_dir() else ""
+        # A glob, because it takes a folder that is not there, or may not be read, for an empty one.
+        near = get_close_matches(path.name, (p.name for p in path.parent.glob("*/")), n=2)
+        hint = f"; in {path.parent}: did you mean {' or '.join(map(repr, near))}?" if near else ""
         raise UserError(f"model {path_or_id!r}: there is no such folder{hint}")
     return None
 

@@ -173,17 +173,32 @@ def _tokenizer(kind: Kind, path_or_id: str, path: str, commit: str | None, offli
                 # RoBERTa's class builds its pipeline anew from this option, also when the saved tokenizer is loaded.
                 tokenizer = transformers.AutoTokenizer.from_pretrained(path, add_prefix_space=True, **options)
         except Exception as error:  # the tokenizers library raises bare Exception
-            raise UserError(f"model {path_or_id!r}: its tokenizer cannot be loaded: {first_line(error)}") from error
+            raise UserError(f"model {path_or_id!r}: its tokenizer cannot be loaded: {_damage(error)}") from error
     if not tokenizer.is_fast:
         raise UserError(f"model {path_or_id!r}: its tokenizer has no fast version (tokenizer.json)")
     if tokenizer.pad_token_id is None:
         raise UserError(f"model {path_or_id!r}: its tokenizer has no padding token")
+    if kind.pre_split and tokenizer.unk_token_id is None and tokenizer.mask_token_id is None:
+        raise UserError(
+            f"model {path_or_id!r}: its tokenizer has no unknown token and no mask token, and tagging needs one for "
+            "tokens that it makes nothing of"
+        )
     if kind.pre_split and not _spaces_words(tokenizer):
         from tokenizers.normalizers import Prepend, Sequence
 
         backend = tokenizer.backend_tokenizer
         backend.normalizer = Sequence([Prepend(" "), *([backend.normalizer] if backend.normalizer else [])])
     return tokenizer
+
+
+def _damage(error: Exception) -> str:
+    """What is wrong with a tokenizer's files. The libraries index into their content without a look at it."""
+    if type(error) is Exception or isinstance(
+        error, KeyError | TypeError | AttributeError | json.JSONDecodeError | UnicodeDecodeError
+    ):
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        return f"tokenizer.json, or another of its files, is damaged or not a tokenizer's ({reason})"
+    return first_line(error)
 
 
 def _spaces_words(tokenizer: Any) -> bool:

@@ -110,11 +110,12 @@ def needs_base(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).exists() or (folder / TRAINABLE).exists()
 
 
-def load_model(run: str | Path) -> tuple[Any, Any]:
+def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
     """The trained model of a run, in eval mode, and its tokenizer. Every method's models can be loaded.
 
     Args:
         run: a run's folder, or the `result.json` in it.
+        offline: where the run holds only what was trained, use only a base model that is on this machine.
 
     Raises:
         UserError: there is no such run, its model was not kept, or the base model that it needs is gone or changed.
@@ -146,6 +147,7 @@ def load_model(run: str | Path) -> tuple[Any, Any]:
         revision=identity.get("revision"),
         seed=train["seed"],
         methods=_methods(plugins, train["method"]),
+        offline=offline,
     )
 
 

@@ -21,7 +21,9 @@ class TokenClassification(Kind):
 
     A sentence longer than the model takes is cut at word boundaries into windows that do not overlap, so that every
     token gets exactly one prediction (as XTREME's preprocessing does). A token that yields no piece (an empty string, a
-    lone zero-width space) is fed as the unknown token. A single token longer than a window keeps its first pieces.
+    lone zero-width space) is fed as the unknown token, or as the mask token where the tokenizer has no unknown one
+    (many byte-level ones, which know every character): a word that the model has to guess, as in its pre-training. A
+    single token longer than a window keeps its first pieces.
     """
 
     name = "token_classification"
@@ -66,6 +68,7 @@ class TokenClassification(Kind):
             builder.sequence([*prefix, *pieces, *suffix], special, None)
             builder.item(example, [IGNORED] * len(prefix) + labels + [IGNORED] * len(suffix))
 
+        no_piece = tokenizer.mask_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         index = 0
         for chunk in chunks(examples):
             # An empty sentence is not something every tokenizer takes; it has no token to predict either.
@@ -92,7 +95,7 @@ class TokenClassification(Kind):
                 pieces: list[int] = []
                 labels: list[int] = []
                 for word_pieces, tag in zip(words, tags, strict=True):
-                    word_pieces = word_pieces[:room] or [tokenizer.unk_token_id]
+                    word_pieces = word_pieces[:room] or [no_piece]
                     if len(pieces) + len(word_pieces) > room:
                         close(index, pieces, labels)
                         pieces, labels = [], []

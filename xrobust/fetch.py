@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xrobust.composition import compose
 from xrobust.contracts import Split
 from xrobust.data import data_folder, open_source
 from xrobust.errors import OutOfReach, UserError
-from xrobust.plan import evaluation_languages, load_split
-from xrobust.plugins import Plugins
+from xrobust.plan import evaluation_languages, load_split, resolved
 from xrobust.spec import RunSpec
 
 
@@ -29,9 +27,7 @@ def _fetch(request: RunSpec) -> Iterator[str]:
     from xrobust.engine.model_files import folder_of
     from xrobust.engine.pretrained import check_model, load_encoder
 
-    plugins = Plugins(request.plugins)
-    task = plugins.load("tasks", request.task)()
-    methods = compose(request.method, request.method_params, task, plugins)
+    _, task, methods, train_language = resolved(request)
     folder = folder_of(request.model)
     check_model(task.kind, request.model, request.model_revision, offline=False)
 
@@ -40,7 +36,6 @@ def _fetch(request: RunSpec) -> Iterator[str]:
         for name, path in method.files(data_dir, False).items():
             yield f"{method.info.name}: {name} in {path}"
     source = open_source(data_dir, offline=False)
-    train_language = request.source or task.info.source_language
     wanted: list[tuple[Split, str]] = [("train", train_language), ("dev", train_language)]
     wanted += [("test", language) for language in evaluation_languages(task, source, request.languages)]
     for split, language in wanted:

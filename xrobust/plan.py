@@ -65,25 +65,30 @@ def prepare(request: RunSpec) -> Plan:
     except OutOfReach as error:
         command = ["xrobust", "data", "fetch", "--task", request.task, "--method", request.method]
         command += ["--model", request.model]
+        command += ["--data-dir", str(request.data_dir)] if request.data_dir else []
         raise UserError(
             f"{error}; or use --preset mini, which needs no network, or run `{shlex.join(command)}` where there is one"
         ) from error
+
+
+def resolved(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
+    """The plugins, the task, the methods in canonical order and the source language of a request. Raises UserError."""
+    plugins = Plugins(request.plugins)
+    task = plugins.load("tasks", request.task)()
+    methods = compose(request.method, request.method_params, task, plugins)
+    language = request.source or task.info.source_language
+    for method in methods:
+        if reason := method.language_problem(language):
+            raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
+    return plugins, task, methods, language
 
 
 def _prepare(request: RunSpec) -> Plan:
     from xrobust.engine.model_files import model_identity
     from xrobust.engine.pretrained import check_model
 
-    plugins = Plugins(request.plugins)
-    task = plugins.load("tasks", request.task)()
-    methods = compose(request.method, request.method_params, task, plugins)
+    plugins, task, methods, language = resolved(request)
     settings = TrainingSettings.resolve(task.recipe, request.training)
-
-    language = request.source or task.info.source_language
-    for method in methods:
-        if reason := method.language_problem(language):
-            raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
-
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
     languages = evaluation_languages(task, source, request.languages)

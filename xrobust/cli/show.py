@@ -53,7 +53,8 @@ def show_command(
             print(line)
         if cls.Params.model_fields:
             field = next(iter(cls.Params.model_fields))
-            print(f"\nset with --set method.{name}.{field}=VALUE, or method.{field} where no other part has one")
+            setting = f"method.{cls.info.name}.{field}"
+            print(f"\nset with --set {setting}=VALUE, or method.{field} where no other part has one")
     else:
         _print_facts(_perturbation_facts(cls))
         print()

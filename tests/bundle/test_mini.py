@@ -13,10 +13,10 @@ import yaml
 
 from scripts.checksums import checksums
 from xrobust import RunSpec, load_predictions, load_result, run
-from xrobust.preset_files import preset_values
 from xrobust.data import data_folder, open_source
 from xrobust.engine.model_files import model_identity
 from xrobust.plugins import Plugins
+from xrobust.preset_files import preset_values
 
 ROOT = Path(__file__).resolve().parents[2]
 MINI = ROOT / "mini"

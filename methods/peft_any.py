@@ -18,11 +18,15 @@ FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path",
 """Fields of PEFT's configurations that are not the user's to set."""
 REFUSED = {
     "ADALORA": "it has to be told of every step, which only its own trainer does",
+    "CPT": "it is for models that write text, not for encoders",
+    "MULTITASK_PROMPT_TUNING": "it wants a task number with every input",
     "POLY": "it wants a task number with every input",
     "SHADOW": "it does not go with encoders",
     "TRAINABLE_TOKENS": "it trains new tokens, and there are none",
     "XLORA": "it mixes adapters trained before, and there are none",
 }
+BEFORE_THE_TEXT = ("PROMPT_TUNING", "P_TUNING")
+"""Methods whose virtual tokens lengthen the sequence; those of PREFIX_TUNING are in the layers alone."""
 
 
 class PeftAny(Method):
@@ -31,7 +35,8 @@ class PeftAny(Method):
     See PEFT's documentation for each method's equation and source. What this adds is what PEFT does not find out for
     itself: targets are every pre-trained Linear module (of LN_TUNING: every LayerNorm; of IA3: also the feed-forward
     outputs as `feedforward_modules`), and the modules that the checkpoint had no weights for (the head, often a
-    pooler) are trained and saved whole.
+    pooler) are trained and saved whole. The types that have virtual tokens want `num_virtual_tokens` in `config`; with
+    tagging only those go whose tokens are in the layers (PREFIX_TUNING), not before the text.
     """
 
     info = MethodInfo(
@@ -69,6 +74,7 @@ class PeftAny(Method):
         from torch import nn
 
         name, given = self.params.type, self.params.config
+        self._check_virtual_tokens(ctx)
         filled: dict[str, Any] = {"modules_to_save": saved_modules(model, ctx)}
         if name == "LN_TUNING":
             filled["target_modules"] = targets(model, ctx, nn.LayerNorm)
@@ -82,6 +88,23 @@ class PeftAny(Method):
         except (ValueError, TypeError) as error:
             raise UserError(f"peft {name}: {str(error).splitlines()[0]}") from error
         return wrap(model, config, ctx)
+
+    def _check_virtual_tokens(self, ctx: ModelContext) -> None:
+        """Raises UserError for virtual tokens that do not go with the task, or whose number is missing.
+
+        PEFT has no default for the number, and no words for that.
+        """
+        name = self.params.type
+        if ctx.task.kind.pre_split and name in BEFORE_THE_TEXT:
+            raise UserError(
+                f"peft {name} puts virtual tokens before the text, where tags would no longer belong to their words: "
+                "PREFIX_TUNING does not"
+            )
+        if "num_virtual_tokens" in _settings(name) and self.params.config.get("num_virtual_tokens") is None:
+            raise UserError(
+                f"peft {name} needs num_virtual_tokens, for which it has no default: "
+                "--set 'method.config={num_virtual_tokens: 20}'"
+            )
 
 
 def _config_class(name: str) -> Any:

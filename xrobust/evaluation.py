@@ -12,15 +12,16 @@ from xrobust.encoded import Encoded
 from xrobust.engine.predict import predict
 from xrobust.metrics import metric, score
 from xrobust.plan import Plan, load_split
-from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.schema import DataRows, RunResult, ScoreRow
 from xrobust.spec import TrainSpec
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One language: its examples, what the model says of them, and the scores."""
+    """One language: its examples and their fingerprint, what the model says of them, and the scores."""
 
     examples: Sequence[Example]
+    used: DataRows
     predictions: list[Prediction]
     rows: list[ScoreRow]
 
@@ -56,6 +57,7 @@ def score_language(
     seconds = time.perf_counter() - started
     return Scored(
         examples,
+        rows,
         guesses,
         [
             ScoreRow(

@@ -153,6 +153,42 @@ def test_models_that_are_none(failing: Run, base: list[object], tmp_path: Path, 
     assert "no tokenizer" in error
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--method", "lora", "--set", "method.targets=[quer]"], "is called 'quer': did you mean 'query'"),
+        (["--method", "peft", "--set", "method.type=PREFIX_TUNING"], "needs num_virtual_tokens"),
+        (["--method", "peft", "--set", "method.type=PROMPT_TUNING"], "tags would no longer belong to their words"),
+        (["--method", "adapter", "--set", "method.reduction=17"], "more than the hidden size, 16"),
+    ],
+    ids=["lora", "prefix tuning", "prompt tuning", "adapter"],
+)
+def test_methods_that_do_not_go_with_the_model(
+    failing: Run, base: list[object], arguments: list[str], message: str
+) -> None:
+    code, error = failing(*base, *arguments)
+    assert code == 2
+    assert message in error
+
+
+@pytest.mark.parametrize("damage", ["weights cut off", "another size", "another architecture"])
+def test_models_whose_weights_cannot_be_used(
+    failing: Run, base: list[object], tmp_path: Path, tiny_model: Path, damage: str
+) -> None:
+    model = tmp_path / "damaged"
+    shutil.copytree(tiny_model, model)
+    if damage == "weights cut off":
+        whole = (model / "model.safetensors").read_bytes()
+        (model / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    else:
+        changed = {"hidden_size": 32} if damage == "another size" else {"model_type": "roberta"}
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps({**config, **changed}))
+    code, error = failing(*base, "--model", model)
+    assert code == 2
+    assert "its weights cannot be loaded" in error or "its weights are not those of" in error
+
+
 def test_unwritable_folder_is_found_before_training(failing: Run, base: list[object], tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")

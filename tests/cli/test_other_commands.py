@@ -112,6 +112,40 @@ def test_eval_reads_another_data_folder(
     assert read(pair_run)["status"] == "complete", "a mistake changes nothing"
 
 
+def test_eval_scores_changed_rows_anew(pair_run: Path, good: Good, tiny_data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "pawsx"
+    other.mkdir(parents=True)
+    lines = (tiny_data / "pawsx" / "test-de.tsv").read_text().splitlines()
+    (other / "test-de.tsv").write_text("\n".join(lines[:7]) + "\n")
+    good("eval", pair_run, "--languages", "fr")
+    out = good("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other")
+    assert "nothing to do" not in out
+    document = read(pair_run)
+    assert [(row["language"], row["n"]) for row in document["scores"]] == [("de", 7), ("fr", 24)]
+    used = {row["language"]: row["rows"] for row in document["data"]["used"] if row["split"] == "test"}
+    assert used == {"de": 7, "fr": 24}
+    assert len(load_predictions(pair_run, "de")) == 7
+    assert "nothing to do" in good("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other")
+
+
+def test_a_score_is_replaced_when_the_new_one_is_there(
+    pair_run: Path, command: Callable[..., Any], tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other" / "pawsx"
+    other.mkdir(parents=True)
+    lines = (tiny_data / "pawsx" / "test-de.tsv").read_text().splitlines()
+    (other / "test-de.tsv").write_text("\n".join(lines[:7]) + "\n")
+    before = read(pair_run)
+
+    def stop(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluation, "score_language", stop)
+    assert command("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other").code == 130
+    after = read(pair_run)
+    assert (after["scores"], after["data"]) == (before["scores"], before["data"])
+
+
 def test_eval_that_was_stopped_goes_on(
     pair_run: Path, command: Callable[..., Any], good: Good, monkeypatch: pytest.MonkeyPatch
 ) -> None:

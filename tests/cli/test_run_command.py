@@ -370,6 +370,31 @@ def test_more_languages_are_scored_without_training_again(folder: Path, good: Go
     assert {(r["language"], r["metric"]): r["value"] for r in second["scores"]} == at_once
 
 
+def test_a_language_whose_test_rows_have_changed_is_scored_anew(
+    folder: Path, good: Good, base: list[object], tiny_data: Path
+) -> None:
+    data = folder / "data"
+    shutil.copytree(tiny_data, data)
+    base = [*base, "--data-dir", data, "--languages", "fr,de,en"]
+    good(*base)
+    before, weights = only(folder / "runs"), snapshot(documents(folder)[0].parent / "model")
+    lines = (data / "pawsx" / "test-de.tsv").read_text().splitlines()
+    (data / "pawsx" / "test-de.tsv").write_text("\n".join(lines[:7]) + "\n")
+    (data / "pawsx" / "test-de.ids").unlink()
+    out = good(*base)
+    assert "already complete" not in out and "train:" not in out and "evaluate: 1 languages" in out
+    after, run = only(folder / "runs"), documents(folder)[0].parent
+    assert [(row["language"], row["n"]) for row in after["scores"]] == [("fr", 16), ("de", 7), ("en", 16)]
+    assert [after["scores"][k] for k in (0, 2)] == [before["scores"][k] for k in (0, 2)]
+    used = {row["language"]: (row["rows"], row["sha256"]) for row in after["data"]["used"] if row["split"] == "test"}
+    assert used["de"] == (7, after["scores"][1]["rows_sha256"]) and len(after["data"]["used"]) == 5
+    artifact = after["artifacts"]["predictions/de"]
+    assert pq.read_table(run / artifact["path"]).num_rows == 7
+    assert file_sha256(run / artifact["path"]) == artifact["sha256"]
+    assert after["status"] == "complete" and snapshot(run / "model") == weights
+    assert "already complete" in good(*base)
+
+
 @pytest.mark.parametrize("keep", ["none", "best", "all"])
 def test_what_is_kept(folder: Path, good: Good, refused: Callable[..., str], base: list[object], keep: str) -> None:
     steps = ("--set", "training.max_steps=6", "--set", "training.select_every=2", "--languages", "de")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import namedtuple
@@ -141,9 +142,73 @@ def test_too_little_space_is_found_before_training(
     spec = RunSpec(task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path)
     with pytest.raises(UserError, match=r"needs up to .* GB .*has 0\.00 GB free: make room or choose another --output"):
         run(spec)
-    result = load_result(the_run(tmp_path))
-    assert result.status == "failed" and result.training is None
-    assert not (the_run(tmp_path) / "checkpoints").exists()
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+def test_a_forced_run_that_cannot_begin_leaves_the_complete_one(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xrobust import RunSpec, run
+
+    training = {"epochs": 1}
+    spec = RunSpec(
+        task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path, languages=("en",), training=training
+    )
+    run(spec)
+    folder = the_run(tmp_path)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 10**9, 0))
+    with pytest.raises(UserError, match="make room"):
+        run(spec.model_copy(update={"force": True, "keep_checkpoints": "all", "checkpoint_steps": 1}))
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+FILL = """
+import json, sys
+from pathlib import Path
+from xrobust import RunError, RunSpec, hookimpl, run
+
+model, data, output = sys.argv[1:]
+full = []
+
+class Fills:
+    @hookimpl
+    def checkpoint_saved(self, step):
+        if not full:
+            with (Path(output) / "filler").open("wb", buffering=0) as file:
+                try:
+                    while True:
+                        file.write(bytes(4096))
+                except OSError:
+                    full.append(step)
+
+training = {"epochs": 4, "select_every": 1}
+try:
+    run(RunSpec(task="pos", model=model, data_dir=data, output=output, training=training), [Fills()])
+except RunError as error:
+    (document,) = Path(output).rglob("result.json")
+    names = sorted(path.name for path in document.parent.iterdir())
+    print(json.dumps([full, str(error), json.loads(document.read_text()), names]))
+"""
+
+
+def test_a_disk_that_fills_while_a_run_trains(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    """On a real file system of 8 MB, in a name space of its own: nothing stays mounted."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    own = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"']
+    if not shutil.which("unshare") or subprocess.run([*own, disk, "true"], capture_output=True).returncode:
+        pytest.skip("no file system of its own can be mounted here")
+    done = subprocess.run(
+        [*own, disk, sys.executable, "-c", FILL, tiny_model, tiny_data, disk], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    full, error, document, names = json.loads(done.stdout.splitlines()[-1])
+    assert full, "the disk was filled"
+    assert "No space left on device" in error
+    assert document["status"] == "failed" and document["error"] == error
+    assert names == ["checkpoints", "result.json", "run.log"], "no reserve, no lock"
 
 
 def test_the_room_that_checkpoints_take_is_what_they_take(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from xrobust import load_predictions
 
@@ -40,6 +43,66 @@ def test_two_processes_train_and_score_what_one_does(
     assert documents[0]["run_id"] == documents[1]["run_id"], "the number of processes is no part of a run's identity"
     losses = [[point["loss"] for point in d["training"]["curve"]] for d in documents]
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+    folders = [run_folder(tmp_path / n) for n in ("one", "two")]
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in folders)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+    for language in ("de", "en", "fr"):
+        ours, theirs = (load_predictions(folder, language) for folder in folders)
+        assert [(row["id"], row["prediction"]) for row in ours] == [(row["id"], row["prediction"]) for row in theirs]
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine["scores"] == pytest.approx(other["scores"], abs=1e-4)
+    scores = [
+        [(r["language"], r["metric"], r["value"], r["ci_low"], r["ci_high"]) for r in d["scores"]] for d in documents
+    ]
+    assert scores[0] == scores[1]
+    assert documents[0]["training"]["dev"] == documents[1]["training"]["dev"]
+
+
+PLUGIN = """
+import os, signal
+
+from xrobust.contracts import Method, MethodInfo
+
+
+class Interrupts(Method):
+    info = MethodInfo(name="interrupts", summary="Ctrl-C, as a terminal sends it: to all of the processes")
+
+    def objective(self, inner, ctx):
+        calls = 0
+
+        def objective(forward, batch):
+            nonlocal calls
+            calls += 1
+            if calls == 5 and os.environ["RANK"] == "0":
+                os.killpg(os.getpgrp(), signal.SIGINT)
+            return inner(forward, batch)
+
+        return objective
+"""
+
+
+def test_ctrl_c_with_two_processes_is_said_once(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    (tmp_path / "interrupts.py").write_text(PLUGIN)
+    arguments = [
+        *("run", "--task", "pos", "--method", "interrupts", "--plugin", tmp_path / "interrupts.py"),
+        *("--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path / "runs", "--languages", "de"),
+        *("--set", "training.batch_size=8", "--set", "checkpoint_steps=2", "--num-processes", "2"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "xrobust", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        start_new_session=True,
+    )
+    assert done.returncode == 130
+    assert done.stderr.splitlines() == ["xrobust: interrupted; the same command goes on from the last checkpoint"]
+    folder = run_folder(tmp_path / "runs")
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000002", "step-00000004"]
 
 
 def test_the_same_model_scored_by_one_process_and_by_two(

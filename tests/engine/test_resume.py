@@ -12,6 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from xrobust import load_result
+from xrobust.pipeline import _resumed_otherwise
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = '''
@@ -120,6 +123,42 @@ def test_killed_mid_step_then_between_languages_ends_with_the_same_weights(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     assert comparable(folder) == comparable(uninterrupted)
     assert not (folder / "checkpoints").exists()
+
+
+def test_force_goes_on_with_a_run_that_was_stopped(tmp_path: Path, xrobust: Command, arguments: list[object]) -> None:
+    forced = [*arguments, "--output", tmp_path / "runs", "--languages", "de", "--force"]
+    stopped = xrobust(*forced, env={"SIGNAL": "SIGINT", "SIGNAL_AT_CALL": "10"})
+    assert stopped.returncode == 130
+    assert "the same command goes on" in stopped.stderr
+    last = xrobust(*forced)
+    assert last.returncode == 0, last.stderr
+    folder = run_folder(tmp_path / "runs")
+    log = (folder / "run.log").read_text()
+    assert log.count(f"run {folder.name}, ") == 2, "both are in the log: nothing was deleted"
+    assert log.count("step 7 dev") == 1 and log.count("step 14 dev") == 1, "the steps before the stop were done once"
+    assert document(folder)["training"]["steps"] == 24
+
+
+def test_another_micro_batch_size_on_the_way_is_warned_about(
+    tmp_path: Path, xrobust: Command, arguments: list[object]
+) -> None:
+    arguments = [*arguments, "--output", tmp_path / "runs", "--languages", "de"]
+    stopped = xrobust(*arguments, env={"SIGNAL": "SIGINT", "SIGNAL_AT_CALL": "6"})
+    assert stopped.returncode == 130
+    last = xrobust(*arguments, "--set", "micro_batch_size=4")
+    assert last.returncode == 0, last.stderr
+    (warning,) = document(run_folder(tmp_path / "runs"))["warnings"]
+    assert warning.startswith("resumed with micro_batch_size 4 after unset: dropout and noise are other draws")
+    assert f"warning: {warning}" in last.stdout
+
+
+def test_what_is_warned_about_when_a_run_goes_on(finished_run: Path) -> None:
+    before = load_result(finished_run).environment
+    assert _resumed_otherwise(before, before) == []
+    here = before.model_copy(update={"world_size": 3, "threads": before.threads + 1})
+    threads, processes = _resumed_otherwise(before, here)
+    assert threads.startswith(f"resumed with {here.threads} threads after {before.threads}: ")
+    assert processes.startswith("resumed with 3 processes after 1: dropout and noise are other draws")
 
 
 def test_ctrl_c_writes_a_checkpoint_after_the_step_and_the_same_command_goes_on(

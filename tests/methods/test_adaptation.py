@@ -264,6 +264,8 @@ def test_ln_tuning_trains_the_normalisations() -> None:
     [
         ({"type": "LORRA"}, r"peft has no method 'LORRA': did you mean .*'LORA'"),
         ({"type": "ADALORA"}, "ADALORA cannot be used"),
+        ({"type": "CPT"}, "CPT cannot be used"),
+        ({"type": "MULTITASK_PROMPT_TUNING"}, "cannot be used: it wants a task number with every input"),
         ({"type": "LOHA", "config": {"rank": 3}}, "peft LOHA has no setting 'rank'"),
         ({"type": "LOHA", "config": {"alphaa": 3}}, r"did you mean 'alpha'"),
         ({"type": "LOHA", "config": {"task_type": "SEQ_CLS"}}, "has no setting 'task_type'"),
@@ -279,7 +281,6 @@ def test_unknown_names_are_refused_before_anything_is_loaded(values: dict[str, A
     ("architecture", "values", "message"),
     [
         ("bert", {"type": "LOHA", "config": {"r": 0}}, "peft cannot apply LOHA"),
-        ("bert", {"type": "CPT"}, "peft CPT: "),
         ("modernbert", {"type": "PREFIX_TUNING", "config": {"num_virtual_tokens": 2}}, "cannot apply PREFIX_TUNING"),
         ("bert", {"type": "LOHA", "config": {"target_modules": ["nothing"]}}, "peft cannot apply LOHA"),
     ],
@@ -299,6 +300,23 @@ def test_virtual_tokens_do_not_go_with_tags() -> None:
     method = PeftAny(PeftAny.Params(type="PROMPT_TUNING", config={"num_virtual_tokens": 3}))
     with pytest.raises(UserError, match="puts virtual tokens before the text"):
         adapted("bert", method, task=TinyTokenTask())
+
+
+@pytest.mark.parametrize("name", ["PREFIX_TUNING", "PROMPT_TUNING", "P_TUNING"])
+def test_the_number_of_virtual_tokens_is_asked_for(name: str) -> None:
+    with pytest.raises(UserError, match=rf"^peft {name} needs num_virtual_tokens, .*config=.num_virtual_tokens: 20"):
+        adapted("bert", PeftAny(PeftAny.Params(type=name)))
+    model, _, b = adapted("bert", PeftAny(PeftAny.Params(type=name, config={"num_virtual_tokens": 3})))
+    assert model(**b.inputs).logits.shape[0] == len(b.labels)
+
+
+def test_which_virtual_tokens_go_with_tags() -> None:
+    for name in ("PROMPT_TUNING", "P_TUNING"):
+        with pytest.raises(UserError, match=r"tags would no longer belong to their words: PREFIX_TUNING does not"):
+            adapted("bert", PeftAny(PeftAny.Params(type=name)), task=TinyTokenTask())
+    method = PeftAny(PeftAny.Params(type="PREFIX_TUNING", config={"num_virtual_tokens": 3}))
+    model, _, b = adapted("bert", method, task=TinyTokenTask())
+    assert model(**b.inputs).logits.shape[:2] == b.labels.shape
 
 
 def test_what_the_user_sets_wins() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -19,6 +20,7 @@ from xrobust.errors import RunError, UserError
 from xrobust.hookspecs import hookimpl
 from xrobust.kinds import SequenceClassification, TokenClassification
 from xrobust.observers import Observers
+from xrobust.results import run_folder, store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
 from xrobust.results.store import (
@@ -342,6 +344,26 @@ def test_a_disk_that_is_full_at_the_end_too(run: Path, monkeypatch: pytest.Monke
     assert json.loads((run / "result.json").read_text())["scores"] == json.loads(before)["scores"]
 
 
+def test_a_disk_that_fills_leaves_room_for_the_document(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the disk had nothing free but what the run had kept for itself."""
+    folder, result = RunFolder(run), load_result(run)
+    saved, calls = store.save_result, 0
+
+    def save(path: Path, document: RunResult) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1 and (path / ".reserve").exists():
+            raise RunError("no space")
+        saved(path, document)
+
+    monkeypatch.setattr(store, "save_result", save)
+    with pytest.raises(RunError, match="no space"), folder.recording(result, Observers(), main=True):
+        assert (run / ".reserve").stat().st_size == 1 << 20
+        folder.save(result)
+    assert load_result(run).status == "failed"
+    assert not (run / ".reserve").exists()
+
+
 def test_only_the_main_process_writes(run: Path) -> None:
     before = {p.name: p.stat().st_mtime_ns for p in run.iterdir()}
     with pytest.raises(ZeroDivisionError), RunFolder(run).recording(load_result(run), Observers(), main=False):
@@ -360,18 +382,58 @@ def test_the_log_grows_and_nothing_is_left_open(run: Path) -> None:
     assert (logger.handlers, logger.level) == (handlers, level)
 
 
-def test_opening_a_folder(tmp_path: Path) -> None:
+def test_a_folder_that_is_locked(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path / "a" / "b")
-    folder.open(anew=False)
-    (folder.path / "kept").write_text("")
-    folder.open(anew=False)
-    assert [p.name for p in folder.path.iterdir()] == ["kept"], "the probe is gone"
-    folder.open(anew=True)
-    assert not list(folder.path.iterdir())
-    assert folder.result() is None
+    with folder.locked(main=True):
+        assert folder.path.is_dir()
+    assert not list(tmp_path.iterdir()), "nothing was written"
+    with folder.locked(main=True):
+        (folder.path / "kept").write_text("")
+        with folder.locked(main=False):
+            pass
+        second = RunFolder(folder.path).locked(main=True)
+        with pytest.raises(RunError, match=r"another process is at work on this run \(.*/a/b\)") as caught, second:
+            raise AssertionError("two at once")
+        assert "\n" not in str(caught.value)
+        assert sorted(p.name for p in folder.path.iterdir()) == [".lock", "kept"], "the first one's lock is still there"
+    assert [p.name for p in folder.path.iterdir()] == ["kept"]
+    with folder.locked(main=True):
+        (folder.path / "model").mkdir()
+        folder.clear()
+        assert [p.name for p in folder.path.iterdir()] == [".lock"], "what holds it is not deleted"
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"cannot write to .*file/run: .* \(choose another --output\)"):
-        RunFolder(tmp_path / "file" / "run").open(anew=False)
+    blocked = RunFolder(tmp_path / "file" / "run").locked(main=True)
+    with pytest.raises(UserError, match=r"cannot write to .*file/run: .* \(choose another --output\)"), blocked:
+        pass
+
+
+def test_a_lock_that_its_holder_deletes_just_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on a deleted file would lock nothing: the next process makes a file of the same name."""
+    lock, calls = run_folder._lock, []
+
+    def late(file: int) -> None:
+        calls.append(file)
+        if len(calls) == 1:
+            (tmp_path / "run" / ".lock").unlink()
+        if len(calls) == 2:
+            (tmp_path / "run" / ".lock").unlink()
+            (tmp_path / "run").rmdir()
+        lock(file)
+
+    monkeypatch.setattr(run_folder, "_lock", late)
+    with RunFolder(tmp_path / "run").locked(main=True):
+        assert len(calls) == 3
+        with pytest.raises(RunError, match="another process"), RunFolder(tmp_path / "run").locked(main=True):
+            pass
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with RunFolder(tmp_path / "run").locked(main=True):
+        assert (tmp_path / "run").is_dir()
 
 
 # ------------------------------------------------------------------------------------------------------------ model

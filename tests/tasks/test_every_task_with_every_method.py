@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from xrobust import RunSpec, load_model, load_predictions, run
+from xrobust.data import open_source
+from xrobust.encoded import IGNORED
+from xrobust.plugins import Plugins
 
 TASKS = {"pawsx": "fr", "xnli": "sw", "wikiann": "ar", "pos": "tr"}
 METHODS = ("vanilla", "adversarial", "rs_random", "rs_aug", "lora", "adapter")
@@ -39,4 +43,24 @@ def test_a_run(task: str, method: str, tmp_path: Path, real_model: Path, real_da
     assert (trainable < parameters / 10) == (method in ("lora", "adapter"))
     folder = tmp_path / task / method / result.run_id
     assert len(load_predictions(folder, target)) == 12
-    load_model(folder)
+
+    model, tokenizer = load_model(folder)
+    plugin = Plugins().load("tasks", task)()
+    example = plugin.load("test", target, open_source(real_data, True))[0]
+    encoded = plugin.kind.encode([example], tokenizer, result.spec.train.training.max_length)
+    with torch.no_grad():
+        batch = encoded.collate(range(len(encoded)), tokenizer.pad_token_id)
+        tensors = {name: torch.from_numpy(array) for name, array in batch.items() if name != "noise_mask"}
+        labels = tensors.pop("labels")
+        probabilities = model(**tensors).logits.softmax(dim=-1)
+    if plugin.kind.pre_split:
+        probabilities = probabilities[labels != IGNORED]
+    found = [plugin.kind.labels[k] for k in probabilities.argmax(dim=-1)]
+    row = load_predictions(folder, target)[0]
+    assert row["id"] == example["id"]
+    if plugin.kind.pre_split:
+        assert row["prediction"] == found
+        assert row["scores"] == pytest.approx(probabilities.max(dim=-1).values.tolist(), abs=1e-4)
+    else:
+        assert [row["prediction"]] == found
+        assert row["scores"] == pytest.approx(probabilities[0].tolist(), abs=1e-4)

@@ -38,14 +38,14 @@ def eval_command(
 
     before = load_result(run)
     if num_processes > 1:
-        return relaunch(num_processes, without_processes(sys.argv[1:]))
+        sys.exit(relaunch(num_processes, without_processes(sys.argv[1:])))  # which have said what there was to say
     console = Console(enabled=is_main())
     quiet_libraries()
     from xrobust.pipeline import evaluate
 
     with console:
         result = evaluate(run, comma_separated(languages), data_dir=data_dir, offline=offline, observers=[console])
-    if result.scored() == before.scored():
+    if result.scores == before.scores:
         console.say("nothing to do: every one of these languages has its scores")
     console.results(result, run if run.is_dir() else run.parent)
     return 0

@@ -90,7 +90,7 @@ Keep = Annotated[
     typer.Option("--keep-checkpoints", metavar="WHICH", help="After the run: none, best or all. [default: best]"),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
-Force = Annotated[bool, typer.Option("--force", help="Do the run again though it is complete.")]
+Force = Annotated[bool, typer.Option("--force", help="Do a run that is complete again; one that was stopped goes on.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved run and stop; nothing is written.")]
 
 
@@ -173,7 +173,7 @@ def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int
             _describe(plan)
     if dry_run:
         return 0
-    return relaunch(number, without_processes(sys.argv[1:]))
+    sys.exit(relaunch(number, without_processes(sys.argv[1:])))  # the processes have said what there was to say
 
 
 def without_processes(arguments: list[str]) -> list[str]:
@@ -196,7 +196,7 @@ def _one(request: RunSpec, dry_run: bool) -> None:
     console = Console(enabled=is_main())
     with console.status(f"reading data and plugins for {request.task}"):
         quiet_libraries()
-        from xrobust.pipeline import execute
+        from xrobust.pipeline import complete, execute
         from xrobust.plan import prepare
 
         plan = prepare(request)
@@ -204,10 +204,7 @@ def _one(request: RunSpec, dry_run: bool) -> None:
         if is_main():
             _describe(plan)
         return
-    from xrobust.results.run_folder import RunFolder
-
-    found = None if request.force else RunFolder(plan.folder).result()
-    if found is not None and found.status == "complete" and set(plan.spec.evaluation.languages) <= found.scored():
+    if (found := complete(plan)) is not None:
         console.say(f"run {plan.run_id} is already complete (--force does it again)")
         console.results(found, plan.folder)
         return
@@ -239,6 +236,6 @@ def _describe(plan: Plan) -> None:
 
 
 def _training_examples(plan: Plan) -> int:
-    from xrobust.pipeline import TrainingSet
+    from xrobust.training import TrainingSet
 
-    return len(TrainingSet(plan, tokenizer=None).augmented(0))
+    return TrainingSet(plan, tokenizer=None).count()

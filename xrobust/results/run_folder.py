@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -17,6 +19,11 @@ from xrobust.results import store
 from xrobust.results.schema import Artifact, RunResult
 
 logger = logging.getLogger("xrobust")
+
+LOCK = ".lock"
+RESERVE = ".reserve"
+RESERVED = 1 << 20
+"""Bytes kept free for the last document: more than those of a run of 100,000 steps in 50 languages."""
 
 
 class _Log(logging.FileHandler):
@@ -45,23 +52,63 @@ class RunFolder:
             return None
         return store.load_result(self.path)
 
-    def open(self, *, anew: bool) -> None:
-        """Makes the folder and tries it, before anything is computed. Raises UserError where it cannot be written."""
+    @contextlib.contextmanager
+    def locked(self, *, main: bool) -> Iterator[None]:
+        """The folder, made where it is missing, for this process and those it works with alone. The main one locks.
+
+        The kernel gives the lock back when the process ends, whatever ends it. Folders in which nothing was written
+        are gone afterwards. Raises UserError where the folder cannot be written, RunError where another process works.
+        """
+        if not main:
+            yield
+            return
+        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
-            if anew and self.path.exists():
-                shutil.rmtree(self.path)
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".{os.getpid()}.probe"
-            probe.write_bytes(b"x")
-            probe.unlink()
+            with self._lock():
+                yield
+        finally:
+            with contextlib.suppress(OSError):  # the first that is not empty
+                for path in made:
+                    path.rmdir()
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        path = self.path / LOCK
+        try:
+            file = _locked_file(path)
+        except BlockingIOError as error:
+            raise RunError(f"another process is at work on this run ({self.path}): wait until it has ended") from error
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.path}: {error.strerror or error} (choose another --output)"
             ) from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()  # while it is locked: it cannot be another's
+            os.close(file)
 
-    def require_space(self, needed: int) -> None:
-        """Raises UserError unless the disk has `needed` free bytes: found before hours of training, not after."""
-        free = shutil.disk_usage(self.path).free
+    def clear(self) -> None:
+        """Deletes what an earlier run left, its document first: a kill in between leaves no complete run with parts.
+
+        Raises RunError where it cannot be deleted.
+        """
+        with store.writing(self.path):
+            (self.path / store.RESULT).unlink(missing_ok=True)
+            for path in self.path.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:
+                    path.unlink()
+
+    def require_space(self, needed: int, *, anew: bool = False) -> None:
+        """Raises UserError unless the disk has `needed` free bytes: found before hours of training, not after.
+
+        With `anew` what is in the folder counts as free, for it will be deleted.
+        """
+        old = sum(p.stat().st_size for p in self.path.rglob("*") if p.is_file()) if anew else 0
+        free = shutil.disk_usage(self.path).free + old
         if free < needed:
             raise UserError(
                 f"{self.path}: the run needs up to {_gigabytes(needed)} for checkpoints and model, and the disk has "
@@ -100,7 +147,7 @@ class RunFolder:
         if not main:
             yield
             return
-        with self._logging():
+        with self._logging(), self._reserve():
             logger.info("run %s, %s", result.run_id, self.path)
             self.save(result)
             try:
@@ -121,10 +168,23 @@ class RunFolder:
     def _end(self, result: RunResult, status: str, error: str | None, observers: Observers) -> None:
         result.status = status  # type: ignore[assignment]
         result.error = error
-        # On a full disk this fails too; the reason that matters is already on its way to the user.
+        # On a disk that has been full from the start this fails too; the reason that matters is on its way to the user.
         with contextlib.suppress(RunError):
+            (self.path / RESERVE).unlink(missing_ok=True)
             self.save(result)
         observers.call("run_failed", error=error or status, folder=str(self.path))
+
+    @contextlib.contextmanager
+    def _reserve(self) -> Iterator[None]:
+        """Holds space that `_end` gives back, so that a disk that fills does not leave the document at `running`."""
+        reserve = self.path / RESERVE
+        with contextlib.suppress(OSError):  # no room: then the first document that does not fit says so
+            reserve.write_bytes(os.urandom(RESERVED))  # which no file system can store in less
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                reserve.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _logging(self) -> Iterator[None]:
@@ -142,6 +202,33 @@ class RunFolder:
             logger.removeHandler(handler)
             logger.setLevel(level)
             handler.close()
+
+
+def _locked_file(path: Path) -> int:
+    """A descriptor of the file at `path`, made and locked. Raises BlockingIOError where another process holds it."""
+    for _ in range(10):
+        # One that ends deletes the file, and its folder if empty, at any moment: then all is made once more.
+        with contextlib.suppress(FileNotFoundError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                _lock(file)
+                if path.stat().st_ino == os.fstat(file).st_ino:
+                    return file
+            except OSError:
+                os.close(file)
+                raise
+            os.close(file)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _lock(file: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Some file systems of clusters have no locks: better to work without than not at all.
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 def _gigabytes(size: int) -> str:

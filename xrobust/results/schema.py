@@ -5,6 +5,7 @@ Numbers are numbers, scores are fractions of 1, times are seconds, sizes are byt
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -170,9 +171,10 @@ class RunResult(Section):
     artifacts: dict[str, Artifact] = {}
     warnings: list[str] = []
 
-    def scored(self) -> set[str]:
-        """Languages that have scores."""
-        return {row.language for row in self.scores}
+    def scored(self, used: Iterable[DataRows] = ()) -> set[str]:
+        """Languages that have scores; of those whose test rows are in `used`, the ones scored on these very rows."""
+        there = {row.language: row.sha256 for row in used if row.split == "test"}
+        return {row.language for row in self.scores if row.rows_sha256 == there.get(row.language, row.rows_sha256)}
 
     def value(self, language: str, metric: str | None = None) -> float:
         """A clean score. Raises KeyError where it is not there."""

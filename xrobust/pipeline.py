@@ -106,7 +106,7 @@ def _trained(
     if found is not None and found.training is not None:
         from xrobust.engine.trained import load_model
 
-        model, tokenizer = load_model(folder.path)
+        model, tokenizer = load_model(folder.path, offline=plan.request.offline)
         model.to(accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
@@ -174,7 +174,7 @@ def evaluate(
     run: Path,
     languages: Sequence[str] | None = None,
     *,
-    data_dir: Path | None = None,
+    data_dir: str | Path | None = None,
     offline: bool = False,
     observers: Iterable[Any] = (),
 ) -> RunResult:
@@ -199,10 +199,10 @@ def evaluate(
         plugins = Plugins([Path(file) for file in result.environment.plugin_files])
         task = plugins.load("tasks", train.task)()
         stored = result.environment.data_dir
-        source = open_source(data_folder(data_dir or (Path(stored) if stored else None)), offline)
+        source = open_source(data_folder(data_dir or stored), offline)
         wanted = evaluation_languages(task, source, languages)
         used = [load_split(task, source, "test", code, train.limit)[1] for code in wanted]
-        model, tokenizer = load_model(folder.path)
+        model, tokenizer = load_model(folder.path, offline=offline)
         accelerate.wait_for_everyone()
 
         watching = plugins.observers(observers) if main else Observers()

@@ -20,9 +20,11 @@ def eval_command(
         ),
     ] = None,
     data_dir: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            "--data-dir", metavar="FOLDER", help="Folder with the test data. [default: where the run's data lay]"
+            "--data-dir",
+            metavar="FOLDER",
+            help="Folder with the test data, or a name (xrobust list data). [default: where the run's data lay]",
         ),
     ] = None,
     num_processes: Annotated[

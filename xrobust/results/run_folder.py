@@ -80,7 +80,7 @@ class RunFolder:
             raise RunError(f"another process is at work on this run ({self.path}): wait until it has ended") from error
         except OSError as error:
             raise UserError(
-                f"cannot write to {self.path}: {error.strerror or error} (choose another --output)"
+                f"cannot write to {self.path}: {error.strerror or error} (--output says where runs are written)"
             ) from error
         try:
             yield

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--tasks", nargs="+", default=["pawsx", "xnli", "wikiann", "pos"])
     parser.add_argument("--methods", nargs="+", default=["vanilla"])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[4, 5, 6])  # rates were tried with 1, 2, 3
     options = parser.parse_args()
     source = open_source(data_folder(Path("mini")), offline=True)
     for name in options.tasks:

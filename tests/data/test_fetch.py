@@ -12,6 +12,7 @@ from hub_server import Hub
 from test_hub_source import parquet
 
 from xrobust import load_result
+from xrobust.cli.main import main
 from xrobust_tasks.pos import Pos
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
@@ -84,18 +85,15 @@ def test_what_was_fetched_is_all_that_a_run_needs(hub: Hub, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--task", "poss", "--model", "somebody/tiny"), "unknown task 'poss': did you mean 'pos'?"),
-        (("--task", "pos", "--model", "somebody/else"), "model 'somebody/else': no such folder here and no such model"),
-        (("--task", "pos", "--model", "mimi"), "(did you mean 'mini'?)"),
-        (("--task", "pos", "--model", "./nowhere"), "model './nowhere': there is no such folder"),
-        (("--task", "pos", "--model", "somebody/tiny", "-l", "xx"), "pos has no test data for language 'xx': "),
-        (("--task", "pos", "--model", "somebody/tiny", "-m", "lor"), "unknown method 'lor': did you mean 'lora'?"),
+        (("--model", "somebody/else"), "model 'somebody/else': no such folder here and no such model"),
+        (("--model", "mimi"), "(did you mean 'mini'?)"),
+        (("--model", "somebody/tiny", "-l", "xx"), "pos has no test data for language 'xx': "),
     ],
 )
-def test_a_wrong_name_is_said_before_data_come(
+def test_what_the_hub_does_not_have_is_said_before_data_come(
     hub: Hub, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    refused = xrobust(tmp_path / "home", hub.endpoint, "data", "fetch", *arguments)
+    refused = xrobust(tmp_path / "home", hub.endpoint, "data", "fetch", "--task", "pos", *arguments)
     hub.close()
     assert refused.returncode == 2
     assert message in refused.stderr
@@ -103,8 +101,40 @@ def test_a_wrong_name_is_said_before_data_come(
     assert not hub.files()
 
 
-@pytest.mark.parametrize("method", ["vanilla", "rs_aug"])
-@pytest.mark.parametrize("offline", [(), ("--offline",)])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--task", "poss"), "unknown task 'poss': did you mean 'pos'?"),
+        (("--task", "pos", "-m", "lor"), "unknown method 'lor': did you mean 'lora'?"),
+        (("--task", "pos", "-m", "rs_aug", "--source", "de"), "cannot train on source language 'de'"),
+        (("--task", "pos", "--model", "./nowhere"), "model './nowhere': there is no such folder"),
+        (("--preset", "minu"), "unknown preset 'minu': did you mean 'mini'?"),
+        ((), "no task: give --task NAME"),
+    ],
+)
+def test_wrong_names(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "fetch", *arguments])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (2, "")
+    assert message in said.err and said.err.count("\n") == 1
+
+
+def test_what_is_here_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "fetch", "--preset", "mini", "--task", "pos", "--method", "rs_aug", "--languages", "de"])
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "rs_aug",
+        "pos train en",
+        "pos dev en",
+        "pos test de",
+        "model mini",
+    ]
+
+
+@pytest.mark.parametrize(("method", "offline"), [("vanilla", ()), ("rs_aug", ()), ("rs_aug", ("--offline",))])
 def test_out_of_reach_says_what_to_do(hub: Hub, tmp_path: Path, method: str, offline: tuple[str, ...]) -> None:
     """The first thing that a newcomer types, where there is no network."""
     hub.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .lexicon import Entry, entries, entry
+from .lexicon import Entry, Half, entries, entry, half
 from .templates import Template
 from .things import Figure, Name, Noun, Number, Person, Phrase, Thing, Verb
 
@@ -46,6 +46,14 @@ class Draw:
     """Random draws that are the same on every machine and in every Python: of `random`, only `random()` is promised."""
 
     rng: random.Random
+    names: Half | None = None
+    """The half of the names to draw from; None for all of them."""
+
+    def name(self, kind: str) -> Entry:
+        return self.of([e for e in entries()[kind] if self.may(e)])
+
+    def may(self, name: Entry) -> bool:
+        return self.names is None or half(name) in (None, self.names)
 
     def below(self, n: int) -> int:
         return int(self.rng.random() * n)
@@ -75,8 +83,8 @@ def fill(template: Template, draw: Draw) -> dict[str, Thing]:
 
 def _thing(kind: str, slots: dict[str, Thing], draw: Draw) -> Thing:
     if kind == "per":
-        last = draw.of(entries()["last"]) if draw.chance(0.5) else None
-        return Person(draw.of(entries()["first"]), last)
+        last = draw.name("last") if draw.chance(0.5) else None
+        return Person(draw.name("first"), last)
     if kind.startswith("num"):
         return Number(_number(kind, slots, draw))
     if kind in ("year", "percent", "hundreds"):
@@ -85,9 +93,10 @@ def _thing(kind: str, slots: dict[str, Thing], draw: Draw) -> Thing:
     if kind in ("city@L", "country@C"):
         return _of_country(kind, slots, draw)
     if kind in ("city", "country", "org"):
-        return Name(draw.of(entries()[kind]))
+        return Name(draw.name(kind))
     if kind == "firm":
-        return Name(draw.of([e for e in entries()["org"] if e["ru"].split()[0] not in ("m", "f")]))
+        firms = [e for e in entries()["org"] if e["ru"].split()[0] not in ("m", "f")]
+        return Name(draw.of([e for e in firms if draw.may(e)]))
     if kind in ("past", "place"):
         return Phrase(draw.of(entries()[kind]))
     if kind == "day":
@@ -113,7 +122,8 @@ def _of_country(kind: str, slots: dict[str, Thing], draw: Draw) -> Name:
     assert isinstance(other, Name)
     if kind == "country@C":
         return Name(entry("country", other.entry.extra))
-    return Name(draw.of([e for e in entries()["city"] if e.extra == other.entry.name]))
+    cities = [e for e in entries()["city"] if e.extra == other.entry.name and draw.may(e)]
+    return Name(draw.of(cities)) if cities else other  # the same thing twice: all slots are filled once more
 
 
 def _noun(kind: str, draw: Draw) -> Noun:

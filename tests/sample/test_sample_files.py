@@ -7,8 +7,10 @@ from collections import Counter
 
 import pytest
 from sample_files import DATA, LANGUAGES, TASKS, languages_of, pairs, tagged
+from seqeval.metrics.sequence_labeling import get_entities
 
 from scripts.sample.build import files, rows
+from scripts.sample.lexicon import entries
 from xrobust.contracts.task import Split
 from xrobust.data.local import LocalSource
 from xrobust_tasks.pawsx import PawsX
@@ -106,6 +108,26 @@ def test_entities_are_whole_and_parallel() -> None:
             assert all(counts), "every sentence names something"
             english = english or counts
             assert counts == english, (split, language)
+
+
+def spans(sentence: list[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """(type, token, ...) of every entity."""
+    tokens = [token for token, _ in sentence]
+    return [(kind, *tokens[start : end + 1]) for kind, start, end in get_entities([tag for _, tag in sentence])]
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_names_of_people_organisations_and_cities_are_new(split: str) -> None:
+    """But for countries a table of training's names finds nothing."""
+    seen, met = (
+        Counter(entity for s in tagged("wikiann", part, "en") for entity in spans(s)) for part in ("train", split)
+    )
+    people, others = ({word for kind, *words in counts if kind == "PER" for word in words} for counts in (seen, met))
+    assert len(people) > 15 and len(others) > 15 and not people & others
+    assert {entity for entity in met if entity in seen} == {
+        ("LOC", country["en"]) for country in entries()["country"] if met["LOC", country["en"]]
+    }
+    assert sum(count for entity, count in met.items() if entity not in seen) > 0.7 * sum(met.values())
 
 
 def test_entities_of_every_type_have_one_and_several_tokens() -> None:

@@ -6,8 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 LANGUAGES = ("en", "de", "es", "fr", "ru", "tr", "zh", "ja")
+Half = Literal["train", "held out"]
 LATIN = frozenset({"en", "de", "es", "fr", "tr"})
 
 
@@ -39,6 +41,17 @@ def entries() -> dict[str, tuple[Entry, ...]]:
 def entry(kind: str, name: str) -> Entry:
     """The concept of that class and name."""
     return next(e for e in entries()[kind] if e.name == name)
+
+
+def half(name: Entry) -> Half | None:
+    """Whether a name belongs to training or to dev and test: every other one of its class, a city with its country.
+
+    None for a country, which belongs to both: there are too few.
+    """
+    if name.kind == "country":
+        return None
+    owner = entry("country", name.extra) if name.kind == "city" else name
+    return "train" if entries()[owner.kind].index(owner) % 2 == 0 else "held out"
 
 
 def _entry(line: str) -> Entry:

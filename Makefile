@@ -38,17 +38,19 @@ demo: $(INSTALLED)
 		'$(BIN)/xrobust runs' 'both, side by side' \
 		'$(BIN)/xrobust show method $(METHOD)' 'what it does, and its parameters'
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "xrobust needs Python 3.11 or newer, and $(PYTHON) is not: name one with PYTHON=, as in make test PYTHON=python3.12" >&2; \
 		exit 1; }
 	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-$(FOR_TESTS): $(INSTALLED)
+$(FOR_TESTS): pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@
+	touch $(INSTALLED) $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

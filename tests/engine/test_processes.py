@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -97,6 +98,8 @@ def test_ctrl_c_with_two_processes_is_said_once(tmp_path: Path, tiny_model: Path
         text=True,
         timeout=300,
         start_new_session=True,
+        # Where the tests run in the background a shell has them ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert done.returncode == 130
     assert done.stderr.splitlines() == ["xrobust: interrupted; the same command goes on from the last checkpoint"]

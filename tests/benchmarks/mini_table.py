@@ -85,7 +85,7 @@ def main() -> None:
             if len(means) > 1:
                 half = stats.t.ppf(0.975, len(means) - 1) * stats.sem(means)
                 spread = f"{np.mean(means) - half:.1f} to {np.mean(means) + half:.1f}"
-            seconds = float(np.median([s for _, s in runs]))
+            seconds = max(s for _, s in runs)
             memory = max(r.training.peak_memory_bytes for r, _ in runs) / 1e9
             row = [*cells, f"{np.mean(means):.1f}", spread, f"{seconds:.0f}" if seconds else "-", f"{memory:.2f}"]
             print(f"| {method} | " + " | ".join(row) + " |", flush=True)

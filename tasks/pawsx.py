@@ -30,6 +30,7 @@ class PawsX(Task):
     kind = SequenceClassification(("0", "1"))
     metrics = ("accuracy",)
     columns = ("text", "text_pair", "label")
+    order_decides = True
     recipe = Recipe(
         epochs=5,
         learning_rate=2e-5,

@@ -15,7 +15,14 @@ from xrobust.contracts.method import (
     Stage,
     keyed_random,
 )
-from xrobust.contracts.perturbation import Perturbation, PerturbationInfo
+from xrobust.contracts.perturbation import (
+    GoldenCase,
+    Need,
+    NotCovered,
+    Perturbation,
+    PerturbationContext,
+    PerturbationInfo,
+)
 from xrobust.contracts.task import Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
 
 __all__ = [
@@ -24,15 +31,19 @@ __all__ = [
     "Example",
     "Expected",
     "Forward",
+    "GoldenCase",
     "HubFiles",
     "Kind",
     "Method",
     "MethodInfo",
     "ModelContext",
+    "Need",
+    "NotCovered",
     "Objective",
     "Output",
     "Parameters",
     "Perturbation",
+    "PerturbationContext",
     "PerturbationInfo",
     "Prediction",
     "Recipe",

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import dataclass
-from typing import Any, ClassVar
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.method import Parameters
+from xrobust.contracts.task import Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Need = Literal["source_train", "target_train", "target_test", "encoder"]
+"""What a perturbation looks at besides the example: see `PerturbationContext`."""
+
+
+class NotCovered(Exception):
+    """Raised by a perturbation that cannot apply to a language; the message says why, in a few words.
+
+    It is no failure: the result says that the language is not covered, instead of passing clean text off as perturbed.
+    """
 
 
 @dataclass(frozen=True)
@@ -21,12 +39,111 @@ class PerturbationInfo:
     kinds: tuple[str, ...]
     """Names of the kinds of task it applies to."""
     citation: str = ""
+    version: int = 1
+    """Raise it whenever the same input gives another output: kept rows are then made anew."""
+    keeps_tokens: bool = True
+    """For tagging: every token stays where it is and the tags are as they were. False for a perturbation that puts
+    entities of another length in place, and gives tags that fit them; the sequence of entity types is then the same."""
+
+
+Value = TypeVar("Value")
+
+
+@dataclass
+class PerturbationContext:
+    """What a perturbation of one language's test set may look at. Everything is loaded when it is first asked for.
+
+    A perturbation names in `needs` what it asks for; anything else is refused, since what was made from it would be
+    kept under a key that does not tell.
+    """
+
+    task: Task
+    language: str
+    """The language of the test set."""
+    source: str
+    """The language that the model is trained on."""
+    files: Mapping[str, Path]
+    """What `Perturbation.files` found."""
+    needs: frozenset[str]
+    sources: Mapping[str, Callable[[], Any]]
+    """Name of a need -> what gives it: examples, or for `encoder` the function behind `word_vectors`."""
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """Shared by the languages of a run: see `once`."""
+
+    def _get(self, need: Need) -> Any:
+        if need not in self.needs:
+            raise RuntimeError(f"the perturbation asks for {need!r}, which is not in its `needs`")
+        return self.sources[need]()
+
+    def source_train(self) -> Sequence[Example]:
+        """The training examples in the source language. Needs `source_train`."""
+        examples: Sequence[Example] = self._get("source_train")
+        return examples
+
+    def target_train(self) -> Sequence[Example] | None:
+        """The training examples in this language, or None where the data have none. Needs `target_train`."""
+        examples: Sequence[Example] | None = self._get("target_train")
+        return examples
+
+    def target_test(self) -> Sequence[Example]:
+        """All examples of the test set that is perturbed, clean. Needs `target_test`."""
+        examples: Sequence[Example] = self._get("target_test")
+        return examples
+
+    def word_vectors(self, words: Sequence[str], max_pieces: int | None = None) -> np.ndarray:
+        """float32 (words, dim): each word encoded alone by the *pre-trained* encoder, the first token's vector of the
+        last layer. A word of more than `max_pieces` pieces is cut. Needs `encoder`.
+
+        The pre-trained and not the fine-tuned encoder, so that every method meets the same sentences.
+        """
+        vectors: np.ndarray = self._get("encoder")(list(words), max_pieces)
+        return vectors
+
+    def once(self, key: Any, make: Callable[[], Value]) -> Value:
+        """`make()`, once for all languages of a run: for what is derived from the source language's data alone.
+
+        Begin the key with the perturbation's name, and put every parameter in it that the value depends on.
+        """
+        if key not in self.memory:
+            self.memory[key] = make()
+        value: Value = self.memory[key]
+        return value
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """An input with the output that it must give, read by a person who knows the script."""
+
+    language: str
+    example: Mapping[str, Any]
+    expected: Mapping[str, Any] | None
+    """None where the perturbation must not apply."""
+    seed: int = 0
+    params: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Content of the files that the perturbation reads, by its own names for them."""
+    source: str = "en"
+    source_train: Sequence[Mapping[str, Any]] = ()
+    target_train: Sequence[Mapping[str, Any]] | None = None
+    target_test: Sequence[Mapping[str, Any]] | None = None
+    """The example alone where not given."""
+    vectors: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Word -> vector, in place of an encoder."""
+    note: str = ""
+    """What to look at, for the reader."""
 
 
 class Perturbation:
-    """Base of all perturbations: entry-point group `xrobust.perturbations`."""
+    """Base of all perturbations: entry-point group `xrobust.perturbations`.
+
+    An object serves one language: `prepare` is called once, before any training where no encoder is needed, then
+    `apply` for every test example. Gold labels stay valid, and the outcome depends on nothing but the example, what is
+    in `needs`, and the generator given.
+    """
 
     info: ClassVar[PerturbationInfo]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What `prepare` asks the context for."""
 
     class Params(Parameters):
         """No parameters."""
@@ -34,10 +151,37 @@ class Perturbation:
     def __init__(self, params: Any) -> None:
         self.params = params
 
-    def coverage(self, language: str) -> bool:
-        """Whether it applies to `language` at all: clean text is never passed off as perturbed."""
-        return True
+    @classmethod
+    def task_problem(cls, task: Task) -> str | None:
+        """Why it does not fit `task` though it fits its kind, in a few words, or None: where labels would not hold."""
+        return None
+
+    def language_problem(self, language: str) -> str | None:
+        """Why it cannot apply to `language`, in a few words, or None."""
+        return None
+
+    def files(self, language: str, data_dir: Path | None, offline: bool) -> dict[str, Path]:
+        """Files that it reads for `language`, by names of its choice.
+
+        Raises NotCovered where there is none for this language, UserError for one that cannot be used.
+        """
+        return {}
+
+    def prepare(self, ctx: PerturbationContext) -> None:
+        """Looks at the data, once for a language. Raises NotCovered, and UserError."""
 
     def apply(self, example: Example, language: str, rng: random.Random) -> Example | None:
-        """The perturbed example with its gold label unchanged, or None where it does not apply to this one."""
+        """The perturbed example with its gold label(s) unchanged, or None where it does not apply to this one.
+
+        `rng` is keyed by (perturbation seed, name, language, example id).
+        """
         raise NotImplementedError(f"{type(self).__name__} does not define apply")
+
+    @classmethod
+    def golden(cls) -> list[GoldenCase]:
+        """The golden cases: `golden/<name>.jsonl` beside the module, a line a case, unless a class says otherwise."""
+        path = Path(str(sys.modules[cls.__module__].__file__)).parent / "golden" / f"{cls.info.name}.jsonl"
+        if not path.is_file():
+            return []
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [GoldenCase(**json.loads(line)) for line in lines if line.strip()]

@@ -110,6 +110,9 @@ class Task:
     parallel_rows: ClassVar[bool] = False
     """True where row i is the same sentence in every language: then the row number is the id. Else, and where no
     `<split>-<language>.ids` file gives ids, the id is `<language>:<row>`."""
+    order_decides: ClassVar[bool] = False
+    """True where two texts with the same words in another order may have another label, as in PAWS-X by design: then
+    no perturbation may change the order."""
     label_aliases: ClassVar[Mapping[str, str]] = {}
     """Other spellings of labels in published files -> the label."""
 

@@ -1,0 +1,132 @@
+"""The conformance kit of perturbations: golden cases, and what must hold for every one of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xrobust.contracts import (
+    Example,
+    GoldenCase,
+    Kind,
+    NotCovered,
+    Perturbation,
+    PerturbationContext,
+    Task,
+)
+from xrobust.contracts.task import Recipe, TaskInfo
+from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
+from xrobust.perturbed import generator, violation
+from xrobust.spec import validated
+
+
+def check_perturbation(cls: type[Perturbation]) -> int:
+    """Runs every golden case of a perturbation. Returns their number.
+
+    Raises AssertionError, which names the case, where an output is not the expected one, depends on anything but the
+    example and the seed, or does not keep the gold label; and where there is no case at all.
+    """
+    cases = cls.golden()
+    assert cases, f"perturbation {cls.info.name!r} ships no golden cases: golden/{cls.info.name}.jsonl is not there"
+    for number, case in enumerate(cases, start=1):
+        try:
+            check_golden_case(cls, case)
+        except AssertionError as error:
+            raise AssertionError(f"{cls.info.name}, golden case {number} ({case.language}): {error}") from error
+    return len(cases)
+
+
+def check_golden_case(cls: type[Perturbation], case: GoldenCase) -> None:
+    """Runs one case, twice and in another order. Raises AssertionError."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = {}
+        for name, content in case.files.items():
+            files[name] = Path(folder, name)
+            files[name].write_text(content, encoding="utf-8")
+        first, second = prepared(cls, case, files), prepared(cls, case, files)
+        kind = kind_of(case.example)
+        before = repr(case.example)
+        found = _apply(first, case)
+        assert repr(case.example) == before, "it changed the example that it was given"
+        assert found == case.expected, f"{_shown(found)} came out where {_shown(case.expected)} is expected"
+        again = dict(case.example, id=f"{case.example['id']}, another")
+        _apply(second, case, again)  # another example before: nothing may be carried over
+        assert _apply(second, case) == found, "another output after another example: it must depend on `rng` alone"
+        if first is not None and found is not None:
+            problem = violation(first, kind, case.example, found)
+            assert problem is None, problem
+
+
+def prepared(cls: type[Perturbation], case: GoldenCase, files: Mapping[str, Path]) -> Perturbation | None:
+    """A perturbation that is ready for the case, or None where it says that it does not cover the language."""
+    import numpy as np
+
+    perturbation = cls(validated(cls.Params, case.params, f"perturb.{cls.info.name}"))
+    if perturbation.language_problem(case.language) is not None:
+        return None
+
+    def vectors(words: Sequence[str], max_pieces: int | None) -> Any:
+        return np.array([case.vectors[word] for word in words], dtype=np.float32)
+
+    context = PerturbationContext(
+        task=task_of(case.example),
+        language=case.language,
+        source=case.source,
+        files=files,
+        needs=cls.needs,
+        sources={
+            "source_train": lambda: list(case.source_train),
+            "target_train": lambda: case.target_train,
+            "target_test": lambda: [case.example] if case.target_test is None else list(case.target_test),
+            "encoder": lambda: vectors,
+        },
+    )
+    try:
+        perturbation.prepare(context)
+    except NotCovered:
+        return None
+    return perturbation
+
+
+def kind_of(example: Mapping[str, Any]) -> Kind:
+    """The kind of task that an example's columns belong to."""
+    if "tokens" in example:
+        return TokenClassification(tuple(dict.fromkeys(("O", *example["tags"], *_inside(example["tags"])))))
+    if "choices" in example:
+        return MultipleChoice(("A", "B", "C", "D"))
+    return SequenceClassification((str(example["label"]),))
+
+
+def _inside(tags: Sequence[str]) -> list[str]:
+    """I- for each B-: an entity may get longer."""
+    return [f"I-{tag[2:]}" for tag in tags if tag.startswith("B-")]
+
+
+def task_of(example: Mapping[str, Any]) -> Task:
+    """A task of the example's kind, with nothing else to it."""
+
+    class Golden(Task):
+        info = TaskInfo(name="golden", summary="", languages=(), license="", citation="")
+        kind = kind_of(example)
+        metrics = ("accuracy",)
+        columns = ()
+        recipe = Recipe(epochs=1, learning_rate=1.0, select_every=None)
+
+    return Golden()
+
+
+def _apply(perturbation: Perturbation | None, case: GoldenCase, example: Example | None = None) -> Example | None:
+    if perturbation is None:
+        return None
+    example = case.example if example is None else example
+    rng = generator(case.seed, perturbation.info.name, case.language, example["id"])
+    after = perturbation.apply(example, case.language, rng)
+    return None if after is None or after == example else dict(after)
+
+
+def _shown(example: Example | None) -> str:
+    if example is None:
+        return "nothing"
+    return " | ".join(str(value) for key, value in example.items() if key != "id")

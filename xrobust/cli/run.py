@@ -50,6 +50,31 @@ Languages = Annotated[
         "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr,zh. [default: all there are]"
     ),
 ]
+Perturb = Annotated[
+    str | None,
+    typer.Option(
+        "--perturb",
+        metavar="NAMES",
+        help="Score on perturbed text too, as in typos,casing: see `xrobust list perturbations`; parameters by --set "
+        "perturb.typos.rate=0.2.",
+    ),
+]
+Attack = Annotated[
+    str | None,
+    typer.Option(
+        "--attack",
+        metavar="NAME",
+        help="Score under an attack on the embeddings too: pgd, at each radius of --set attack.epsilons=[0.01,0.03].",
+    ),
+]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        metavar="PAIRS",
+        help="Score pairs of languages too, first text in one and second in the other: en:de,fr:zh, or all.",
+    ),
+]
 Seeds = Annotated[
     str | None, typer.Option("--seeds", metavar="SEEDS", help="Seeds, one run each, as in 1,2,3. [default: 0]")
 ]
@@ -101,6 +126,9 @@ def run_command(
     data_dir: DataDir = None,
     source: Source = None,
     languages: Languages = None,
+    perturb: Perturb = None,
+    attack: Attack = None,
+    pairs: Pairs = None,
     seeds_text: Seeds = None,
     limit: Limit = None,
     precision: PrecisionOption = None,
@@ -122,6 +150,8 @@ def run_command(
     xrobust run --task wikiann --method rs_aug
 
     xrobust run -t xnli -m rs_random+lora --seeds 1,2,3 -s training.epochs=3
+
+    xrobust run -t wikiann -m rs_aug --perturb entity_swap,typos
     """
     from xrobust.spec import RunSpec
 
@@ -132,6 +162,9 @@ def run_command(
         "data_dir": data_dir,
         "source": source,
         "languages": comma_separated(languages),
+        "perturb": comma_separated(perturb),
+        "attack": attack,
+        "pairs": comma_separated(pairs),
         "limit": limit,
         "precision": precision,
         "output": output,

@@ -68,7 +68,7 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
     before = read(pair_run)
     model = (pair_run / "model" / "model.safetensors").stat().st_mtime_ns
     out = good("eval", pair_run, "--languages", "fr")
-    assert "evaluate: 1 languages" in out and "train:" not in out
+    assert "evaluate: 1 test sets" in out and "train:" not in out
     after = read(pair_run)
     assert [row["language"] for row in after["scores"]] == ["de", "fr"]
     assert after["scores"][0] == before["scores"][0]

@@ -133,7 +133,12 @@ def lower(word: str, language: str) -> str:
 
 def dots_its_capitals(language: str) -> bool:
     """Whether I is the capital of ı, and İ that of i."""
-    return re.split("[-_]", language)[0] in ("tr", "az")
+    return base_language(language) in ("tr", "az")
+
+
+def base_language(language: str) -> str:
+    """`pt` of `pt-BR`."""
+    return re.split("[-_]", language)[0]
 
 
 @cache

@@ -11,8 +11,8 @@ from .entity_swap import EntitySwap
 
 
 class EntityContextSwap(Perturbation):
-    """`entity_swap` and `context_swap` together: of a sentence nothing stays that training has shown, but for stopwords,
-    punctuation, and what has no unknown counterpart.
+    """`entity_swap` and `context_swap` together: of what training has shown, nothing stays in a sentence but stopwords,
+    punctuation and what has no unknown counterpart.
 
     Perturbation P3 ("combine") of Manafi & Krishnaswamy (LREC-COLING 2024).
     """

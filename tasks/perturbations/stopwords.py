@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from xrobust.overlap import base_language
 
 
 def stopwords(language: str) -> frozenset[str]:
@@ -12,4 +12,4 @@ def stopwords(language: str) -> frozenset[str]:
     """
     import stopwordsiso
 
-    return frozenset(word.lower() for word in stopwordsiso.stopwords(re.split("[-_]", language)[0]))
+    return frozenset(word.lower() for word in stopwordsiso.stopwords(base_language(language)))

@@ -13,15 +13,17 @@ import numpy as np
 
 from xrobust.conditions import Prepared
 from xrobust.contracts import Example, Prediction, Task
+from xrobust.data import fingerprint
 from xrobust.encoded import Encoded
 from xrobust.engine.predict import predict
 from xrobust.errors import UserError
 from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan
 from xrobust.metrics import drop_intervals, metric, score_rows, worst_rows
 from xrobust.observers import Observers
+from xrobust.pairs import aligned, check_task
 from xrobust.plan import Plan
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import WORST_CASE, DataRows, PerturbedRows, RunResult, ScoreRow, note_rows
+from xrobust.results.schema import PAIR, WORST_CASE, DataRows, PairRows, PerturbedRows, RunResult, ScoreRow, note_rows
 from xrobust.results.store import file_sha256, load_predictions
 from xrobust.splits import load_split
 
@@ -86,7 +88,9 @@ class Scorer:
         """Scores what the plan has and the document has not."""
         scored = self.result.scored(self.plan.used)
         todo = self.plan.left(self.result)
-        self.observers.call("phase_started", name="evaluate", total=sum(len(units) for units in todo.values()))
+        pairs = self.plan.pairs_left(self.result)
+        total = sum(len(units) for units in todo.values()) + len(pairs)
+        self.observers.call("phase_started", name="evaluate", total=total)
         for language, units in todo.items():
             if CLEAN in units and language in self.result.scored():
                 logger.info("the test rows of %s are not those that it was scored on: it is scored anew", language)
@@ -98,6 +102,8 @@ class Scorer:
                     self._attacked(test)
             if any(isinstance(unit, Prepared) for unit in units):
                 self._worst_case(test)
+        if pairs:
+            self._pairs(pairs)
 
     # ------------------------------------------------------------------------------------------------- clean text
 
@@ -113,21 +119,7 @@ class Scorer:
         test = Test(language, examples, rows, self._statistics(examples, [p.value for p in said]), encoded)
         if kept:  # the predictions were lost, the scores were not
             return test
-        seconds = time.perf_counter() - started
-        scores = [
-            ScoreRow(
-                language=language,
-                metric=s.metric,
-                value=s.value,
-                ci_low=s.ci_low,
-                ci_high=s.ci_high,
-                n=s.n,
-                rows_sha256=rows.sha256,
-                seconds=seconds,
-            )
-            for scorer, statistics in zip(self.metrics, test.clean, strict=True)
-            for s in score_rows(scorer, statistics)
-        ]
+        scores = self._plain(language, test.clean, rows.sha256, time.perf_counter() - started)
         self.result.scores = [row for row in self.result.scores if row.language != language]
         self.result.data.perturbed = [row for row in self.result.data.perturbed if row.language != language]
         note_rows(self.result, [rows])
@@ -256,7 +248,15 @@ class Scorer:
         assert params is not None
         encoded = self._encode(test.examples) if test.encoded is None else test.encoded
         outputs = attack(
-            self.model, encoded, params, self.embedding_norm, self.accelerator, self.tokenizer.pad_token_id
+            self.model,
+            encoded,
+            params.radii(self.embedding_norm),
+            steps=params.steps,
+            step_size=params.step(self.embedding_norm),
+            norm=params.norm,
+            seed=params.seed,
+            accelerator=self.accelerator,
+            pad_id=self.tokenizer.pad_token_id,
         )
         everything = list(range(len(test.examples)))
         for label, epsilon, items in zip(self.plan.attack_labels(), params.epsilons, outputs, strict=True):
@@ -272,7 +272,55 @@ class Scorer:
         """Mean L2 norm of the rows of the input embedding matrix as it is now: the unit of a relative radius."""
         return float(self.model.get_input_embeddings().weight.detach().norm(dim=1).mean())
 
+    # --------------------------------------------------------------------------------------------- mixed languages
+
+    def _pairs(self, pairs: Sequence[str]) -> None:
+        """Each language is tokenised once, however many pairs it is in."""
+        from xrobust.kinds.pair_encoder import PairEncoder
+
+        kind, train = check_task(self.task), self.result.spec.train
+        encoder = PairEncoder(self.tokenizer, train.training.max_length)
+        codes = dict.fromkeys(code for pair in pairs for code in pair.split(PAIR))
+        tests = {code: load_split(self.task, self.plan.source, "test", code, train.limit) for code in codes}
+        sides = {code: kind.tokenise(examples, encoder) for code, (examples, _) in tests.items()}
+        for pair in pairs:
+            started = time.perf_counter()
+            first, second = pair.split(PAIR)
+            mixed = aligned(tests[first][0], tests[second][0], (first, second))
+            encoded = kind.join(sides[first], sides[second], mixed.examples, encoder)
+            said = self._predict(encoded, mixed.examples)
+            rows = PairRows(
+                pair=pair,
+                rows=len(mixed.examples),
+                unaligned=mixed.unaligned,
+                disagreeing=mixed.disagreeing,
+                first_sha256=tests[first][1].sha256,
+                second_sha256=tests[second][1].sha256,
+            )
+            self.result.data.pairs = [row for row in self.result.data.pairs if row.pair != pair] + [rows]
+            statistics = self._statistics(mixed.examples, [p.value for p in said])
+            scores = self._plain(pair, statistics, fingerprint(mixed.examples), time.perf_counter() - started)
+            self._drop(pair, None)
+            self._save(scores, mixed.examples, said, None)
+
     # ------------------------------------------------------------------------------------------------------ shared
+
+    def _plain(self, language: str, statistics: list[np.ndarray], rows_sha256: str, seconds: float) -> list[ScoreRow]:
+        """The scores of clean text."""
+        return [
+            ScoreRow(
+                language=language,
+                metric=s.metric,
+                value=s.value,
+                ci_low=s.ci_low,
+                ci_high=s.ci_high,
+                n=s.n,
+                rows_sha256=rows_sha256,
+                seconds=seconds,
+            )
+            for scorer, rows in zip(self.metrics, statistics, strict=True)
+            for s in score_rows(scorer, rows)
+        ]
 
     def _encode(self, examples: Sequence[Example]) -> Encoded:
         return self.task.kind.encode(examples, self.tokenizer, self.result.spec.train.training.max_length)
@@ -296,7 +344,7 @@ class Scorer:
         said = load_predictions(self.folder.path, language, label)
         return [row["prediction"] for row in said] if [row["id"] for row in said] == ids else None
 
-    def _drop(self, language: str, label: str) -> None:
+    def _drop(self, language: str, label: str | None) -> None:
         """Takes the scores of a condition out, before new ones are put in."""
         self.result.scores = [
             row for row in self.result.scores if (row.language, row.perturbation) != (language, label)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from xrobust.conditions import Condition, Preparation, Prepared, conditions
 from xrobust.contracts import Source, Task
 from xrobust.errors import UserError, did_you_mean
+from xrobust.pairs import Pair, aligned, check_task, parse_pairs, spelled
 from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows, RunResult
 from xrobust.spec import AttackSpec, EvaluationRequest, EvaluationSpec, TrainSpec, validated
 from xrobust.splits import evaluation_languages, load_split
 
 if TYPE_CHECKING:
-    from xrobust.engine.attack import PgdParams
+    from xrobust.pgd import PgdParams
 
 ATTACKS = ("pgd",)
 CLEAN = "clean"
@@ -36,6 +37,8 @@ class EvaluationPlan:
     spec: EvaluationSpec
     used: list[DataRows]
     """Rows and sha256 of each language's test set."""
+    pair_rows: list[DataRows]
+    """The same, of the languages that pairs are made of."""
     prepared: dict[str, list[Prepared]]
     """Language -> the perturbations that its test set is scored under."""
     attack: PgdParams | None
@@ -54,6 +57,11 @@ class EvaluationPlan:
             if units:
                 todo[language] = units
         return todo
+
+    def pairs_left(self, result: RunResult) -> list[str]:
+        """Pairs of languages that the document has no scores of."""
+        scored = result.scored_pairs(self.pair_rows)
+        return [pair for pair in self.spec.pairs if pair not in scored]
 
     def attack_labels(self) -> list[str]:
         """`pgd(epsilon=0.01)`, with the parameters that are not at their defaults: one for each radius."""
@@ -90,6 +98,9 @@ def plan_evaluation(
     """
     attack = _attack(request)
     languages = evaluation_languages(task, source, request.languages)
+    pairs, mixed = _pairs(request, task, source, train.limit)
+    languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
+    pairs = [(a, b) for a, b in pairs if a != b]
     used = [load_split(task, source, "test", code, train.limit)[1] for code in languages]
     preparation = Preparation(task, source, train, data_dir, offline, encoder)
     return EvaluationPlan(
@@ -97,13 +108,29 @@ def plan_evaluation(
         source=source,
         spec=EvaluationSpec(
             languages=languages,
+            pairs=tuple(map(spelled, pairs)),
             perturbations=tuple(condition.spec for condition in wanted),
             attack=None if attack is None else AttackSpec(name="pgd", params=attack.model_dump(mode="json")),
         ),
         used=used,
+        pair_rows=mixed,
         prepared=preparation.prepare(wanted, languages, used),
         attack=attack,
     )
+
+
+def _pairs(
+    request: EvaluationRequest, task: Task, source: Source, limit: int | None
+) -> tuple[list[Pair], list[DataRows]]:
+    """The pairs asked for, whose examples align, and the test rows of their languages. Raises UserError."""
+    if not request.pairs:
+        return [], []
+    check_task(task)
+    pairs = list(parse_pairs(request.pairs, evaluation_languages(task, source, None)))
+    tests = {code: load_split(task, source, "test", code, limit) for code in dict.fromkeys(c for p in pairs for c in p)}
+    for first, second in pairs:
+        aligned(tests[first][0], tests[second][0], (first, second))
+    return pairs, [rows for _, rows in tests.values()]
 
 
 def requested_conditions(request: EvaluationRequest, task: Task, plugins: Plugins) -> list[Condition]:
@@ -118,6 +145,6 @@ def _attack(request: EvaluationRequest) -> PgdParams | None:
         return None
     if request.attack not in ATTACKS:
         raise UserError(f"unknown attack {request.attack!r}: {did_you_mean(request.attack, ATTACKS)}")
-    from xrobust.engine.attack import PgdParams
+    from xrobust.pgd import PgdParams
 
     return validated(PgdParams, request.attack_params, "attack")

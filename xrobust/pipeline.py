@@ -70,7 +70,7 @@ def complete(plan: Plan) -> RunResult | None:
     found = RunFolder(plan.folder).result()
     if found is None or found.status != "complete":
         return None
-    return None if plan.evaluation.left(found) else found
+    return None if plan.evaluation.left(found) or plan.evaluation.pairs_left(found) else found
 
 
 def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:

@@ -77,11 +77,16 @@ class PairRows(Section):
     """The test rows of a pair of languages, aligned by id."""
 
     pair: str
-    aligned: int
-    """Ids that both languages have."""
-    left_out: int
-    """Of these, the ones whose label is not the same in both."""
-    rows_sha256: str
+    """As in `en:de`: the first text in English, the second in German."""
+    rows: int
+    """Examples scored: ids that both languages have, with one label."""
+    unaligned: int
+    """Ids that only one of the two has."""
+    disagreeing: int
+    """Ids that both have, with different labels: left out."""
+    first_sha256: str
+    """Of the first language's test rows."""
+    second_sha256: str
 
 
 class DataSection(Section):
@@ -266,6 +271,17 @@ class RunResult(Section):
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
         wanted = {(code, p.label) for code in spec.languages for p in spec.perturbations}
         return {*spec.languages, *spec.pairs} <= there and wanted <= tried
+
+    def scored_pairs(self, used: Iterable[DataRows]) -> set[str]:
+        """Pairs that have scores on the test rows in `used`."""
+        there = {row.language: row.sha256 for row in used if row.split == "test"}
+        scored = {row.language for row in self.scores if row.perturbation is None}
+        return {
+            row.pair
+            for row in self.data.pairs
+            if row.pair in scored
+            and [row.first_sha256, row.second_sha256] == [there.get(code) for code in row.pair.split(PAIR)]
+        }
 
     def perturbed(self, language: str, label: str) -> PerturbedRows | None:
         """What is known of a language under a perturbation, where its scores are there or it has none to have."""

@@ -7,6 +7,8 @@ import unicodedata
 
 from .scripts import base_language
 
+_WORD = re.compile(r"[^\W\d_](?:[^\s\d_-]*[^\W\d_])?")
+"""From a word's first letter to its last: apostrophes and marks inside."""
 _DOTTED_I = frozenset({"tr", "az"})
 _GREEK_ACCENTS = str.maketrans(dict.fromkeys("\u0300\u0301\u0313\u0314\u0342\u0345"))
 _GREEK_HIATUS = re.compile("([αεοΑΕΟ]\u0301)([ιυΙΥ])(?!\u0308)")
@@ -30,6 +32,19 @@ def upper(text: str, language: str) -> str:
     if code == "el":
         text = re.sub(r"\b[^\W\d_]+\b", lambda m: _greek_capitals(m[0]), unicodedata.normalize("NFC", text))
     return text.upper()
+
+
+def title(text: str, language: str) -> str:
+    """`text` with a capital at the beginning of each word, the rest as it is; in Dutch ij is one letter."""
+    return _WORD.sub(lambda word: _titled(word[0], language), text)
+
+
+def _titled(word: str, language: str) -> str:
+    first = 2 if base_language(language) == "nl" and word.startswith("ij") else 1
+    # Of one letter Greek keeps the accent, and letters whose capitals are two (ß, ligatures) get one.
+    rules = language if base_language(language) in _DOTTED_I else ""
+    capital = upper(word[:first], rules)
+    return (capital if len(capital) == first else word[:first].title()) + word[first:]
 
 
 def _greek_capitals(word: str) -> str:

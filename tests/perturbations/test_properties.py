@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from xrobust_tasks.perturbations.graphemes import clusters
 from xrobust_tasks.perturbations.scripts import is_mark
 from xrobust_tasks.perturbations.words import words
 
-FORM = ("typos",)
+FORM = ("typos", "diacritics", "casing")
 """Perturbations that need no data."""
 LANGUAGES = "en de tr ru uk el ar fa ur he hi th ko ja zh vi".split()
 BLOCKS = [
@@ -83,7 +84,7 @@ def marks_without_a_base(text: str) -> int:
 def test_clusters_are_the_text(text: str) -> None:
     found = clusters(text)
     assert "".join(found) == text
-    for before, cluster in zip(found, found[1:], strict=False):
+    for before, cluster in pairwise(found):
         assert not is_mark(cluster[0]) or before[-1].isspace()
 
 

@@ -17,8 +17,8 @@ class Typos(WordPerturbation):
 
     Where letters are typed (Latin, Cyrillic, Greek, Arabic, Hebrew, Devanagari, Thai, Georgian): a letter replaced by
     one on a neighbouring key of the layout most used for the language, left out, doubled, or two that change places;
-    these four are the keyboard and natural errors of Belinkov & Bisk (ICLR 2018) and of Pruthi et al. (ACL 2019), whose
-    rule that the first letter stays is kept. Vowel signs and tone marks of Devanagari and Thai are keys of their own;
+    errors of the keyboard as in Belinkov & Bisk (ICLR 2018) and Pruthi et al. (ACL 2019). The first letter stays, as
+    theirs and the last one do in Pruthi et al. Vowel signs and tone marks of Devanagari and Thai are keys of their own;
     points and harakat go with their letter. Hangul: the same on the jamo of the two-set keyboard, put together again to
     whole syllables. Kana: voicing, small kana, long vowels. Han: a character that sounds or looks alike
     (`confusions.py`). Each kind of slip that a word allows is as likely as another.
@@ -27,7 +27,7 @@ class Typos(WordPerturbation):
     without its base, a final letter inside a word, three letters alike) never comes out; that the outcome may be
     another word of the language cannot be excluded, as in life.
 
-    The default rate of 0.1 is low in the range of 0.05 to 0.25 that Kumar et al. (W-NUT 2020) study.
+    The default rate is ours: one word in ten, which leaves text that anybody reads without effort.
     """
 
     info = PerturbationInfo(

@@ -38,10 +38,12 @@ def attack(
     over an item's words for tagging, within ||delta_i|| <= radius for every ordinary token i; padding and special
     tokens stay as they are. The model is in eval mode. Whatever the ascent comes by counts, not only its end: an item
     keeps the offset with the highest loss, starting from none at all; in classification one that changes the answer
-    comes before any that does not. The first radius starts from a random point of its ball, a larger one from what the
-    one before it found, grown with the ball, which stays the worst until a worse one is found. So along `radii` an
-    item once fooled stays fooled, and an item's loss never falls (but for one case: where the offset that first changes
-    the answer has a lower one, which takes three labels or more). An item is attacked by itself: what else is in its batch changes nothing but rounding.
+    comes before any that does not.
+
+    The first radius starts from a random point of its ball, a larger one from what the one before it found, grown with
+    the ball. What was found stays the worst until a worse one is. So along `radii` an item once fooled stays fooled,
+    and an item's loss never falls (but for one case: the offset that first changes the answer may have a lower one,
+    where there are three labels or more).
 
     Args:
         model: a trained transformers or PEFT model with a head. Its weights, modes and flags are left as they were.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from xrobust.overlap import dots_its_capitals
+import unicodedata
+
+from xrobust.overlap import base_language, dots_its_capitals
+
+ACUTE = "\u0301"
 
 
 def with_case_of(original: str, word: str, language: str) -> str:
@@ -10,11 +14,16 @@ def with_case_of(original: str, word: str, language: str) -> str:
     if original.isupper() and sum(c.isalpha() for c in original) > 1:
         return _upper(word, language)
     if original[:1].isupper():
-        return _upper(word[:1], language, title=True) + word[1:]
+        return _with_dots(word[:1], language).title() + word[1:]
     return word
 
 
-def _upper(word: str, language: str, title: bool = False) -> str:
-    if dots_its_capitals(language):
-        word = word.replace("i", "İ")  # the capital of ı is I anyway
-    return word.title() if title else word.upper()
+def _upper(word: str, language: str) -> str:
+    if base_language(language) == "el":  # a word all in capitals carries no accent in Greek
+        word = unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace(ACUTE, ""))
+    return _with_dots(word, language).upper()
+
+
+def _with_dots(word: str, language: str) -> str:
+    """`word` with its i as the capital that it becomes; that of ı is I in any language."""
+    return word.replace("i", "İ") if dots_its_capitals(language) else word

@@ -1,0 +1,90 @@
+"""Entities, words and overlaps against seqeval, Python's own patterns and counts by hand."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.scheme import IOB2, Entities
+
+from xrobust.overlap import (
+    Overlap,
+    context_words,
+    entity_chunks,
+    entity_spans,
+    entity_tokens,
+    lower,
+    overlap,
+    word_pattern,
+    words,
+)
+
+SENTENCES = [
+    {"id": "0", "tokens": "Anna Karenina leaves Moscow".split(), "tags": "B-PER I-PER O B-LOC".split()},
+    {"id": "1", "tokens": "moscow leaves Moscow leaves".split(), "tags": "O O B-ORG O".split()},
+]
+
+
+@given(st.lists(st.sampled_from("O B-PER I-PER B-LOC I-LOC".split()), max_size=9))
+def test_spans_are_the_entities_of_seqevals_strict_iob2(tags: list[str]) -> None:
+    theirs = Entities([tags], IOB2).entities[0]
+    assert entity_spans(tags) == [(e.start, e.end, e.tag) for e in theirs]
+
+
+def test_what_is_counted() -> None:
+    assert entity_chunks(SENTENCES) == {("Anna Karenina", "PER"): 1, ("Moscow", "LOC"): 1, ("Moscow", "ORG"): 1}
+    assert entity_tokens(SENTENCES) == {
+        ("Anna", "B-PER"): 1,
+        ("Karenina", "I-PER"): 1,
+        ("Moscow", "B-LOC"): 1,
+        ("Moscow", "B-ORG"): 1,
+    }
+    assert context_words(SENTENCES, "en") == {"leaves": 3, "moscow": 1}
+    assert words(SENTENCES, "en") == {"anna": 1, "karenina": 1, "leaves": 3, "moscow": 3}
+
+
+def test_words_of_texts_are_those_of_both_and_no_more_than_asked_for() -> None:
+    examples = [{"id": "0", "text": "One, two; three", "text_pair": "ONE two?"}, {"id": "1", "text": "three"}]
+    assert words(examples, "en") == {"one": 2, "two": 2, "three": 2}
+    assert words(examples, "en", most=1) == {"one": 2, "three": 1}
+
+
+def test_overlap_by_hand() -> None:
+    target = Counter({"a": 5, "b": 2, "c": 1})
+    found = overlap(["a", "c", "x"], target)
+    assert found == Overlap(shared=2, unique=3, shared_occurrences=6, occurrences=8)
+    assert (found.share_unique, found.share_occurrences) == (pytest.approx(2 / 3), 0.75)
+    nothing = overlap(["a"], Counter[str]())
+    assert (nothing.share_unique, nothing.share_occurrences) == (0.0, 0.0)
+
+
+@given(st.text())
+@settings(deadline=None, max_examples=40)
+def test_words_without_marks_are_those_of_pythons_pattern(text: str) -> None:
+    plain = "".join(c for c in text if unicodedata.category(c)[0] != "M" and c not in "\u200c\u200d")
+    assert word_pattern().findall(plain) == re.findall(r"\w+", plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("हिन्दी में, लिखा।", ["हिन्दी", "में", "लिखा"]),
+        ("«שָׁלוֹם» עולם", ["שָׁלוֹם", "עולם"]),
+        ("می‌شود، است؟", ["می‌شود", "است"]),
+        ("குழந்தை", ["குழந்தை"]),
+        ("cafe\u0301 noir", ["cafe\u0301", "noir"]),
+        ("l’eau, 12.5", ["l", "eau", "12", "5"]),
+    ],
+)
+def test_marks_belong_to_their_word(text: str, expected: list[str]) -> None:
+    assert word_pattern().findall(text) == expected
+
+
+def test_turkish_keeps_its_two_letters_i_apart() -> None:
+    assert lower("IŞIK İZİN", "tr") == "ışık izin"
+    assert lower("IŞIK", "tr-CY") == "ışık"
+    assert lower("IN", "de") == "in"

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 Norm = Literal["l2", "linf"]
 
 
-class BallParams(Parameters):
-    """The parameters of a ball, to inherit from in a method's `Params`."""
+class BallShape(Parameters):
+    """The norm of balls, and the unit of their radii."""
 
-    epsilon: float = Field(gt=0, description="radius of the ball around each token's input embedding")
     relative: bool = Field(
         default=True,
         description="radius in units of the mean L2 norm of the pre-trained input embeddings, so that it means the "
@@ -29,9 +28,19 @@ class BallParams(Parameters):
     )
     norm: Norm = Field(default="l2", description="norm of the ball: l2 or linf")
 
+    def unit(self, embedding_norm: float) -> float:
+        """The unit of a radius, in the model's own units."""
+        return embedding_norm if self.relative else 1.0
+
+
+class BallParams(BallShape):
+    """The parameters of a ball, to inherit from in a method's `Params`."""
+
+    epsilon: float = Field(gt=0, description="radius of the ball around each token's input embedding")
+
     def radius(self, embedding_norm: float) -> float:
         """The radius in the model's own units."""
-        return self.epsilon * embedding_norm if self.relative else self.epsilon
+        return self.epsilon * self.unit(embedding_norm)
 
 
 def project(offset: torch.Tensor, radius: float, norm: Norm) -> torch.Tensor:

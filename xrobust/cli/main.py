@@ -9,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from xrobust.cli.analyze import analyze_app
 from xrobust.cli.data import data_app
 from xrobust.cli.eval import eval_command
 from xrobust.cli.list import list_command
@@ -34,6 +35,7 @@ app.command("runs")(runs_command)
 app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("schema")(schema_command)
+app.add_typer(analyze_app, name="analyze")
 app.add_typer(data_app, name="data")
 
 

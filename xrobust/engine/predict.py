@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from xrobust.encoded import IGNORED, Encoded
+from xrobust.engine.batches import tensors
 from xrobust.errors import RunError
 
 BATCH_PIECES = 8192
 """Word pieces in a batch, padding included. Independent of the number of processes, so that one and two processes
 compute the same batches and get the same numbers."""
+
+Result = TypeVar("Result")
 
 
 def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
@@ -29,30 +34,53 @@ def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
     return batches
 
 
-def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:
-    """The probabilities of each item: float32 (labels,), or (words, labels) for tagging.
+@contextmanager
+def evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """The model in eval mode; afterwards each of its modules is in the mode that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
-    Every process takes each n-th batch; (item, output) pairs are gathered, and the set of items must come out exact.
-    All processes return the whole list.
+
+def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[int, list[int]], list[Result]]) -> list[Result]:
+    """What `compute` gives for each item, in the order of items, on all processes.
+
+    `compute` is called with a batch's number and its items; every process takes each n-th batch. (item, result) pairs
+    are gathered, and the set of items must come out exact.
     """
     from accelerate.utils import gather_object
 
-    was_training = model.training
-    model.eval()
-    mine: list[tuple[int, np.ndarray]] = []
-    with torch.inference_mode(), accelerator.autocast():
-        for batch in evaluation_batches(encoded)[accelerator.process_index :: accelerator.num_processes]:
-            arrays = encoded.collate(batch.tolist(), pad_id)
-            labels = torch.from_numpy(arrays.pop("labels"))
-            arrays.pop("noise_mask")
-            inputs = {name: torch.from_numpy(a).to(accelerator.device) for name, a in arrays.items()}
-            probabilities = model(**inputs).logits.float().softmax(dim=-1).cpu()
-            for row, item in enumerate(batch.tolist()):
-                p = probabilities[row]
-                mine.append((item, (p[labels[row] != IGNORED] if encoded.per_token else p).numpy()))
-    model.train(was_training)
+    mine: list[tuple[int, Result]] = []
+    batches = list(enumerate(evaluation_batches(encoded)))
+    for number, batch in batches[accelerator.process_index :: accelerator.num_processes]:
+        items = batch.tolist()
+        mine += zip(items, compute(number, items), strict=True)
     gathered = gather_object(mine) if accelerator.num_processes > 1 else mine
     outputs = dict(gathered)
     if len(gathered) != len(encoded) or sorted(outputs) != list(range(len(encoded))):
         raise RunError(f"{len(gathered)} predictions for {len(encoded)} items after gathering over processes")
     return [outputs[item] for item in range(len(encoded))]
+
+
+def item_outputs(probabilities: torch.Tensor, labels: torch.Tensor, *, per_token: bool) -> list[np.ndarray]:
+    """A batch's probabilities, item by item: float32 (labels,), or (words, labels) for tagging."""
+    found, there = probabilities.cpu().numpy(), labels.cpu().numpy() != IGNORED
+    # Copies, so that an item kept does not keep its padded batch.
+    return [p[there[row]] if per_token else p.copy() for row, p in enumerate(found)]
+
+
+def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:
+    """The probabilities of each item: float32 (labels,), or (words, labels) for tagging. All processes return all."""
+
+    def probabilities(number: int, items: list[int]) -> list[np.ndarray]:
+        inputs = tensors(encoded, items, pad_id, accelerator.device)
+        labels = inputs.pop("labels")
+        inputs.pop("noise_mask")
+        return item_outputs(model(**inputs).logits.float().softmax(dim=-1), labels, per_token=encoded.per_token)
+
+    with evaluating(model), torch.inference_mode(), accelerator.autocast():
+        return over_batches(encoded, accelerator, probabilities)

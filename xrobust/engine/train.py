@@ -22,6 +22,7 @@ import torch
 
 from xrobust.contracts.method import Batch, Objective
 from xrobust.encoded import Encoded
+from xrobust.engine.batches import micro_batch
 from xrobust.engine.checkpoint import Checkpoints
 from xrobust.engine.forward import ModelForward
 from xrobust.engine.order import epoch_batches, steps_per_epoch
@@ -294,16 +295,12 @@ class Trainer:
         self._batches = epoch_batches(lengths, self.job.settings.batch_size, self.job.seed, epoch)
 
     def _batch(self, items: np.ndarray, step: int, micro: int) -> Batch:
-        device = self.accelerator.device
-        arrays = self._encoded.collate(items.tolist(), self.job.pad_id)
-        tensors = {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
-        generator = torch.Generator(device=device)
-        generator.manual_seed(derive(self.job.seed, "noise", step, micro, self.accelerator.process_index))
-        return Batch(
-            labels=tensors.pop("labels"),
-            noise_mask=tensors.pop("noise_mask").float().unsqueeze(-1),
-            inputs=tensors,
-            generator=generator,
+        return micro_batch(
+            self._encoded,
+            items.tolist(),
+            self.job.pad_id,
+            self.accelerator.device,
+            seed=derive(self.job.seed, "noise", step, micro, self.accelerator.process_index),
             embedding_dim=self.forward.embedding_dim,
         )
 

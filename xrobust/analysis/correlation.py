@@ -1,0 +1,162 @@
+"""Correlations of a few languages' scores with something that may explain them, and the tests of many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import atanh, sqrt, tanh
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FEWEST = 5
+"""With fewer points no correlation is computed: four points cannot reach a two-sided p below 2/24."""
+PERMUTATIONS = 10_000
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """One correlation coefficient."""
+
+    value: float
+    low: float
+    high: float
+    """95% confidence interval."""
+    p: float
+    """Two-sided permutation p-value."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How two quantities go together over `n` points: linearly, and in their order."""
+
+    n: int
+    pearson: Coefficient
+    spearman: Coefficient
+
+
+@dataclass(frozen=True)
+class Question:
+    """Does `predictor` explain `outcome`? Points with both values count; `x` and `y` have the same kind of keys."""
+
+    outcome: str
+    predictor: str
+    x: Mapping[Any, float]
+    y: Mapping[Any, float]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question. `correlation` is None where `reason` says why there is none."""
+
+    outcome: str
+    predictor: str
+    n: int
+    correlation: Correlation | None = None
+    pearson_holm: float | None = None
+    """The p-value adjusted for all the tests that were made together, by Holm's method."""
+    spearman_holm: float | None = None
+    reason: str | None = None
+
+
+def correlation(
+    x: Sequence[float], y: Sequence[float], *, permutations: int = PERMUTATIONS, seed: int = 0
+) -> Correlation:
+    """Pearson's r and Spearman's rho (average ranks for ties) of paired values, with intervals and p-values.
+
+    The intervals are taken on Fisher's z scale, with standard error 1/sqrt(n - 3) for r (Fisher 1921) and
+    sqrt((1 + rho^2/2)/(n - 3)) for rho (Bonett and Wright 2000). The p-values are those of `permutations` random
+    permutations, p = (b + 1)/(m + 1) (Phipson and Smyth 2010); the same `seed` gives the same ones.
+
+    Raises ValueError where `undefined` gives a reason.
+    """
+    import numpy as np
+
+    if (reason := undefined(x, y)) is not None:
+        raise ValueError(reason)
+    n = len(x)
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (permutations, 1)), axis=1)
+
+    def coefficient(a: np.ndarray, b: np.ndarray, variance: float) -> Coefficient:
+        a, b = _standard(a), _standard(b)
+        value = float(np.clip(a @ b, -1, 1))
+        # Equal up to rounding counts as extreme: with ties many permutations have the very value that was observed.
+        extreme = int((np.abs(b[orders] @ a) >= abs(value) - 1e-12).sum())
+        low, high = _interval(value, sqrt((1 + variance * value**2) / (n - 3)))
+        return Coefficient(value, low, high, (extreme + 1) / (permutations + 1))
+
+    first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    return Correlation(n, coefficient(first, second, 0), coefficient(ranks(first), ranks(second), 0.5))
+
+
+def undefined(x: Sequence[float], y: Sequence[float]) -> str | None:
+    """Why there is no correlation of these values, or None. Raises ValueError where they are no pairs."""
+    if len(x) != len(y):
+        raise ValueError(f"{len(x)} and {len(y)} values are no pairs")
+    if len(x) < FEWEST:
+        return f"with fewer than {FEWEST} points a correlation means nothing"
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        return "all values are equal"
+    return None
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, equal values sharing the mean of theirs. Shape (n,) to (n,)."""
+    import numpy as np
+
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    mean: np.ndarray = (last - (counts - 1) / 2)[inverse]
+    return mean
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Centred, of length 1: the scalar product of two such vectors is their correlation."""
+    import numpy as np
+
+    centred = values - values.mean()
+    standard: np.ndarray = centred / np.linalg.norm(centred)
+    return standard
+
+
+def _interval(value: float, error: float) -> tuple[float, float]:
+    if abs(value) == 1:  # infinite on Fisher's scale
+        return value, value
+    half = NormalDist().inv_cdf(0.975) * error
+    return tanh(atanh(value) - half), tanh(atanh(value) + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha for any true null."""
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = highest
+    return adjusted
+
+
+def answers(questions: Sequence[Question]) -> list[Answer]:
+    """The correlation for each question, with p-values adjusted for all of them together, both coefficients counted."""
+    found: list[Correlation | str] = []
+    sizes: list[int] = []
+    for question in questions:
+        points = [key for key in question.y if key in question.x]
+        x, y = [question.x[key] for key in points], [question.y[key] for key in points]
+        sizes.append(len(points))
+        found.append(undefined(x, y) or correlation(x, y))
+    tests = [c for c in found if isinstance(c, Correlation)]
+    adjusted = iter(holm([p for c in tests for p in (c.pearson.p, c.spearman.p)]))
+    return [
+        Answer(q.outcome, q.predictor, n, reason=c)
+        if isinstance(c, str)
+        else Answer(q.outcome, q.predictor, n, c, next(adjusted), next(adjusted))
+        for q, n, c in zip(questions, sizes, found, strict=True)
+    ]
+
+
+def number_of_tests(given: Sequence[Answer]) -> int:
+    """How many p-values were adjusted together."""
+    return 2 * sum(answer.correlation is not None for answer in given)

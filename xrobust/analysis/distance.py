@@ -1,0 +1,134 @@
+"""Distances between languages, from the vectors of URIEL (Littell et al., EACL 2017), the data behind lang2vec.
+
+The vectors are read from the package `urielplus` (Khan et al., COLING 2025), which carries the original URIEL. Its own
+`URIELPlus()` copies 10 MB into site-packages and sets up logging for the whole process, and takes minutes and 4 GB for
+URIEL+'s further databases: so the files are read directly, and a test compares the distances with the package's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from xrobust.analysis.language_codes import iso_639_3
+from xrobust.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DISTANCES = {
+    "syntactic": ("features.npz", "S_"),
+    "phonological": ("features.npz", "P_"),
+    "inventory": ("features.npz", "INV_"),
+    "featural": ("features.npz", ""),
+    "genetic": ("family_features.npz", ""),
+    "geographic": ("geocoord_features.npz", ""),
+    "script": ("script_features.npz", ""),
+}
+"""Distance -> URIEL's file, and how the names of its features begin."""
+
+FEWEST_FEATURES = 10
+"""Below this many features known of both languages there is no distance: Kazakh and English share two phonological
+ones, which say nothing."""
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class LanguageDistances:
+    """Distances from one language to others."""
+
+    values: dict[str, dict[str, float]]
+    """Distance -> language -> value from 0 to 1. What cannot be had is left out, and `problems` says so."""
+    problems: list[str]
+
+
+def distances(source: str, targets: Sequence[str], names: Sequence[str] = tuple(DISTANCES)) -> LanguageDistances:
+    """Distances from language `source` to each of `targets`, by ISO 639 codes.
+
+    A distance is the angle between two languages' vectors over the features that URIEL knows of both, in right angles:
+    2 arccos(cos(u, v)) / pi, which is 0 for equal and 1 for disjoint vectors, as `urielplus` defines it. A feature with
+    several sources counts as present when one of them says so.
+
+    Raises UserError for an unknown name, and where `urielplus` is not installed.
+    """
+    for name in names:
+        if name not in DISTANCES:
+            raise UserError(f"unknown language distance {name!r}: {did_you_mean(name, DISTANCES)}")
+    values: dict[str, dict[str, float]] = {name: {} for name in names}
+    problems: list[str] = []
+    tables = {file: _table(file) for file in dict.fromkeys(DISTANCES[name][0] for name in names)}
+    known = {language for language in (source, *targets) if all(_row(t, language) is not None for t in tables.values())}
+    if unknown := [language for language in targets if language not in known]:
+        problems.append(f"URIEL knows no language {', '.join(unknown)}: without distances")
+    if source not in known:
+        problems.append(f"URIEL knows no language {source}, the source: without distances from it")
+        return LanguageDistances(values, problems)
+    for name in names:
+        file, prefix = DISTANCES[name]
+        vector = partial(_vector, tables[file], prefix)
+        few = {}
+        for target in targets:
+            if target in known:
+                value, shared = _angle(vector(source), vector(target))
+                if value is None:
+                    few[target] = shared
+                else:
+                    values[name][target] = value
+        if few:
+            counts = ", ".join(f"{language} {shared}" for language, shared in few.items())
+            problems.append(
+                f"no {name} distance from {source}, for URIEL knows fewer than {FEWEST_FEATURES} features of both: "
+                f"{counts}"
+            )
+    return LanguageDistances(values, problems)
+
+
+def _table(file: str) -> dict[str, Any]:
+    """One of URIEL's tables: `langs` (L,), `feats` (F,), `data` (L, F, sources), -1 where a source is silent."""
+    import numpy as np
+
+    try:
+        folder = resources.files("urielplus") / "database" / "original_uriel"
+    except ModuleNotFoundError as error:
+        raise UserError('language distances need the package urielplus: pip install "xrobust[analysis]"') from error
+    try:
+        with resources.as_file(folder / file) as path, np.load(path, allow_pickle=False) as stored:
+            table = dict(stored)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"the installed urielplus has no readable {folder / file}: pip install --force-reinstall urielplus==1.3.2"
+        ) from error
+    table["row"] = {language: i for i, language in enumerate(table["langs"].tolist())}
+    return table
+
+
+def _row(table: dict[str, Any], language: str) -> int | None:
+    row: int | None = table["row"].get(iso_639_3(language))
+    return row
+
+
+def _vector(table: dict[str, Any], prefix: str, language: str) -> np.ndarray:
+    """A language's features, shape (features that begin with `prefix`,): the largest value that a source gives."""
+    import numpy as np
+
+    vector: np.ndarray = table["data"][_row(table, language)].max(axis=1).astype(float)
+    return vector[np.char.startswith(table["feats"], prefix)] if prefix else vector
+
+
+def _angle(u: np.ndarray, v: np.ndarray) -> tuple[float | None, int]:
+    """The angle in right angles, or None where too little is known; and the number of features known of both."""
+    import numpy as np
+
+    both = (u != UNKNOWN) & (v != UNKNOWN)
+    shared = int(both.sum())
+    u, v = u[both], v[both]
+    lengths = np.linalg.norm(u), np.linalg.norm(v)
+    # Two vectors of zeros: two languages that URIEL puts into no family, isolates or forgotten ones.
+    if shared < FEWEST_FEATURES or not any(lengths):
+        return None, shared
+    cosine = u @ v / (lengths[0] * lengths[1]) if all(lengths) else 0.0
+    return float(2 * np.arccos(np.clip(cosine, -1, 1)) / np.pi), shared

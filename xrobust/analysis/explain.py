@@ -1,0 +1,96 @@
+"""The two analyses, whole: from runs to tables and tests. `xrobust analyze` prints what these return."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xrobust.analysis.correlation import Answer, Question, answers
+from xrobust.analysis.distance import DISTANCES, distances
+from xrobust.analysis.gains import Of, Series, series
+from xrobust.analysis.overlap import SHARES, Measured, measure
+from xrobust.analysis.runs import find_runs, scored_with
+
+
+@dataclass(frozen=True)
+class ByDistance:
+    """Does the distance to the source language explain gains, or scores?"""
+
+    series: list[Series]
+    distances: list[dict[str, dict[str, float]]]
+    """For each series: distance -> language -> value."""
+    answers: list[Answer]
+    """For each series and each distance, in this order."""
+    notes: list[str]
+    """What was left out and why, a line each."""
+
+
+@dataclass(frozen=True)
+class ByOverlap:
+    """Does what the training set shares with a test set explain scores?"""
+
+    measured: list[Measured]
+    answers: list[Answer]
+    notes: list[str]
+
+
+def by_distance(
+    runs: Sequence[Path],
+    *,
+    of: Of = "gain",
+    metric: str | None = None,
+    perturbation: str | None = None,
+    names: Sequence[str] = tuple(DISTANCES),
+) -> ByDistance:
+    """Correlates each method's gain over `vanilla` (or its score) per target language with language distances.
+
+    `runs` are folders with runs or result documents. Raises UserError.
+    """
+    results, notes = find_runs(runs)
+    found, remarks = series(results, of, metric, perturbation)
+    notes += remarks
+    tables = []
+    for one in found:
+        table = distances(one.source, sorted(one.values), names)
+        tables.append(table.values)
+        notes += table.problems
+    labels = _unique([f"{one.task} {one.method}" for one in found], [one.group_id for one in found])
+    questions = [
+        Question(label, name, table[name], one.values)
+        for label, one, table in zip(labels, found, tables, strict=True)
+        for name in names
+    ]
+    return ByDistance(found, tables, answers(questions), list(dict.fromkeys(notes)))
+
+
+def by_overlap(
+    runs: Sequence[Path], *, metric: str | None = None, data_dir: str | Path | None = None, offline: bool = False
+) -> ByOverlap:
+    """Correlates clean scores with the overlap of training and test set, over all (source, target) pairs of languages.
+
+    A language as its own source is measured and not correlated. `data_dir` is where each run's data lay unless given.
+    Raises UserError.
+    """
+    results, notes = find_runs(runs)
+    scored_with(results, metric, None)
+    measured, remarks = measure(results, metric=metric, data_dir=data_dir, offline=offline)
+    pairs = [m for m in measured if m.source != m.language]
+    together = list(dict.fromkeys((m.task, m.setting, method) for m in pairs for method in m.scores))
+    labels = _unique([f"{task} {method}" for task, _, method in together], [setting for _, setting, _ in together])
+    questions = []
+    for label, (_, setting, method) in zip(labels, together, strict=True):
+        its = {(m.source, m.rows, m.language): m for m in pairs if m.setting == setting and method in m.scores}
+        y = {key: m.scores[method] for key, m in its.items()}
+        for share in SHARES:
+            x = {key: value for key, m in its.items() if (value := getattr(m.overlap, share)) is not None}
+            if x:
+                questions.append(Question(label, share, x, y))
+    return ByOverlap(measured, answers(questions), [*notes, *remarks])
+
+
+def _unique(labels: Sequence[str], ids: Sequence[str]) -> list[str]:
+    """The labels, those that occur more than once with the id that tells them apart."""
+    counts = Counter(labels)
+    return [f"{label} [{i}]" if counts[label] > 1 else label for label, i in zip(labels, ids, strict=True)]

@@ -1,0 +1,232 @@
+"""How much of a test set was already there in the training set (Manafi and Krishnaswamy, LREC-COLING 2024)."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
+from xrobust.contracts import Example, Kind, Source, Split, Task
+from xrobust.data import data_folder, open_source
+from xrobust.plugins import Plugins
+from xrobust.results.schema import RunResult
+from xrobust.splits import load_split
+
+SHARES = ("entities", "chunks", "words")
+"""The fields of `Overlap`."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Shares, fractions of 1. None where the test set has nothing to count: no entities, no words."""
+
+    entities: float | None
+    """Of the entity tokens of the test set, those whose (token, tag) is an entity token of the training set."""
+    chunks: float | None
+    """Of the different entities of the test set, those that are entities of the same type in the training set."""
+    words: float | None
+    """Of the words of the test set, each occurrence counted, those that occur in the training set."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The overlap of one training set with one test set, and what was scored there."""
+
+    task: str
+    setting: str
+    """Hash of task, model and training settings: of all but the source language and its data."""
+    source: str
+    language: str
+    metric: str
+    rows: str
+    """sha256 of the training rows."""
+    overlap: Overlap
+    scores: dict[str, float]
+    """Method -> clean score, mean over seeds."""
+
+
+def overlaps(train: Iterable[Example], test: Iterable[Example], kind: Kind) -> Overlap:
+    """Overlap of a test set with a training set, both examples of `kind`.
+
+    Tokens of tagging tasks are compared as they are; words of texts are lower-cased runs of letters, digits and marks.
+    """
+    return TrainingVocabulary(train, kind).overlap(test)
+
+
+class TrainingVocabulary:
+    """What occurs in a training set: made once for many test sets."""
+
+    def __init__(self, train: Iterable[Example], kind: Kind) -> None:
+        self._kind = kind
+        self._words: set[str] = set()
+        self._tokens: set[tuple[str, str]] = set()
+        self._chunks: set[tuple[str, str]] = set()
+        for example in train:
+            self._words.update(_words(kind, example))
+            self._tokens.update(_entity_tokens(kind, example))
+            self._chunks.update(_chunks(kind, example))
+
+    def overlap(self, test: Iterable[Example]) -> Overlap:
+        """See `overlaps`."""
+        words: Counter[str] = Counter()
+        tokens: Counter[tuple[str, str]] = Counter()
+        chunks: set[tuple[str, str]] = set()
+        for example in test:
+            words.update(_words(self._kind, example))
+            tokens.update(_entity_tokens(self._kind, example))
+            chunks.update(_chunks(self._kind, example))
+        return Overlap(
+            entities=_share(sum(n for token, n in tokens.items() if token in self._tokens), tokens.total()),
+            chunks=_share(len(chunks & self._chunks), len(chunks)),
+            words=_share(sum(n for word, n in words.items() if word in self._words), words.total()),
+        )
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _has_entities(kind: Kind) -> bool:
+    return kind.pre_split and any(label.startswith("B-") for label in kind.labels)
+
+
+def _entity_tokens(kind: Kind, example: Example) -> Iterator[tuple[str, str]]:
+    """(token, tag) of all that is tagged as part of an entity."""
+    if _has_entities(kind):
+        for token, tag in zip(example["tokens"], example[kind.gold_column], strict=True):
+            if tag != "O":
+                yield token, tag
+
+
+def _chunks(kind: Kind, example: Example) -> Iterator[tuple[str, str]]:
+    """(words, type) of the entities in IOB2: a B- and the I- of its type that follow."""
+    words: list[str] = []
+    entity = ""
+    for token, tag in (*_entity_tags(kind, example), ("", "O")):
+        if words and tag != f"I-{entity}":
+            yield " ".join(words), entity
+            words = []
+        if tag.startswith("B-"):
+            words, entity = [token], tag[2:]
+        elif words:
+            words.append(token)
+
+
+def _entity_tags(kind: Kind, example: Example) -> Iterable[tuple[str, str]]:
+    return zip(example["tokens"], example[kind.gold_column], strict=True) if _has_entities(kind) else ()
+
+
+def _words(kind: Kind, example: Example) -> Iterator[str]:
+    for column in kind.text_columns:
+        text = example.get(column)
+        if kind.pre_split:
+            yield from text or ()
+        elif text is not None:
+            for part in [text] if isinstance(text, str) else text:
+                yield from part.lower().translate(_ONLY_WORDS).split()
+
+
+class _OnlyWords(dict[int, int]):
+    """Everything but letters, digits, marks and underscores becomes a space.
+
+    The pattern `\\w+` knows no marks: it cuts Hindi and Thai words at their vowel signs.
+    """
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        keep = character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
+        self[code] = code if keep else ord(" ")
+        return self[code]
+
+
+_ONLY_WORDS = _OnlyWords()
+
+
+def measure(
+    results: Sequence[RunResult],
+    *,
+    metric: str | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+) -> tuple[list[Measured], list[str]]:
+    """The overlap for each task, source and language that runs have clean scores in; and notes.
+
+    The data are read again from where they lay, or from `data_dir`; a note says which rows are no longer those that
+    the runs used. Raises UserError where they cannot be read.
+    """
+    settings: dict[str, list[Group]] = {}
+    for group in grouped(results):
+        settings.setdefault(setting_id(group.train), []).append(group)
+    measured: list[Measured] = []
+    notes: list[str] = []
+    opened: dict[tuple[str, ...], _Data] = {}
+    for groups in settings.values():
+        first = groups[0].results[0]
+        train = first.spec.train
+        wanted = metric or first.main_metric
+        tables = []
+        for group in groups:
+            means, remarks = mean_scores([group], wanted)
+            tables.append(means[0])
+            notes += remarks
+        languages = sorted({language for table in tables for language in table})
+        if not languages:
+            notes.append(f"{train.task}, source {train.source}: no {wanted}: left out")
+            continue
+        folder = data_dir or first.environment.data_dir
+        key = (str(folder), train.task, train.source, str(train.limit), *first.environment.plugin_files)
+        if key not in opened:
+            opened[key] = _Data(first, folder, offline)
+        data = opened[key]
+        for language in languages:
+            measured.append(
+                Measured(
+                    task=train.task,
+                    setting=setting_id(train, "source", "data"),
+                    source=train.source,
+                    language=language,
+                    metric=wanted,
+                    rows=train.data["train"],
+                    overlap=data.overlap(language),
+                    scores={g.method: t[language] for g, t in zip(groups, tables, strict=True) if language in t},
+                )
+            )
+        runs = [result for group in groups for result in group.results]
+        if other := dict.fromkeys(name for result in runs for name in data.other_rows(result)):
+            notes.append(
+                f"{train.task}, source {train.source}: the rows of {', '.join(other)} in {folder or 'the hub'} are not "
+                "those that the runs used"
+            )
+    return measured, list(dict.fromkeys(notes))
+
+
+class _Data:
+    """The data of a run, read again: the training set once, each test set once."""
+
+    def __init__(self, result: RunResult, folder: str | Path | None, offline: bool) -> None:
+        self._train = result.spec.train
+        plugins = Plugins([Path(file) for file in result.environment.plugin_files])
+        self._task: Task = plugins.load("tasks", self._train.task)()
+        self._source: Source = open_source(data_folder(folder), offline)
+        self._overlaps: dict[str, Overlap] = {}
+        self._read: dict[tuple[Split, str], str] = {}
+        self._vocabulary = TrainingVocabulary(self._examples("train", self._train.source), self._task.kind)
+
+    def _examples(self, split: Split, language: str) -> Sequence[Example]:
+        examples, rows = load_split(self._task, self._source, split, language, self._train.limit)
+        self._read[split, language] = rows.sha256
+        return examples
+
+    def overlap(self, language: str) -> Overlap:
+        """Of the training set with the test set in `language`. Raises UserError."""
+        if language not in self._overlaps:
+            self._overlaps[language] = self._vocabulary.overlap(self._examples("test", language))
+        return self._overlaps[language]
+
+    def other_rows(self, result: RunResult) -> list[str]:
+        """Sets that were read and whose rows are not those that a run used: `train en`, `test de`."""
+        used = {(rows.split, rows.language): rows.sha256 for rows in result.data.used}
+        return [" ".join(key) for key, sha256 in self._read.items() if used.get(key, sha256) != sha256]

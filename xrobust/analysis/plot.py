@@ -1,0 +1,179 @@
+"""The plot of gains (or scores) over language distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from xrobust.analysis.correlation import Correlation
+from xrobust.analysis.explain import ByDistance
+from xrobust.analysis.gains import Of
+from xrobust.errors import UserError
+
+FORMATS = ("png", "svg", "pdf")
+POINT, LINE, TEXT = "#1f5fa8", "#c0392b", "#333333"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One method in one setting."""
+
+    title: str
+    x_label: str
+    y_label: str
+    points: Mapping[str, tuple[float, float]]
+    """Language -> (distance, gain or score in points of 100)."""
+    correlation: Correlation | None
+    zero: bool
+    """Whether zero is a value to compare with: it is for gains."""
+
+
+def check_plot(file: Path) -> None:
+    """Raises UserError where a plot cannot be written to `file`: found before anything is computed."""
+    if file.suffix.lstrip(".") not in FORMATS:
+        raise UserError(f"--plot {file}: a name that ends in .{', .'.join(FORMATS)} is expected")
+    if not file.parent.is_dir():
+        raise UserError(f"--plot {file}: there is no folder {file.parent}")
+    try:
+        import matplotlib  # noqa: F401
+        import scipy  # noqa: F401
+    except ImportError as error:
+        raise UserError('--plot needs matplotlib and scipy: pip install "xrobust[analysis]"') from error
+
+
+def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
+    """A panel for each series, over one of the distances."""
+    correlations = [answer.correlation for answer in found.answers if answer.predictor == distance]
+    return [
+        Panel(
+            title=f"{one.task}, {one.method}" + (" minus vanilla" if of == "gain" else ""),
+            x_label=f"{distance} distance to {one.source} (URIEL)",
+            y_label=f"gain in {one.metric}, points" if of == "gain" else f"{one.metric}, %",
+            points={
+                code: (table[distance][code], 100 * y) for code, y in one.values.items() if code in table[distance]
+            },
+            correlation=correlation,
+            zero=of == "gain",
+        )
+        for one, table, correlation in zip(found.series, found.distances, correlations, strict=True)
+    ]
+
+
+def draw(panels: Sequence[Panel], file: Path) -> None:
+    """Draws a scatter plot a panel, with the regression line and the 95% confidence band of its mean.
+
+    Each point carries its language's code. The format is that of the file's ending. Raises UserError where the file
+    cannot be written.
+    """
+    from matplotlib.figure import Figure  # without pyplot: no window system, no global state
+
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(7.6 * columns, 5.4 * rows), dpi=110, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    for axis, panel in zip(axes, panels, strict=False):
+        _panel(axis, panel)
+    figure.draw_without_rendering()  # only then is it known how large anything is
+    for axis, panel in zip(axes, panels, strict=False):
+        _labels(axis, panel.points)
+    try:
+        figure.savefig(file)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
+
+
+def _panel(axis: Any, panel: Panel) -> None:
+    x, y = [p[0] for p in panel.points.values()], [p[1] for p in panel.points.values()]
+    if panel.zero:
+        axis.axhline(0, color="#999999", linewidth=0.8, zorder=1)
+    if panel.correlation is not None:
+        _regression(axis, x, y)
+    axis.scatter(x, y, s=20, color=POINT, zorder=3, linewidths=0)
+    axis.set_xlabel(panel.x_label)
+    axis.set_ylabel(panel.y_label)
+    axis.set_title(f"{panel.title}\n{_numbers(panel)}", fontsize=10.5, loc="left")
+    axis.margins(0.07, 0.09)
+    axis.grid(color="#e6e6e6", linewidth=0.6)
+    axis.set_axisbelow(True)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+
+
+def _numbers(panel: Panel) -> str:
+    found = panel.correlation
+    if found is None:
+        return f"{len(panel.points)} languages, no correlation"
+    r, rho = found.pearson, found.spearman
+    return f"n = {found.n}, Pearson r = {r.value:.2f} (p = {r.p:.3f}), Spearman ρ = {rho.value:.2f} (p = {rho.p:.3f})"
+
+
+def _regression(axis: Any, x: Sequence[float], y: Sequence[float]) -> None:
+    """Least squares, and the band in which the true mean lies with 95% confidence, under normal errors."""
+    import numpy as np
+    from scipy.stats import t
+
+    slope, intercept = np.polyfit(x, y, 1)
+    n, centre = len(x), np.mean(x)
+    error = np.sqrt(np.sum((np.asarray(y) - intercept - slope * np.asarray(x)) ** 2) / (n - 2))
+    at = np.linspace(min(x), max(x), 100)
+    half = t.ppf(0.975, n - 2) * error * np.sqrt(1 / n + (at - centre) ** 2 / np.sum((np.asarray(x) - centre) ** 2))
+    line = intercept + slope * at
+    axis.plot(at, line, color=LINE, linewidth=1.4, zorder=2)
+    axis.fill_between(at, line - half, line + half, color=LINE, alpha=0.12, linewidth=0, zorder=1)
+
+
+def _labels(axis: Any, points: Mapping[str, tuple[float, float]]) -> None:
+    """Writes each point's name beside it: where it covers no point and no other name, if there is such a place.
+
+    Sizes are in pixels of the figure. A name that has to move away from its point gets a thin line to it.
+    """
+    dots = {name: axis.transData.transform(point) for name, point in points.items()}
+    pixel = axis.figure.dpi / 72
+    height = 8.5 * pixel
+    taken = [(x - 3 * pixel, y - 3 * pixel, x + 3 * pixel, y + 3 * pixel) for x, y in dots.values()]
+    frame = axis.get_window_extent()
+    # The most crowded first: the others have places to choose from.
+    crowd = {a: sum(abs(x - u) < 40 and abs(y - v) < 25 for u, v in dots.values()) for a, (x, y) in dots.items()}
+    for name in sorted(dots, key=lambda name: -crowd[name]):
+        x, y = dots[name]
+        width = (len(name) * 5.4 + 1) * pixel
+        best: tuple[float, float, float, int] | None = None
+        for reach, (right, up) in product((5, 11, 18, 26), DIRECTIONS):
+            u = x + right * (reach * pixel + width / 2)
+            v = y + up * (reach * pixel + height / 2)
+            box = (u - width / 2, v - height / 2, u + width / 2, v + height / 2)
+            inside = frame.x0 < box[0] and box[2] < frame.x1 and frame.y0 < box[1] and box[3] < frame.y1
+            cost = sum(_common(box, other) for other in taken) + (0 if inside else 1e6)
+            if best is None or cost < best[0]:
+                best = (cost, u, v, reach)
+            if cost == 0:
+                break
+        assert best is not None
+        _, u, v, distance = best
+        taken.append((u - width / 2, v - height / 2, u + width / 2, v + height / 2))
+        axis.annotate(
+            name,
+            xy=points[name],
+            xytext=axis.transData.inverted().transform((u, v)),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=TEXT,
+            zorder=4,
+            arrowprops={"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2}
+            if distance > 5
+            else None,
+        )
+
+
+DIRECTIONS = ((1, 0), (-1, 0), (0, 1), (0, -1), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8))
+
+
+def _common(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Area that two boxes (left, bottom, right, top) share."""
+    return max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))

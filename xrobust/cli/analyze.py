@@ -1,0 +1,229 @@
+"""`xrobust analyze`: what explains the differences between languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from xrobust.cli.table import print_table
+from xrobust.settings import comma_separated
+
+if TYPE_CHECKING:
+    from xrobust.analysis.correlation import Answer, Coefficient
+    from xrobust.analysis.explain import ByDistance, ByOverlap
+
+analyze_app = typer.Typer(
+    help="What explains the differences between languages.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+Runs = Annotated[
+    list[Path], typer.Argument(metavar="RUNS", help="Folders with runs, at any depth, or result documents.")
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", metavar="METRIC", help="Metric id. [default: the task's main metric]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class Of(StrEnum):
+    """What is to be explained."""
+
+    gain = "gain"
+    score = "score"
+
+
+@analyze_app.command("overlap")
+def overlap_command(
+    runs: Runs,
+    metric: Metric = None,
+    data_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--data-dir",
+            metavar="FOLDER",
+            help="Folder with the data, or a name (xrobust list data). [default: where each run's data lay]",
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How much of each test set occurs in the training set, and whether that goes with the clean scores.
+
+    entities: share of the entity tokens, chunks: of the different entities, words: of the words.
+    """
+    from xrobust.analysis.explain import by_overlap
+
+    found = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
+    if as_json:
+        from dataclasses import asdict
+
+        _print_json(asdict(found))
+        return
+    _print_overlaps(found)
+    _print_answers(found.answers, "score of", "overlap")
+    _print_notes(found.notes)
+
+
+@analyze_app.command("distance")
+def distance_command(
+    runs: Runs,
+    of: Annotated[Of, typer.Option("--of", help="What to explain: the gain over vanilla, or the score.")] = Of.gain,
+    metric: Metric = None,
+    perturbation: Annotated[
+        str | None,
+        typer.Option("--perturbation", metavar="LABEL", help="Scores under this perturbation. [default: clean ones]"),
+    ] = None,
+    distance: Annotated[
+        str | None,
+        typer.Option(
+            "--distance",
+            metavar="NAMES",
+            help="Distances to test, as in syntactic,genetic; the plot shows the first. [default: all]",
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw a plot: FILE ends in .png, .svg or .pdf.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Whether languages further from the source gain more: gains over vanilla against URIEL's language distances."""
+    from xrobust.analysis.distance import DISTANCES
+    from xrobust.analysis.explain import by_distance
+    from xrobust.analysis.plot import check_plot
+
+    if plot is not None:
+        check_plot(plot)
+    names = comma_separated(distance) or tuple(DISTANCES)
+    found = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
+    if plot is not None:
+        from xrobust.analysis.plot import draw, panels
+
+        draw(panels(found, of.value, names[0]), plot)
+    if as_json:
+        _print_json(_distance_document(found))
+        return
+    _print_series(found, of)
+    _print_answers(found.answers, f"{of} of", "distance")
+    _print_notes([*found.notes, *([f"{plot}: {names[0]} distance"] if plot is not None else [])])
+
+
+def _print_overlaps(found: ByOverlap) -> None:
+    from xrobust.analysis.overlap import SHARES
+
+    for setting in dict.fromkeys(m.setting for m in found.measured):
+        section = [m for m in found.measured if m.setting == setting]
+        methods = list(dict.fromkeys(method for m in section for method in m.scores))
+        shares = [share for share in SHARES if any(getattr(m.overlap, share) is not None for m in section)]
+        rows = [
+            [
+                m.source,
+                m.language,
+                *(_percent(getattr(m.overlap, share)) for share in shares),
+                *(_percent(m.scores.get(method)) for method in methods),
+            ]
+            for m in section
+        ]
+        title = f"{section[0].task}: overlap with training, and {section[0].metric} (all in %)"
+        print_table(("source", "test", *shares, *methods), rows, title)
+        print()
+
+
+def _print_series(found: ByDistance, of: Of) -> None:
+    """A table a setting: distances, and what each method gains or scores."""
+    for setting in dict.fromkeys(one.setting for one in found.series):
+        section = [(s, d) for s, d in zip(found.series, found.distances, strict=True) if s.setting == setting]
+        first = section[0][0]
+        names = list(section[0][1])
+        rows = []
+        for language in sorted({code for one, _ in section for code in one.values}):
+            known = next(table for one, table in section if language in one.values)
+            cells = [f"{known[name][language]:.3f}" if language in known[name] else "-" for name in names]
+            signed = of is Of.gain
+            rows.append([language, *cells, *(_points(one.values.get(language), signed) for one, _ in section)])
+        what = "gain over vanilla" if of is Of.gain else "score"
+        sample = " (sample data)" if first.sample else ""
+        print_table(
+            ("language", *names, *(one.method for one, _ in section)),
+            rows,
+            f"{first.task}: distances to {first.source}, and {what} in points of {first.metric}{sample}",
+        )
+        for one, _ in section:
+            baseline = f"; vanilla: {_seeds(one.baseline_seeds)}" if one.baseline_seeds else ""
+            print(f"{one.method}: {_seeds(one.seeds)}{baseline}")
+        print()
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'mean of seeds'} {', '.join(str(seed) for seed in seeds)}"
+
+
+def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> None:
+    from xrobust.analysis.correlation import PERMUTATIONS, number_of_tests
+
+    rows, without = [], []
+    for answer in found:
+        start = [f"{outcome} {answer.outcome}", answer.predictor, str(answer.n)]
+        if answer.correlation is None:
+            without.append(f"{' '.join(start[:2])} {predictor}, {answer.n} languages: {answer.reason}")
+        else:
+            r, rho = answer.correlation.pearson, answer.correlation.spearman
+            rows.append([*start, *_cells(r, answer.pearson_holm), *_cells(rho, answer.spearman_holm)])
+    if rows:
+        print_table(
+            ("what", predictor, "n", "Pearson r", "95% interval", "p", "Holm", "Spearman", "95% interval", "p", "Holm"),
+            rows,
+        )
+        print(
+            f"{number_of_tests(found)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
+            "Holm: adjusted for all of them"
+        )
+    for line in without:
+        print(line)
+
+
+def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
+    return [
+        f"{coefficient.value:+.2f}",
+        f"{coefficient.low:+.2f} to {coefficient.high:+.2f}",
+        f"{coefficient.p:.4f}",
+        f"{adjusted:.4f}",
+    ]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def _points(value: float | None, signed: bool) -> str:
+    return "-" if value is None else f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
+
+
+def _print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        print(f"note: {note}")
+
+
+def _distance_document(found: ByDistance) -> dict[str, Any]:
+    """For programs: each series with the distances of its languages."""
+    from dataclasses import asdict
+
+    return {
+        "series": [
+            asdict(one) | {"distances": table} for one, table in zip(found.series, found.distances, strict=True)
+        ],
+        "answers": [asdict(answer) for answer in found.answers],
+        "notes": found.notes,
+    }
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    import json
+
+    print(json.dumps(document, indent=2, ensure_ascii=False))

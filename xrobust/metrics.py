@@ -70,6 +70,54 @@ class Accuracy(Metric):
         return _ratio(counts[..., 0], counts[..., 1])[..., None]
 
 
+class MacroF1(Metric):
+    """F1 of each label, averaged with equal weights over the labels that occur in references or predictions."""
+
+    name = "macro_f1"
+    definition = "F1 of each label, averaged over the labels that occur; for tagging, over tokens"
+    outputs = ("macro_f1",)
+
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        gold, guess = _as_lists(references), _as_lists(predictions)
+        column = {label: i for i, label in enumerate(sorted({x for row in (*gold, *guess) for x in row}))}
+        counts = np.zeros((len(gold), len(column), 3))
+        for i, (actual, predicted) in enumerate(zip(gold, guess, strict=True)):
+            for a, p in zip(actual, predicted, strict=True):
+                counts[i, column[a]] += (a == p, 0, 1)
+                counts[i, column[p], 1] += 1
+        return counts.reshape(len(gold), -1)
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        hits, predicted, actual = np.moveaxis(counts.reshape(*counts.shape[:-1], -1, 3), -1, 0)
+        occurs = predicted + actual
+        return _ratio(_ratio(2 * hits, occurs).sum(axis=-1), (occurs > 0).sum(axis=-1).astype(float))[..., None]
+
+
+def _as_lists(labels: Sequence[Any]) -> list[list[str]]:
+    """The labels of each example: one, or those of its tokens."""
+    return [[label] if isinstance(label, str) else list(label) for label in labels]
+
+
+class CompatF1(Metric):
+    """The F1 that Manafi & Krishnaswamy (LREC-COLING 2024) report for section titles: that of the answer B alone.
+
+    Their code gives seqeval the answers as sentences of one tag each, `[["A"], ["B"], ...]`, and seqeval takes only a
+    tag that begins with B for the beginning of a span. For comparison with their tables; `accuracy` is the score.
+    """
+
+    name = "compat_f1"
+    definition = "F1 of the label B alone, as seqeval scores single labels A to D; for comparison only"
+    outputs = ("compat_f1",)
+
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any]) -> np.ndarray:
+        gold = np.array([label == "B" for label in references], dtype=float)
+        guess = np.array([label == "B" for label in predictions], dtype=float)
+        return np.stack([gold * guess, guess, gold], axis=-1)
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        return _ratio(2 * counts[..., 0], counts[..., 1] + counts[..., 2])[..., None]
+
+
 class _SpanF1(Metric):
     """Micro-averaged F1 over spans; subclasses say what a span is."""
 
@@ -130,7 +178,7 @@ class XtremeF1(_SpanF1):
         return super().score(counts)[..., :1]
 
 
-_METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, SpanF1, XtremeF1)}
+_METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, MacroF1, SpanF1, XtremeF1, CompatF1)}
 
 
 def metric(name: str | Metric) -> Metric:

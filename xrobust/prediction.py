@@ -16,9 +16,9 @@ from xrobust.results.store import load_result
 def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
     """The lines of `file` with what the run's model says of them, as tab-separated lines.
 
-    Classification: the text columns, the label and its probability. Tagging: a line a token (token, tag, probability),
-    an empty line between sentences. A gold column in the file is read past, whatever is in it. With `offline` a base
-    model that the run needs is looked for on this machine alone. Raises UserError.
+    Classification and multiple choice: the text columns, the label and its probability. Tagging: a line a token (token,
+    tag, probability), an empty line between sentences. A gold column in the file is read past, whatever is in it. With
+    `offline` a base model that the run needs is looked for on this machine alone. Raises UserError.
     """
     result = load_result(run)
     task = Plugins([Path(f) for f in result.environment.plugin_files]).load("tasks", result.spec.train.task)()
@@ -36,6 +36,6 @@ def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
             rows = zip(example["tokens"], guess.value, guess.scores, strict=True)
             lines += [f"{token}\t{tag}\t{probability:.4f}" for token, tag, probability in rows]
         else:
-            text = [value for key, value in example.items() if isinstance(value, str)]
+            text = [part for value in example.values() for part in ([value] if isinstance(value, str) else value)]
             lines.append("\t".join([*text, guess.value, f"{max(guess.scores):.4f}"]))
     return lines

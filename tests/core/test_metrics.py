@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
+from sklearn.metrics import f1_score as sklearn_f1
 
 from xrobust.errors import UserError
 from xrobust.metrics import metric, score
@@ -59,6 +60,34 @@ def test_accuracy_of_tags_is_over_tokens(data: list[tuple[list[str], list[str]]]
     gold, guess = [g for g, _ in data], [p for _, p in data]
     theirs = accuracy_score([t for s in gold for t in s], [t for s in guess for t in s])
     assert metric("accuracy")(gold, guess)["accuracy"] == pytest.approx(theirs)
+
+
+ANSWERS = st.lists(st.tuples(st.sampled_from("ABCD"), st.sampled_from("ABCD")), min_size=1, max_size=12)
+
+
+@given(ANSWERS)
+@settings(deadline=None)
+def test_macro_f1_is_scikit_learns(data: list[tuple[str, str]]) -> None:
+    gold, guess = [g for g, _ in data], [p for _, p in data]
+    assert metric("macro_f1")(gold, guess) == {"macro_f1": pytest.approx(sklearn_f1(gold, guess, average="macro"))}
+    one = {"macro_f1": pytest.approx(sklearn_f1(gold, guess, average="macro"))}
+    assert metric("macro_f1")([gold], [guess]) == one, "as tags of one sentence"
+
+
+@given(ANSWERS)
+@settings(deadline=None)
+def test_compat_f1_is_what_seqeval_makes_of_single_labels(data: list[tuple[str, str]]) -> None:
+    gold, guess = [g for g, _ in data], [p for _, p in data]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = f1_score([[g] for g in gold], [[p] for p in guess])
+    assert metric("compat_f1")(gold, guess) == {"compat_f1": pytest.approx(theirs)}
+    assert theirs == pytest.approx(sklearn_f1(gold, guess, labels=["B"], average="macro", zero_division=0))
+
+
+def test_a_label_that_a_draw_lacks_does_not_count_in_it() -> None:
+    found = score("macro_f1", ["A", "A", "A", "B"], ["A", "A", "A", "B"])[0]
+    assert (found.value, found.ci_low, found.ci_high) == (1.0, 1.0, 1.0)
 
 
 def test_interval_agrees_with_scipys_bootstrap() -> None:

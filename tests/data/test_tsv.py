@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xrobust.contracts import Recipe, Task, TaskInfo
 from xrobust.data import tsv
 from xrobust.errors import UserError
-from xrobust.kinds import SequenceClassification, TokenClassification
+from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.xnli import Xnli
 
@@ -33,6 +33,14 @@ class Tags(Task):
     recipe = Recipe(epochs=1, learning_rate=1e-3, select_every=None)
     columns = ("tokens", "tags")
     label_aliases = {"0": "O"}
+
+
+class Choices(Task):
+    info = TaskInfo(name="choices", summary="", languages=("en",), license="", citation="")
+    kind = MultipleChoice(("A", "B"))
+    metrics = ("accuracy",)
+    recipe = Recipe(epochs=1, learning_rate=1e-3, select_every=None)
+    columns = ("text", "choices", "choices", "label")
 
 
 FIELD = st.text(
@@ -80,6 +88,18 @@ def test_same_fields_as_the_csv_module_unquoted(file: Path, rows: list[list[str]
     with file.open(encoding="utf-8", newline="") as handle:
         expected = list(csv.reader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
     assert [list(row.values()) for row in tsv.read(file, Pairs())] == expected
+
+
+def test_columns_of_one_name_are_gathered(file: Path) -> None:
+    write(file, "a text\tone\t\tB\n")
+    row = {"text": "a text", "choices": ["one", ""]}
+    assert tsv.read(file, Choices()) == [{**row, "label": "B"}]
+    assert tsv.read(file, Choices(), text_only=True) == [row]
+    assert tsv.read(write(file, "a text\tone\t\n"), Choices(), text_only=True) == [row]
+    with pytest.raises(UserError, match="3 columns found, 4 expected: text TAB choices TAB choices TAB label"):
+        tsv.read(file, Choices())
+    with pytest.raises(UserError, match="label 'C' is none of A, B"):
+        tsv.read(write(file, "a text\tone\ttwo\tC\n"), Choices())
 
 
 def test_quotes_and_empty_texts_survive(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the four tasks declare, against what is published and against each other."""
+"""What the tasks declare, against what is published and against each other."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from xrobust.data import conllu
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
+from xrobust_tasks.wikititle import WikiTitle
 from xrobust_tasks.xnli import Xnli
 
 TASKS = [PawsX(), Xnli(), WikiAnn(), Pos()]
@@ -58,7 +59,7 @@ def test_a_declaration_is_complete(task: Task) -> None:
 
 def test_the_entry_points_are_these_classes() -> None:
     found = {point.name: point.load() for point in entry_points(group="xrobust.tasks") if point.dist.name == "xrobust"}
-    assert found == {task.info.name: type(task) for task in TASKS}
+    assert found == {task.info.name: type(task) for task in (*TASKS, WikiTitle())}
 
 
 def test_languages_are_those_of_xtreme() -> None:

@@ -1,6 +1,9 @@
-"""`xrobust data fetch`: everything a run needs, onto this machine, for later runs without a network."""
+"""`xrobust data`: what a run needs, brought onto this machine or made from something else."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -49,3 +52,33 @@ def fetch_command(
 
     for line in fetch(request):
         typer.echo(line)
+
+
+@data_app.command("wikititle")
+def wikititle_command(
+    dump: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DUMP",
+            help='Pages as JSON lines: {"title": ..., "sections": [{"title": ..., "text": ...}, ...]}.',
+        ),
+    ],
+    language: Annotated[str, typer.Option("--language", metavar="CODE", help="Language of the pages.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write to: DATA_DIR/wikititle.")
+    ],
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the splits and of the choices.")] = 0,
+) -> None:
+    """Make the files of task wikititle from a dump of pages, by the published rules.
+
+    xrobust data wikititle pages-af.jsonl --language af --output data/wikititle
+    """
+    from xrobust.data.wikititle import SPLITS, convert
+
+    counts = convert(dump, language, output, seed)
+    typer.echo(
+        f"{counts.pages} pages, {counts.usable_pages} of them usable; "
+        f"{counts.duplicates} sections left out as duplicates"
+    )
+    for split in SPLITS:
+        typer.echo(f"{output / f'{split}-{language}.tsv'}: {counts.examples[split]} examples")

@@ -106,7 +106,8 @@ class Task:
     selects on the source dev set."""
     recipe: ClassVar[Recipe]
     columns: ClassVar[tuple[str, ...]]
-    """Canonical names of the columns of `<split>-<language>.tsv`, in file order."""
+    """Canonical names of the columns of `<split>-<language>.tsv`, in file order. A name that stands there several times
+    gathers its columns into a list: `("text", "choices", "choices", "label")`."""
     parallel_rows: ClassVar[bool] = False
     """True where row i is the same sentence in every language: then the row number is the id. Else, and where no
     `<split>-<language>.ids` file gives ids, the id is `<language>:<row>`."""

@@ -130,7 +130,9 @@ def _where(hub: HubFiles) -> str:
 
 def _files(task: Task) -> HubFiles:
     if task.info.hub is None:
-        raise UserError(f"{task.info.name} is not on the hub; use --data-dir")
+        raise UserError(
+            f"{task.info.name} is not on the hub; use --data-dir FOLDER (its files: xrobust show task {task.info.name})"
+        )
     return task.info.hub
 
 

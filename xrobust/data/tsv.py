@@ -42,7 +42,8 @@ def read(path: Path, task: Task, *, text_only: bool = False) -> list[dict[str, A
     """The rows of a file in the task's canonical columns, without ids, labels checked.
 
     A task whose kind takes text already split into words has one token a line (token, tag), an empty line after each
-    sentence; any other has one example a line, with the columns of `Task.columns`.
+    sentence; any other has one example a line, with the columns of `Task.columns`. The fields of a column that is named
+    several times there become a list (the choices of multiple choice).
 
     With `text_only` (a user's own text) the rows are without the gold column, which the file may have throughout, with
     anything in it, or not at all.
@@ -126,7 +127,7 @@ def _read_rows(path: Path, found: list[str], task: Task, layout: _Layout) -> lis
     gold = task.kind.gold_column
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(found, start=1):
-        row: dict[str, Any] = dict(zip(columns, layout.fields(path, number, line, columns), strict=True))
+        row = _gathered(columns, layout.fields(path, number, line, columns))
         if layout.text_only:
             row.pop(gold, None)
         if gold in row:
@@ -135,6 +136,17 @@ def _read_rows(path: Path, found: list[str], task: Task, layout: _Layout) -> lis
             raise UserError(f"{path}:{number}: {problem}{_header_hint(number, row.get(gold), task)}")
         rows.append(row)
     return rows
+
+
+def _gathered(columns: tuple[str, ...], fields: list[str]) -> dict[str, Any]:
+    """Column -> its field, or the list of its fields where it is named several times."""
+    row: dict[str, Any] = {}
+    for column, field in zip(columns, fields, strict=True):
+        if columns.count(column) == 1:
+            row[column] = field
+        else:
+            row.setdefault(column, []).append(field)
+    return row
 
 
 def _read_tokens(path: Path, found: list[str], task: Task, layout: _Layout) -> list[dict[str, Any]]:

@@ -13,22 +13,23 @@ from xrobust.results.store import load_predictions
 from xrobust.spec import EvaluationRequest
 
 
-def test_the_curve(trained_pair_run: Path, copied: Callable[[Path], Path]) -> None:
-    folder = copied(trained_pair_run)
-    params = {"epsilons": [50.0, 0.05], "steps": 3}
+def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
+    folder = copied(finished_run)
+    params = {"epsilons": [0.5, 0.05], "steps": 3}
     request = EvaluationRequest(attack="pgd", attack_params=params, languages=("de",))
     result = evaluate(folder, request=request)
-    rows = [r for r in result.scores if r.perturbation is not None]
+    rows = [r for r in result.main_scores() if r.perturbation is not None]
     assert [(r.perturbation, r.epsilon) for r in rows] == [
         ("pgd(epsilon=0.05,steps=3)", 0.05),
-        ("pgd(epsilon=50,steps=3)", 50),
+        ("pgd(epsilon=0.5,steps=3)", 0.5),
     ]
     clean = result.value("de")
     assert all(r.clean_value == clean and r.n == 24 and r.coverage == 1 for r in rows)
     assert clean >= rows[0].value >= rows[1].value and rows[1].value < clean
     for row in rows:
         said = load_predictions(folder, "de", row.perturbation)
-        assert row.value == sum(p["prediction"] == p["label"] for p in said) / 24
+        pairs = [(a, b) for p in said for a, b in zip(p["label"], p["prediction"], strict=True)]
+        assert row.value == pytest.approx(sum(a == b for a, b in pairs) / len(pairs), abs=1e-12)
     assert result.summary is not None
     assert [(r.epsilon, r.value) for r in result.summary.robustness] == [(r.epsilon, r.value) for r in rows]
     again = evaluate(folder, request=request)

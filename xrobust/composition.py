@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from xrobust.contracts import Method, Task
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import UserError
+from xrobust.parameters import by_part
 from xrobust.plugins import Plugins
 from xrobust.spec import validated
 
@@ -26,9 +27,9 @@ def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins
         if short.count(name) > 1:
             raise UserError(f"method {method!r} has {name} twice: each part occurs once")
     classes = {part: plugins.load("methods", name) for part, name in zip(short, names, strict=True)}
-    by_part = _assign(params, classes)
+    given = by_part(params, classes, "method")
     parts = [
-        cls(validated(cls.Params, {**cls.defaults(task), **by_part[name]}, f"method.{name}"))
+        cls(validated(cls.Params, {**cls.defaults(task), **given[name]}, f"method.{name}"))
         for name, cls in classes.items()
     ]
     for a, b in combinations(parts, 2):
@@ -62,26 +63,3 @@ def _rank(part: Method) -> tuple[int, str]:
     from xrobust.contracts.method import STAGES
 
     return min((STAGES.index(stage) for stage in part.stages()), default=len(STAGES)), part.info.name
-
-
-def _assign(params: Mapping[str, Any], classes: Mapping[str, type[Method]]) -> dict[str, dict[str, Any]]:
-    """Sorts parameters to the parts that have them."""
-    by_part: dict[str, dict[str, Any]] = {name: {} for name in classes}
-    for key, value in params.items():
-        if key in classes and isinstance(value, Mapping):
-            if value and not classes[key].Params.model_fields:
-                raise UserError(f"unknown setting 'method.{key}.{next(iter(value))}': {key} has no parameters")
-            by_part[key].update(value)
-            continue
-        owners = [name for name, cls in classes.items() if key in cls.Params.model_fields]
-        if len(owners) > 1:
-            spellings = " or ".join(f"method.{name}.{key}" for name in owners)
-            raise UserError(f"setting 'method.{key}' belongs to {' and '.join(owners)}: write {spellings}")
-        if not owners:
-            known = {field for cls in classes.values() for field in cls.Params.model_fields}
-            method = "+".join(classes)
-            if not known:
-                raise UserError(f"unknown setting 'method.{key}': {method} has no parameters")
-            raise UserError(f"unknown setting 'method.{key}' of {method}: {did_you_mean(key, known)}")
-        by_part[owners[0]][key] = value
-    return by_part

@@ -111,6 +111,15 @@ class EncodedBuilder:
             self._types.extend(types if types is not None else [0] * len(ids))
         self._offsets.append(len(self._ids))
 
+    def sequences(self, ids: np.ndarray, special: np.ndarray, types: np.ndarray, lengths: np.ndarray) -> None:
+        """Adds many sequences in flat arrays: int32 ids, bool special tokens, int8 types, and int64 (sequences,)."""
+        ends = self._offsets[-1] + np.cumsum(lengths)
+        self._ids.frombytes(ids.tobytes())
+        self._special.frombytes(special.tobytes())
+        if self._types is not None:
+            self._types.frombytes(types.tobytes())
+        self._offsets.frombytes(ends.tobytes())
+
     def item(self, example: int, labels: Sequence[int]) -> None:
         """Closes an item: its example's index, and its label, or for tagging one label for each piece."""
         self._example.append(example)

@@ -1,29 +1,33 @@
-"""Scoring a trained model on one language."""
+"""Scoring a trained model: on clean text, on perturbed text, and under an attack."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-from xrobust.contracts import Example, Prediction, Source, Task
+import numpy as np
+
+from xrobust.conditions import Prepared
+from xrobust.contracts import Example, Prediction, Task
+from xrobust.data import fingerprint
 from xrobust.encoded import Encoded
 from xrobust.engine.predict import predict
-from xrobust.metrics import metric, score
-from xrobust.plan import Plan, load_split
-from xrobust.results.schema import DataRows, RunResult, ScoreRow
-from xrobust.spec import TrainSpec
+from xrobust.errors import UserError
+from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan
+from xrobust.metrics import drop_intervals, metric, score_rows, worst_rows
+from xrobust.observers import Observers
+from xrobust.pairs import aligned, check_task
+from xrobust.plan import Plan
+from xrobust.results.run_folder import RunFolder
+from xrobust.results.schema import PAIR, WORST_CASE, DataRows, PairRows, PerturbedRows, RunResult, ScoreRow, note_rows
+from xrobust.results.store import file_sha256, load_predictions
+from xrobust.splits import load_split
 
-
-@dataclass(frozen=True)
-class Scored:
-    """One language: its examples and their fingerprint, what the model says of them, and the scores."""
-
-    examples: Sequence[Example]
-    used: DataRows
-    predictions: list[Prediction]
-    rows: list[ScoreRow]
+logger = logging.getLogger("xrobust")
 
 
 def predictions(
@@ -43,23 +47,267 @@ def main_metric(
     return scorer(gold, [guess.value for guess in guesses])[scorer.outputs[0]]
 
 
-def score_language(
-    task: Task, source: Source, spec: TrainSpec, model: Any, tokenizer: Any, language: str, accelerator: Any
-) -> Scored:
-    """Every metric of the task, with its interval, on the test set of `language`."""
-    started = time.perf_counter()
-    examples, rows = load_split(task, source, "test", language, spec.limit)
-    encoded = task.kind.encode(examples, tokenizer, spec.training.max_length)
-    guesses = predictions(task, model, encoded, examples, accelerator, tokenizer.pad_token_id)
-    gold = [example[task.kind.gold_column] for example in examples]
-    values = [guess.value for guess in guesses]
-    scores = [s for name in task.metrics for s in score(name, gold, values)]
-    seconds = time.perf_counter() - started
-    return Scored(
-        examples,
-        rows,
-        guesses,
-        [
+@dataclass
+class Test:
+    """One language's test set, and what the model says of it on clean text."""
+
+    language: str
+    examples: Sequence[Example]
+    rows: DataRows
+    clean: list[np.ndarray]
+    """For each metric the statistics of each example: (examples, k)."""
+    encoded: Encoded | None = None
+    perturbed: dict[str, tuple[list[int], list[np.ndarray]]] = field(default_factory=dict)
+    """Label -> the indices of the examples that a perturbation changed, and their statistics for each metric."""
+
+
+class Scorer:
+    """Scores one trained model. Each score is on disk before the next is begun, and none is done twice."""
+
+    def __init__(
+        self,
+        plan: EvaluationPlan,
+        model: Any,
+        tokenizer: Any,
+        folder: RunFolder,
+        result: RunResult,
+        accelerator: Any,
+        observers: Observers,
+    ) -> None:
+        self.plan = plan
+        self.task = plan.task
+        self.model = model
+        self.tokenizer = tokenizer
+        self.folder = folder
+        self.result = result
+        self.accelerator = accelerator
+        self.observers = observers
+        self.metrics = [metric(name) for name in plan.task.metrics]
+
+    def run(self) -> None:
+        """Scores what the plan has and the document has not."""
+        scored = self.result.scored(self.plan.used)
+        todo = self.plan.left(self.result)
+        pairs = self.plan.pairs_left(self.result)
+        total = sum(len(units) for units in todo.values()) + len(pairs)
+        self.observers.call("phase_started", name="evaluate", total=total)
+        for language, units in todo.items():
+            if CLEAN in units and language in self.result.scored():
+                logger.info("the test rows of %s are not those that it was scored on: it is scored anew", language)
+            test = self._clean(language, kept=language in scored)
+            for unit in units:
+                if isinstance(unit, Prepared):
+                    self._perturbed(test, unit)
+                elif unit == ATTACK:
+                    self._attacked(test)
+            if any(isinstance(unit, Prepared) for unit in units):
+                self._worst_case(test)
+        if pairs:
+            self._pairs(pairs)
+
+    # ------------------------------------------------------------------------------------------------- clean text
+
+    def _clean(self, language: str, *, kept: bool) -> Test:
+        started = time.perf_counter()
+        train = self.result.spec.train
+        examples, rows = load_split(self.task, self.plan.source, "test", language, train.limit)
+        guesses = self._kept_predictions(language, None, [e["id"] for e in examples]) if kept else None
+        if guesses is not None:
+            return Test(language, examples, rows, self._statistics(examples, guesses))
+        encoded = self._encode(examples)
+        said = self._predict(encoded, examples)
+        test = Test(language, examples, rows, self._statistics(examples, [p.value for p in said]), encoded)
+        if kept:  # the predictions were lost, the scores were not
+            return test
+        scores = self._plain(language, test.clean, rows.sha256, time.perf_counter() - started)
+        self.result.scores = [row for row in self.result.scores if row.language != language]
+        self.result.data.perturbed = [row for row in self.result.data.perturbed if row.language != language]
+        note_rows(self.result, [rows])
+        self._save(scores, examples, said, None)
+        return test
+
+    # --------------------------------------------------------------------------------------------- perturbed text
+
+    def _perturbed(self, test: Test, prepared: Prepared) -> None:
+        """One perturbation: only what it changed is encoded, and the scores are over what it changed."""
+        started = time.perf_counter()
+        with self.accelerator.main_process_first():  # which keeps the rows for the others
+            document, changed = prepared.rows(test.examples, self.task)
+        self.result.data.perturbed = [
+            row
+            for row in self.result.data.perturbed
+            if (row.language, row.perturbation) != (test.language, prepared.label)
+        ] + [document]
+        if not changed:
+            logger.info("%s does not cover %s: %s", prepared.label, test.language, document.reason)
+            self._drop(test.language, prepared.label)
+            self._save([], [], [], prepared.label)
+            return
+        indices = sorted(changed)
+        examples = [changed[i] for i in indices]
+        said = self._predict(self._encode(examples), examples)
+        statistics = self._statistics(examples, [p.value for p in said])
+        test.perturbed[prepared.label] = (indices, statistics)
+        scores = self._against_clean(
+            test, indices, statistics, prepared.label, document.rows_sha256 or "", time.perf_counter() - started
+        )
+        self._drop(test.language, prepared.label)
+        self._save(scores, examples, said, prepared.label)
+
+    def _against_clean(
+        self,
+        test: Test,
+        indices: list[int],
+        after: Sequence[np.ndarray],
+        label: str,
+        rows_sha256: str,
+        seconds: float,
+        epsilon: float | None = None,
+    ) -> list[ScoreRow]:
+        """The scores of the examples `indices` after a change, beside the same examples on clean text."""
+        rows = []
+        for scorer, clean, changed in zip(self.metrics, test.clean, after, strict=True):
+            whole = clean.copy()
+            whole[indices] = changed
+            before, everything = scorer.score(clean[indices].sum(axis=0)), scorer.score(whole.sum(axis=0))
+            intervals = drop_intervals(scorer, clean[indices], changed)
+            for k, s in enumerate(score_rows(scorer, changed)):
+                rows.append(
+                    ScoreRow(
+                        language=test.language,
+                        perturbation=label,
+                        coverage=len(indices) / len(clean),
+                        metric=s.metric,
+                        value=s.value,
+                        ci_low=s.ci_low,
+                        ci_high=s.ci_high,
+                        n=s.n,
+                        clean_value=float(before[k]),
+                        drop=float(before[k]) - s.value,
+                        drop_ci_low=intervals[k][0],
+                        drop_ci_high=intervals[k][1],
+                        value_all=float(everything[k]),
+                        epsilon=epsilon,
+                        rows_sha256=rows_sha256,
+                        seconds=seconds,
+                    )
+                )
+        return rows
+
+    def _worst_case(self, test: Test) -> None:
+        """The worst of clean text and all perturbations there are, example by example, in the main metric."""
+        started = time.perf_counter()
+        there = [row for row in self.result.data.perturbed if row.language == test.language and row.changed_examples]
+        for row in there:
+            if row.perturbation not in test.perturbed:
+                self._recall(test, row)
+        if not test.perturbed:
+            self._drop(test.language, WORST_CASE)
+            self._save([], [], [], None)
+            return
+        scorer, clean = self.metrics[0], test.clean[0]
+        variants = [clean]
+        for indices, statistics in test.perturbed.values():
+            variant = clean.copy()
+            variant[indices] = statistics[0]
+            variants.append(variant)
+        changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
+        worst = worst_rows(scorer, variants)[changed]
+        rows = self._against_clean(
+            Test(test.language, test.examples, test.rows, [clean]),
+            changed,
+            [worst],
+            WORST_CASE,
+            test.rows.sha256,
+            time.perf_counter() - started,
+        )
+        self._drop(test.language, WORST_CASE)
+        self._save(rows[:1], [], [], None)
+
+    def _recall(self, test: Test, row: PerturbedRows) -> None:
+        """Statistics of a perturbation that was scored by an earlier command, from its predictions on disk."""
+        index = {example["id"]: i for i, example in enumerate(test.examples)}
+        try:
+            said = load_predictions(self.folder.path, test.language, row.perturbation)
+        except UserError as error:
+            logger.warning("the worst case of %s is without %s: %s", test.language, row.perturbation, error)
+            return
+        if all(r["id"] in index for r in said):
+            gold = [r["label"] for r in said]
+            statistics = [m.statistics(gold, [r["prediction"] for r in said]) for m in self.metrics]
+            test.perturbed[row.perturbation] = ([index[r["id"]] for r in said], statistics)
+
+    # ------------------------------------------------------------------------------------------------------ attack
+
+    def _attacked(self, test: Test) -> None:
+        """The scores under the worst offset found in a ball around every embedding, for each radius."""
+        from xrobust.engine.attack import attack
+
+        started = time.perf_counter()
+        params = self.plan.attack
+        assert params is not None
+        encoded = self._encode(test.examples) if test.encoded is None else test.encoded
+        outputs = attack(
+            self.model,
+            encoded,
+            params.radii(self.embedding_norm),
+            steps=params.steps,
+            step_size=params.step(self.embedding_norm),
+            norm=params.norm,
+            seed=params.seed,
+            accelerator=self.accelerator,
+            pad_id=self.tokenizer.pad_token_id,
+        )
+        everything = list(range(len(test.examples)))
+        for label, epsilon, items in zip(self.plan.attack_labels(), params.epsilons, outputs, strict=True):
+            said = self.task.kind.decode(items, encoded, test.examples)
+            statistics = self._statistics(test.examples, [p.value for p in said])
+            seconds = (time.perf_counter() - started) / len(params.epsilons)
+            rows = self._against_clean(test, everything, statistics, label, test.rows.sha256, seconds, epsilon)
+            self._drop(test.language, label)
+            self._save(rows, test.examples, said, label)
+
+    @cached_property
+    def embedding_norm(self) -> float:
+        """Mean L2 norm of the rows of the input embedding matrix as it is now: the unit of a relative radius."""
+        return float(self.model.get_input_embeddings().weight.detach().norm(dim=1).mean())
+
+    # --------------------------------------------------------------------------------------------- mixed languages
+
+    def _pairs(self, pairs: Sequence[str]) -> None:
+        """Each language is tokenised once, however many pairs it is in."""
+        from xrobust.kinds.pair_encoder import PairEncoder
+
+        kind, train = check_task(self.task), self.result.spec.train
+        encoder = PairEncoder(self.tokenizer, train.training.max_length)
+        codes = dict.fromkeys(code for pair in pairs for code in pair.split(PAIR))
+        tests = {code: load_split(self.task, self.plan.source, "test", code, train.limit) for code in codes}
+        sides = {code: kind.tokenise(examples, encoder) for code, (examples, _) in tests.items()}
+        for pair in pairs:
+            started = time.perf_counter()
+            first, second = pair.split(PAIR)
+            mixed = aligned(tests[first][0], tests[second][0], (first, second))
+            encoded = kind.join(sides[first], sides[second], mixed.examples, encoder)
+            said = self._predict(encoded, mixed.examples)
+            rows = PairRows(
+                pair=pair,
+                rows=len(mixed.examples),
+                unaligned=mixed.unaligned,
+                disagreeing=mixed.disagreeing,
+                first_sha256=tests[first][1].sha256,
+                second_sha256=tests[second][1].sha256,
+            )
+            self.result.data.pairs = [row for row in self.result.data.pairs if row.pair != pair] + [rows]
+            statistics = self._statistics(mixed.examples, [p.value for p in said])
+            scores = self._plain(pair, statistics, fingerprint(mixed.examples), time.perf_counter() - started)
+            self._drop(pair, None)
+            self._save(scores, mixed.examples, said, None)
+
+    # ------------------------------------------------------------------------------------------------------ shared
+
+    def _plain(self, language: str, statistics: list[np.ndarray], rows_sha256: str, seconds: float) -> list[ScoreRow]:
+        """The scores of clean text."""
+        return [
             ScoreRow(
                 language=language,
                 metric=s.metric,
@@ -67,12 +315,79 @@ def score_language(
                 ci_low=s.ci_low,
                 ci_high=s.ci_high,
                 n=s.n,
-                rows_sha256=rows.sha256,
+                rows_sha256=rows_sha256,
                 seconds=seconds,
             )
-            for s in scores
-        ],
-    )
+            for scorer, rows in zip(self.metrics, statistics, strict=True)
+            for s in score_rows(scorer, rows)
+        ]
+
+    def _encode(self, examples: Sequence[Example]) -> Encoded:
+        return self.task.kind.encode(examples, self.tokenizer, self.result.spec.train.training.max_length)
+
+    def _predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
+        pad_id = self.tokenizer.pad_token_id
+        return predictions(self.task, self.model, encoded, examples, self.accelerator, pad_id)
+
+    def _statistics(self, examples: Sequence[Example], values: Sequence[Any]) -> list[np.ndarray]:
+        gold = [example[self.task.kind.gold_column] for example in examples]
+        return [scorer.statistics(gold, values) for scorer in self.metrics]
+
+    def _kept_predictions(self, language: str, label: str | None, ids: list[str]) -> list[Any] | None:
+        """What was predicted earlier, or None where it is not there any more as it was written."""
+        artifact = self.result.artifacts.get(artifact_key(language, label))
+        if artifact is None:
+            return None
+        path = self.folder.path / artifact.path
+        if not path.is_file() or file_sha256(path) != artifact.sha256:
+            return None
+        said = load_predictions(self.folder.path, language, label)
+        return [row["prediction"] for row in said] if [row["id"] for row in said] == ids else None
+
+    def _drop(self, language: str, label: str | None) -> None:
+        """Takes the scores of a condition out, before new ones are put in."""
+        self.result.scores = [
+            row for row in self.result.scores if (row.language, row.perturbation) != (language, label)
+        ]
+
+    def _save(
+        self,
+        scores: Sequence[ScoreRow],
+        examples: Sequence[Example],
+        said: Sequence[Prediction],
+        label: str | None,
+    ) -> None:
+        """Puts scores into the document, writes it and the predictions, and tells the observers."""
+        main = self.accelerator.is_main_process
+        if main and said:
+            language = scores[0].language
+            self.result.artifacts[artifact_key(language, label)] = self.folder.save_predictions(
+                language, self.task.kind, examples, said, label
+            )
+        self.result.scores = in_order([*self.result.scores, *scores], self.result)
+        if main:
+            self.folder.save(self.result)
+        for row in scores:
+            self.observers.call("language_scored", row=row.model_dump(mode="json"))
+
+
+def artifact_key(language: str, label: str | None) -> str:
+    """What the predictions of a language, under a condition, are called in the document."""
+    return "/".join(("predictions", *([label] if label else []), language))
+
+
+def in_order(rows: Sequence[ScoreRow], result: RunResult) -> list[ScoreRow]:
+    """Rows by language, then clean text, perturbations as they were first asked for, and the worst case."""
+    spec = result.spec.evaluation
+    languages = {code: i for i, code in enumerate((*spec.languages, *spec.pairs))}
+    labels: dict[str | None, int] = {p.label: i for i, p in enumerate(spec.perturbations)}
+    labels[None] = -1
+
+    def place(row: ScoreRow) -> tuple[int, float]:
+        order = labels.get(row.perturbation, len(labels))
+        return languages.get(row.language, len(languages)), order + (row.perturbation == WORST_CASE)
+
+    return sorted(rows, key=place)
 
 
 def out_of_range(plan: Plan, result: RunResult) -> list[str]:
@@ -84,7 +399,9 @@ def out_of_range(plan: Plan, result: RunResult) -> list[str]:
     warnings = []
     for expected in recipe.expected:
         values = [
-            r.value for r in result.scores if r.metric == expected.metric and r.language in plan.task.info.languages
+            r.value
+            for r in result.scores
+            if r.metric == expected.metric and r.perturbation is None and r.language in plan.task.info.languages
         ]
         if _name(expected.model) != _name(plan.request.model) or not values:
             continue

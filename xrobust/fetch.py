@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from xrobust.contracts import Split
 from xrobust.data import data_folder, open_source
 from xrobust.errors import OutOfReach, UserError
-from xrobust.plan import evaluation_languages, load_split, resolved
+from xrobust.plan import resolved
 from xrobust.spec import RunSpec
+from xrobust.splits import evaluation_languages, load_split
 
 
 def fetch(request: RunSpec) -> Iterator[str]:

@@ -163,18 +163,56 @@ def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[A
     scorer = metric(name)
     if not references:
         raise ValueError("nothing to score")
-    rows = scorer.statistics(references, predictions)
+    return score_rows(scorer, scorer.statistics(references, predictions))
+
+
+def score_rows(scorer: Metric, rows: np.ndarray) -> list[Score]:
+    """`score`, of the statistics of each example: float64 (examples, k)."""
     values = scorer.score(rows.sum(axis=0))
+    low, high = _interval(scorer.score(bootstrap(rows)))
+    scores = [
+        Score(output, float(v), float(lo), float(hi), len(rows))
+        for output, v, lo, hi in zip(scorer.outputs, values, low, high, strict=True)
+    ]
+    assert all(math.isfinite(s.value) for s in scores), "a ratio of counts is finite"
+    return scores
+
+
+def drop_intervals(scorer: Metric, before: np.ndarray, after: np.ndarray) -> list[tuple[float, float]]:
+    """95% intervals of score(before) - score(after), one for each output; both are statistics of the same examples.
+
+    A draw takes the same examples on both sides (a paired bootstrap), so that what makes an example hard for both does
+    not widen the interval.
+    """
+    draws = bootstrap(np.concatenate([before, after], axis=1))
+    width = before.shape[1]
+    low, high = _interval(scorer.score(draws[:, :width]) - scorer.score(draws[:, width:]))
+    return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]
+
+
+def bootstrap(rows: np.ndarray) -> np.ndarray:
+    """Summed statistics of 1,000 draws of n examples with replacement, seed 0: float64 (draws, k) from (n, k)."""
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     n = len(rows)
     draws = np.empty((BOOTSTRAP_DRAWS, rows.shape[1]))
     for d in range(BOOTSTRAP_DRAWS):
         draws[d] = np.bincount(rng.integers(0, n, n), minlength=n) @ rows
+    return draws
+
+
+def _interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of the percentile interval: (outputs,) each, from (draws, outputs)."""
     tail = (1 - CONFIDENCE) / 2 * 100
-    low, high = np.percentile(scorer.score(draws), [tail, 100 - tail], axis=0)
-    scores = [
-        Score(output, float(v), float(lo), float(hi), n)
-        for output, v, lo, hi in zip(scorer.outputs, values, low, high, strict=True)
-    ]
-    assert all(math.isfinite(s.value) for s in scores), "a ratio of counts is finite"
-    return scores
+    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    return low, high
+
+
+def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
+    """The worst case of each example: its statistics under the variant with the lowest score; (examples, k) each.
+
+    An example in which nothing is to be found and nothing was (all counts 0) is perfect, though its ratio is 0.
+    """
+    stacked = np.stack(variants)
+    scores = scorer.score(stacked)[..., 0]
+    scores[~stacked.any(axis=-1)] = 1.0
+    return stacked[scores.argmin(axis=0), np.arange(stacked.shape[1])]

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust.contracts import Source, Task
 from xrobust.data import data_folder, open_source
 from xrobust.errors import UserError
+from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
 from xrobust.observers import Observers
-from xrobust.plan import Plan, evaluation_languages, load_split, prepare
+from xrobust.plan import Plan, prepare
 from xrobust.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import DataRows, DataSection, Environment, ModelSection, RunResult, now
+from xrobust.results.schema import DataSection, Environment, ModelSection, RunResult, note_rows, now
 from xrobust.results.store import load_result
-from xrobust.spec import RunSpec
+from xrobust.spec import EvaluationRequest, RunSpec
 
 logger = logging.getLogger("xrobust")
 
@@ -38,6 +38,7 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
     from xrobust.engine.processes import accelerator
+    from xrobust.evaluation import Scorer
 
     if (found := complete(plan)) is not None:
         return found
@@ -57,7 +58,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
         result = _document(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
             model, tokenizer = trained(result, watching)
-            _score(plan.task, plan.source, model, tokenizer, folder, result, plan.used, accelerate, watching)
+            Scorer(plan.evaluation, model, tokenizer, folder, result, accelerate, watching).run()
             _finish(plan, folder, result, accelerate, watching)
     return result
 
@@ -67,8 +68,9 @@ def complete(plan: Plan) -> RunResult | None:
     if plan.request.force:
         return None
     found = RunFolder(plan.folder).result()
-    wanted = set(plan.spec.evaluation.languages)
-    return found if found is not None and found.status == "complete" and wanted <= found.scored(plan.used) else None
+    if found is None or found.status != "complete":
+        return None
+    return None if plan.evaluation.left(found) or plan.evaluation.pairs_left(found) else found
 
 
 def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:
@@ -143,7 +145,7 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
         if result.training is None:
             _warn(result, _resumed_otherwise(result.environment, here))
         result.environment = here
-        _add_languages(result, plan.spec.evaluation.languages, plan.used)
+        _add(result, plan.evaluation)
     result.status, result.error = "running", None
     return result
 
@@ -174,17 +176,24 @@ def evaluate(
     run: Path,
     languages: Sequence[str] | None = None,
     *,
+    request: EvaluationRequest | None = None,
     data_dir: str | Path | None = None,
+    plugin_files: Sequence[Path] = (),
     offline: bool = False,
     observers: Iterable[Any] = (),
 ) -> RunResult:
-    """Scores a trained run in more languages (all that have test data, by default), without training.
+    """Scores a trained run on more, without training: languages (all that have test data, by default), pairs of them,
+    perturbations, an attack.
 
-    `data_dir` is where the run's own data lay unless given. Raises UserError and RunError.
+    `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
+    own data lay unless given. Raises UserError and RunError.
     """
     from xrobust.engine.processes import accelerator
     from xrobust.engine.trained import load_model
+    from xrobust.evaluation import Scorer
 
+    if request is None:
+        request = EvaluationRequest(languages=None if languages is None else tuple(languages))
     folder = RunFolder(run if run.is_dir() else run.parent)
     train = load_result(run).spec.train
     accelerate = accelerator(train.precision)
@@ -196,24 +205,19 @@ def evaluate(
             untrained = result.training is None
             why = "was not trained to its end" if untrained else "kept no weights (--keep-checkpoints none)"
             raise UserError(f"{run} {why}: there is nothing to score")
-        plugins = Plugins([Path(file) for file in result.environment.plugin_files])
-        task = plugins.load("tasks", train.task)()
-        stored = result.environment.data_dir
-        source = open_source(data_folder(data_dir or stored), offline)
-        wanted = evaluation_languages(task, source, languages)
-        used = [load_split(task, source, "test", code, train.limit)[1] for code in wanted]
+        plan, plugins = _evaluation_of(result, request, data_dir, plugin_files, offline)
         model, tokenizer = load_model(folder.path, offline=offline)
         accelerate.wait_for_everyone()
 
         watching = plugins.observers(observers) if main else Observers()
         before = result.status
-        _add_languages(result, wanted, used)
+        _add(result, plan)
         with folder.recording(result, watching, main=main):
             model.to(accelerate.device)
-            _score(task, source, model, tokenizer, folder, result, used, accelerate, watching)
+            Scorer(plan, model, tokenizer, folder, result, accelerate, watching).run()
             # A run that was stopped while it was being scored is complete when nothing is left to score.
             result.status = before
-            if set(result.spec.evaluation.languages) <= result.scored():
+            if result.is_scored():
                 result.status, result.error = "complete", None
             result.summarise()
             if main:
@@ -222,54 +226,42 @@ def evaluate(
     return result
 
 
-def _add_languages(result: RunResult, languages: Sequence[str], used: Sequence[DataRows]) -> None:
-    """Notes which languages are to be scored, on which rows; an attempt that scored nothing may have noted others."""
-    _note_rows(result, [row for row in used if row.split == "test" and row.language not in result.scored()])
-    together = tuple(dict.fromkeys((*result.spec.evaluation.languages, *languages)))
-    evaluation = result.spec.evaluation.model_copy(update={"languages": together})
-    result.spec = result.spec.model_copy(update={"evaluation": evaluation})
-
-
-def _note_rows(result: RunResult, used: Sequence[DataRows]) -> None:
-    """Puts test rows into the document, in place of what it says of the same languages."""
-    new = {row.language: row for row in used}
-    kept = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]
-    result.data.used = [*kept, *new.values()]
-
-
-def _score(
-    task: Task,
-    source: Source,
-    model: Any,
-    tokenizer: Any,
-    folder: RunFolder,
+def _evaluation_of(
     result: RunResult,
-    used: Sequence[DataRows],
-    accelerate: Any,
-    observers: Observers,
-) -> None:
-    """Scores every language that has no score, or one on other rows than `used`; each is on disk before the next."""
-    from xrobust.evaluation import score_language
+    request: EvaluationRequest,
+    data_dir: str | Path | None,
+    plugin_files: Sequence[Path],
+    offline: bool,
+) -> tuple[EvaluationPlan, Plugins]:
+    """The plan of an evaluation of a trained run, with the plugins that the run had and `plugin_files`."""
+    from xrobust.engine.trained import check_unchanged
+    from xrobust.engine.word_vectors import word_vectors
 
-    languages = result.spec.evaluation.languages
-    wanted = [code for code in languages if code not in result.scored(used)]
-    for code in wanted:
-        if code in result.scored():
-            logger.info("the test rows of %s are not those that it was scored on: it is scored anew", code)
-    observers.call("phase_started", name="evaluate", total=len(wanted))
-    for language in wanted:
-        scored = score_language(task, source, result.spec.train, model, tokenizer, language, accelerate)
-        if accelerate.is_main_process:
-            result.artifacts[f"predictions/{language}"] = folder.save_predictions(
-                language, task.kind, scored.examples, scored.predictions
-            )
-        rows = [*(row for row in result.scores if row.language != language), *scored.rows]
-        result.scores = sorted(rows, key=lambda row: languages.index(row.language))
-        _note_rows(result, [scored.used])
-        if accelerate.is_main_process:
-            folder.save(result)
-        for row in scored.rows:
-            observers.call("language_scored", row=row.model_dump(mode="json"))
+    train, base = result.spec.train, result.environment.model_path
+    files = [*(Path(file) for file in result.environment.plugin_files), *plugin_files]
+    plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
+    task = plugins.load("tasks", train.task)()
+    wanted = requested_conditions(request, task, plugins)
+    if any("encoder" in condition.cls.needs for condition in wanted):
+        check_unchanged(base, train.model)
+    folder = data_folder(data_dir or result.environment.data_dir)
+    plan = plan_evaluation(
+        request,
+        task,
+        open_source(folder, offline),
+        train=train,
+        wanted=wanted,
+        data_dir=folder,
+        offline=offline,
+        encoder=lambda: word_vectors(base, train.model.get("revision"), offline=offline),
+    )
+    return plan, plugins
+
+
+def _add(result: RunResult, plan: EvaluationPlan) -> None:
+    """Notes what is to be scored, on which rows; an attempt that scored nothing may have noted others."""
+    note_rows(result, [row for row in plan.used if row.language not in result.scored()])
+    result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
 
 
 def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:

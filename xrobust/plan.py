@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xrobust.composition import compose
-from xrobust.contracts import Example, Method, Source, Split, Task
-from xrobust.data import checked, data_folder, fingerprint, open_source
-from xrobust.errors import OutOfReach, UserError, did_you_mean, nearest
+from xrobust.contracts import Example, Method, Source, Task
+from xrobust.data import data_folder, open_source
+from xrobust.errors import OutOfReach, UserError
+from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
 from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows
 from xrobust.results.store import file_sha256
-from xrobust.spec import EvaluationSpec, MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
+from xrobust.spec import MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
+from xrobust.splits import evaluation_languages, load_split
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Plan:
     """Identity of the base model: id, revision, sha256."""
     used: list[DataRows]
     """Rows and sha256 of every split that will be used."""
+    evaluation: EvaluationPlan
+    """What the trained model is scored on."""
 
     @property
     def run_id(self) -> str:
@@ -86,73 +90,53 @@ def resolved(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
 def _prepare(request: RunSpec) -> Plan:
     from xrobust.engine.model_files import model_identity
     from xrobust.engine.pretrained import check_model
+    from xrobust.engine.word_vectors import word_vectors
 
     plugins, task, methods, language = resolved(request)
     settings = TrainingSettings.resolve(task.recipe, request.training)
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
-    languages = evaluation_languages(task, source, request.languages)
+    evaluation_languages(task, source, request.languages)  # a name that is wrong is said before anything is read
+    wanted = requested_conditions(request, task, plugins)
     files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
     settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
 
     train, train_rows = load_split(task, source, "train", language, request.limit)
     dev, dev_rows = load_split(task, source, "dev", language, request.limit)
-    used = [train_rows, dev_rows]
-    # Read now and again when it is scored: a bad line in the last language is found before hours of training.
-    used += [load_split(task, source, "test", code, request.limit)[1] for code in languages]
 
     identity = model_identity(request.model, request.model_revision, request.offline)
     model: dict[str, str | None] = {
         k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)
     }
     task_identity = plugins.identity("tasks", request.task)
-    spec = Spec(
-        train=TrainSpec(
-            task=task_identity.name,
-            task_plugin_version=task_identity.version,
-            task_plugin_sha256=task_identity.sha256,
-            method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
-            model=model,
-            source=language,
-            training=settings,
-            precision=request.precision,
-            seed=request.seed,
-            limit=request.limit,
-            data={"train": train_rows.sha256, "dev": dev_rows.sha256},
-        ),
-        evaluation=EvaluationSpec(languages=languages),
+    spec = TrainSpec(
+        task=task_identity.name,
+        task_plugin_version=task_identity.version,
+        task_plugin_sha256=task_identity.sha256,
+        method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
+        model=model,
+        source=language,
+        training=settings,
+        precision=request.precision,
+        seed=request.seed,
+        limit=request.limit,
+        data={"train": train_rows.sha256, "dev": dev_rows.sha256},
     )
-    return Plan(request, plugins, task, methods, files, source, train, dev, spec, identity, used)
-
-
-def load_split(
-    task: Task, source: Source, split: Split, language: str, limit: int | None
-) -> tuple[Sequence[Example], DataRows]:
-    """The (first `limit`) examples of a split, and their number and fingerprint. Raises UserError."""
-    examples = task.load(split, language, source)
-    if limit is not None:
-        examples = examples[:limit]
-    checked(task, examples, f"{task.info.name} {split} {language}")
-    rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples))
-    return examples, rows
-
-
-def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """The languages to score: those asked for, checked, or all that have a test set. Raises UserError."""
-    there = source.languages(task, "test")
-    if not there:
-        task.load("test", (asked or [task.info.source_language])[0], source)  # which says what is missing, and where
-    if asked is None:
-        return tuple(there)
-    for language in asked:
-        if language not in there:
-            near = nearest(language, there)
-            hint = f"{did_you_mean(language, near)} " if near else ""
-            raise UserError(
-                f"{task.info.name} has no test data for language {language!r}: {hint}there are {', '.join(there)}"
-            )
-    return tuple(dict.fromkeys(asked))
+    # Every test set is read now, and again when it is scored: a bad line is found before hours of training.
+    evaluation = plan_evaluation(
+        request,
+        task,
+        source,
+        train=spec,
+        wanted=wanted,
+        data_dir=data_dir,
+        offline=request.offline,
+        encoder=lambda: word_vectors(request.model, request.model_revision, offline=request.offline),
+    )
+    used = [train_rows, dev_rows, *evaluation.used]
+    whole = Spec(train=spec, evaluation=evaluation.spec)
+    return Plan(request, plugins, task, methods, files, source, train, dev, whole, identity, used, evaluation)
 
 
 def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: str) -> TrainingSettings:

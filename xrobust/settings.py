@@ -73,7 +73,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path} holds no settings: it needs lines such as 'task: wikiann'")
-    for section in ("training", "method_params"):
+    for section in ("training", "method_params", "perturb_params", "attack_params"):
         if section in values and values[section] is None:  # a section whose lines are all commented out
             del values[section]
     if isinstance(values.get("method"), dict):
@@ -131,15 +131,15 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:
-    """Puts one `--set` value where it belongs: `training.*`, `method.*` or a setting of the run itself."""
+    """Puts one `--set` value where it belongs: `training.*`, `method.*`, `perturb.*`, `attack.*` or the run itself."""
     head, _, rest = key.partition(".")
     if head == "training" and rest:
         _section(values, "training", "training")[rest] = value
-    elif head == "method" and rest:
+    elif head in ("method", "perturb", "attack") and rest:
         part, _, param = rest.partition(".")
-        params = _section(values, "method_params", "method_params")
+        params = _section(values, f"{head}_params", f"{head}_params")
         if param:
-            _section(params, part, f"method.{part}")[param] = value
+            _section(params, part, f"{head}.{part}")[param] = value
         else:
             params[part] = value
     else:

@@ -49,10 +49,43 @@ class TrainingSettings(BaseModel):
         return validated(cls, {**defaults, **overrides}, "training")
 
 
-class RunSpec(BaseModel):
-    """What a user asks for: the arguments of `xrobust run`, and the keys of a `--config` file."""
+class EvaluationRequest(BaseModel):
+    """What a user asks a model to be scored on: the arguments of `xrobust eval`, and part of those of `run`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    languages: tuple[str, ...] | None = Field(default=None, description="languages to score; all there are by default")
+    pairs: tuple[str, ...] = Field(
+        default=(), description="pairs of languages to score, first text in one, second in the other: en:de, or all"
+    )
+    perturb: tuple[str, ...] = Field(default=(), description="perturbation plugins to score every language under")
+    perturb_params: dict[str, Any] = Field(
+        default_factory=dict, description="{parameter: value}, or {perturbation: {parameter: value}}; seed for all"
+    )
+    attack: str | None = Field(default=None, description="attack on the embeddings to score every language under: pgd")
+    attack_params: dict[str, Any] = Field(default_factory=dict, description="{parameter: value} of the attack")
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _several_languages(cls, value: Any) -> Any:
+        """`en,de` in one string is a list too, and none at all is a mistake: a run that scores nothing."""
+        if isinstance(value, str):
+            value = tuple(code.strip() for code in value.split(",") if code.strip())
+        if value is not None and not value:
+            raise ValueError("name at least one language, as in en,de")
+        return value
+
+    @field_validator("perturb", "pairs", mode="before")
+    @classmethod
+    def _several_names(cls, value: Any) -> Any:
+        """`typos,casing` in one string is a list too."""
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return () if value is None else value
+
+
+class RunSpec(EvaluationRequest):
+    """What a user asks for: the arguments of `xrobust run`, and the keys of a `--config` file."""
 
     task: str = Field(description="task plugin")
     method: str = Field(default="vanilla", description="method plugin, or several joined with '+'")
@@ -62,7 +95,6 @@ class RunSpec(BaseModel):
     model: str = Field(default=DEFAULT_MODEL, description="hub id or folder of a pre-trained encoder")
     model_revision: str | None = Field(default=None, description="commit of a hub model")
     source: str | None = Field(default=None, description="language to train on; the task's own where not given")
-    languages: tuple[str, ...] | None = Field(default=None, description="languages to score; all there are by default")
     seed: int = Field(default=0, ge=0, description="seed of everything random in training")
     limit: int | None = Field(default=None, gt=0, description="use the first N rows of every split: for quick tries")
     precision: Precision = Field(default="fp32", description="fp32, bf16 or fp16 (autocast)")
@@ -81,16 +113,6 @@ class RunSpec(BaseModel):
     )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     force: bool = Field(default=False, description="do the run again though it is complete")
-
-    @field_validator("languages", mode="before")
-    @classmethod
-    def _several_languages(cls, value: Any) -> Any:
-        """`en,de` in one string is a list too, and none at all is a mistake: a run that scores nothing."""
-        if isinstance(value, str):
-            value = tuple(code.strip() for code in value.split(",") if code.strip())
-        if value is not None and not value:
-            raise ValueError("name at least one language, as in en,de")
-        return value
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -149,11 +171,48 @@ class TrainSpec(BaseModel):
     """sha256 of the `train` and `dev` rows in the source language."""
 
 
+class PerturbationSpec(BaseModel):
+    """One perturbation with its parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    label: str
+    """What its scores are called: the name, with the parameters that are not at their defaults in parentheses."""
+    name: str
+    version: int
+    params: dict[str, Any]
+    """Every parameter, resolved; paths are left out."""
+    seed: int
+    plugin_version: str | None = None
+    plugin_sha256: str | None = None
+
+
+class AttackSpec(BaseModel):
+    """An attack with its parameters, resolved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    params: dict[str, Any]
+
+
 class EvaluationSpec(BaseModel):
     """What the trained model is scored on. Never part of the run id: more of it adds rows to the same document."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     languages: tuple[str, ...]
+    pairs: tuple[str, ...] = ()
+    """As in `en:de`: the first text in English, the second in German."""
+    perturbations: tuple[PerturbationSpec, ...] = ()
+    attack: AttackSpec | None = None
+
+    def with_more(self, more: EvaluationSpec) -> EvaluationSpec:
+        """Both together."""
+        perturbations = {p.label: p for p in (*self.perturbations, *more.perturbations)}
+        return EvaluationSpec(
+            languages=tuple(dict.fromkeys((*self.languages, *more.languages))),
+            pairs=tuple(dict.fromkeys((*self.pairs, *more.pairs))),
+            perturbations=tuple(perturbations.values()),
+            attack=more.attack or self.attack,
+        )
 
 
 class Spec(BaseModel):

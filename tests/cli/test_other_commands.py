@@ -68,7 +68,7 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
     before = read(pair_run)
     model = (pair_run / "model" / "model.safetensors").stat().st_mtime_ns
     out = good("eval", pair_run, "--languages", "fr")
-    assert "evaluate: 1 languages" in out and "train:" not in out
+    assert "evaluate: 1 test sets" in out and "train:" not in out
     after = read(pair_run)
     assert [row["language"] for row in after["scores"]] == ["de", "fr"]
     assert after["scores"][0] == before["scores"][0]
@@ -91,7 +91,7 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
 def test_eval_with_nothing_to_do(pair_run: Path, good: Good) -> None:
     before = read(pair_run)
     out = good("eval", pair_run, "--languages", "de")
-    assert "nothing to do: every one of these languages has its scores" in out
+    assert "nothing to do: all of this has its scores" in out
     after = read(pair_run)
     assert {**after, "updated": None} == {**before, "updated": None}
 
@@ -137,10 +137,10 @@ def test_a_score_is_replaced_when_the_new_one_is_there(
     (other / "test-de.tsv").write_text("\n".join(lines[:7]) + "\n")
     before = read(pair_run)
 
-    def stop(*arguments: Any) -> Any:
+    def stop(*arguments: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "score_language", stop)
+    monkeypatch.setattr(evaluation.Scorer, "_clean", stop)
     assert command("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other").code == 130
     after = read(pair_run)
     assert (after["scores"], after["data"]) == (before["scores"], before["data"])
@@ -149,21 +149,21 @@ def test_a_score_is_replaced_when_the_new_one_is_there(
 def test_eval_that_was_stopped_goes_on(
     pair_run: Path, command: Callable[..., Any], good: Good, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scored = evaluation.score_language
+    scored = evaluation.Scorer._clean
 
     def fail_with(error: BaseException) -> Callable[..., Any]:
-        def stop(*arguments: Any) -> Any:
+        def stop(*arguments: Any, **named: Any) -> Any:
             raise error
 
         return stop
 
     for error, code, status in ((KeyboardInterrupt(), 130, "interrupted"), (ArithmeticError("no"), 1, "failed")):
-        monkeypatch.setattr(evaluation, "score_language", fail_with(error))
+        monkeypatch.setattr(evaluation.Scorer, "_clean", fail_with(error))
         assert command("eval", pair_run, "--languages", "fr").code == code
         assert read(pair_run)["status"] == status
         assert [row["language"] for row in read(pair_run)["scores"]] == ["de"]
     assert "ArithmeticError: no" in read(pair_run)["error"]
-    monkeypatch.setattr(evaluation, "score_language", scored)
+    monkeypatch.setattr(evaluation.Scorer, "_clean", scored)
     good("eval", pair_run, "--languages", "fr")
     document = read(pair_run)
     assert document["status"] == "complete" and document["error"] is None

@@ -353,7 +353,7 @@ def test_more_languages_are_scored_without_training_again(folder: Path, good: Go
     before, first = snapshot(run), only(folder)
     out = good(*base, "--languages", "fr,en")
     assert "train:" not in out
-    assert "evaluate: 2 languages" in out
+    assert "evaluate: 2 test sets" in out
     after, second = snapshot(run), only(folder)
     assert [row["language"] for row in second["scores"]] == ["de", "fr", "en"]
     assert second["scores"][0] == first["scores"][0]
@@ -382,7 +382,7 @@ def test_a_language_whose_test_rows_have_changed_is_scored_anew(
     (data / "pawsx" / "test-de.tsv").write_text("\n".join(lines[:7]) + "\n")
     (data / "pawsx" / "test-de.ids").unlink()
     out = good(*base)
-    assert "already complete" not in out and "train:" not in out and "evaluate: 1 languages" in out
+    assert "already complete" not in out and "train:" not in out and "evaluate: 1 test sets" in out
     after, run = only(folder / "runs"), documents(folder)[0].parent
     assert [(row["language"], row["n"]) for row in after["scores"]] == [("fr", 16), ("de", 7), ("en", 16)]
     assert [after["scores"][k] for k in (0, 2)] == [before["scores"][k] for k in (0, 2)]

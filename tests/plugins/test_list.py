@@ -15,6 +15,7 @@ from handmade import GOOD, write_distribution
 
 from xrobust.cli.main import main
 from xrobust.cli.table import plain_table, print_table
+from xrobust.plugins import Plugins
 
 
 @pytest.fixture
@@ -31,15 +32,16 @@ def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str,
     return call
 
 
-def test_every_section_is_there_and_an_empty_one_says_so(command):
+def test_every_section_is_there(command):
     code, out, _ = command("list")
     assert code == 0
     lines = out.splitlines()
     assert [line for line in lines if line.partition(":")[0] in ("tasks", "methods", "perturbations", "plugins")] == [
         "tasks",
         "methods",
-        "perturbations: none is installed",
+        "perturbations",
     ]
+    assert any(line.startswith("typos") and "typing errors" in line for line in lines)
     assert any(line.startswith("wikiann") and "WikiANN" in line for line in lines)
     assert any(line.startswith("rs_aug") for line in lines)
 
@@ -48,6 +50,11 @@ def test_one_section(command):
     _, out, _ = command("list", "methods")
     assert "vanilla" in out
     assert "wikiann" not in out
+    assert "typos" in command("list", "perturbations")[1]
+
+
+def test_an_empty_section_says_so(command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Plugins, "records", lambda self, group: [])
     assert command("list", "perturbations")[1] == "perturbations: none is installed\n"
 
 

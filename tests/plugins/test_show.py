@@ -58,6 +58,18 @@ def test_every_built_in_method_shows_its_equation_and_parameters(capsys: pytest.
         assert "no parameters" in lines
 
 
+@pytest.mark.parametrize("name", [r.name for r in Plugins().records("perturbations") if r.distribution == "xrobust"])
+def test_every_built_in_perturbation_shows_its_kinds_and_parameters(capsys: pytest.CaptureFixture[str], name: str):
+    code, out, _ = show(capsys, "perturbation", name)
+    perturbation = Plugins().load("perturbations", name)
+    assert code == 0
+    assert out.startswith(f"perturbation {name}: {perturbation.info.summary}\nfrom xrobust ")
+    assert f"kinds     {' '.join(perturbation.info.kinds)}\n" in out
+    for field, info in perturbation.Params.model_fields.items():
+        assert info.description, f"{name}.{field} has no description"
+        assert [line for line in out.splitlines() if line.split()[:1] == [field] and info.description in line]
+
+
 def test_every_built_in_task_is_shown(capsys: pytest.CaptureFixture[str]):
     for record in Plugins().records("tasks"):
         assert show(capsys, "task", record.name)[0] == 0
@@ -76,7 +88,7 @@ def test_a_preset_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]):
         (("method", "vanila"), "unknown method 'vanila': did you mean 'vanilla'?"),
         (("task", "vanilla"), "unknown task 'vanilla'"),
         (("preset", "minu"), "unknown preset 'minu': did you mean 'mini'?"),
-        (("perturbation", "typos"), "unknown perturbation 'typos': none is installed"),
+        (("perturbation", "typo"), "unknown perturbation 'typo': did you mean 'typos'?"),
     ],
 )
 def test_mistakes(capsys: pytest.CaptureFixture[str], arguments: tuple[str, str], message: str):

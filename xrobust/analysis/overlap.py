@@ -11,9 +11,9 @@ from pathlib import Path
 from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
 from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data import data_folder, open_source
-from xrobust.plan import load_split
 from xrobust.plugins import Plugins
 from xrobust.results.schema import RunResult
+from xrobust.splits import load_split
 
 SHARES = ("entities", "chunks", "words")
 """The fields of `Overlap`."""

@@ -1,14 +1,15 @@
-"""`xrobust eval`: more languages for a trained run, without training."""
+"""`xrobust eval`: more scores for a trained run, without training."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from xrobust.settings import comma_separated
+from xrobust.cli.run import Attack, Pairs, Perturb, Plugin
+from xrobust.settings import assign, comma_separated, parse_assignment
 
 
 def eval_command(
@@ -19,6 +20,19 @@ def eval_command(
             "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr. [default: all there are]"
         ),
     ] = None,
+    perturb: Perturb = None,
+    attack: Attack = None,
+    pairs: Pairs = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="NAME=VALUE",
+            help="A parameter of a perturbation or the attack: perturb.typos.rate=0.2, attack.steps=20. Repeatable.",
+        ),
+    ] = None,
+    plugin: Plugin = None,
     data_dir: Annotated[
         str | None,
         typer.Option(
@@ -32,12 +46,27 @@ def eval_command(
     ] = 1,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
 ) -> int:
-    """Score a trained run in more languages; rows are added to its result document."""
+    """Score a trained run on more: languages, pairs of them, perturbed text, an attack. Nothing is trained.
+
+    Rows are added to the run's result document; what has its scores is not done again.
+    """
     from xrobust.cli.progress import Console, quiet_libraries
     from xrobust.cli.run import without_processes
     from xrobust.engine.processes import is_main, relaunch
     from xrobust.results.store import load_result
+    from xrobust.spec import EvaluationRequest, validated
 
+    values: dict[str, Any] = {}
+    for assignment in settings or []:
+        assign(values, *parse_assignment(assignment))
+    flags = {
+        "languages": comma_separated(languages),
+        "perturb": comma_separated(perturb),
+        "attack": attack,
+        "pairs": comma_separated(pairs),
+    }
+    values.update({key: value for key, value in flags.items() if value is not None})
+    request = validated(EvaluationRequest, values, "")
     before = load_result(run)
     if num_processes > 1:
         sys.exit(relaunch(num_processes, without_processes(sys.argv[1:])))  # which have said what there was to say
@@ -46,8 +75,15 @@ def eval_command(
     from xrobust.pipeline import evaluate
 
     with console:
-        result = evaluate(run, comma_separated(languages), data_dir=data_dir, offline=offline, observers=[console])
-    if result.scores == before.scores:
-        console.say("nothing to do: every one of these languages has its scores")
+        result = evaluate(
+            run,
+            request=request,
+            data_dir=data_dir,
+            plugin_files=plugin or (),
+            offline=offline,
+            observers=[console],
+        )
+    if (result.scores, result.data.perturbed) == (before.scores, before.data.perturbed):
+        console.say("nothing to do: all of this has its scores")
     console.results(result, run if run.is_dir() else run.parent)
     return 0

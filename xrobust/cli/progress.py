@@ -14,10 +14,10 @@ from typing import Any
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from xrobust.cli.table import print_table
+from xrobust.cli.result_tables import print_results
 from xrobust.hookspecs import hookimpl
 from xrobust.plan import Plan
-from xrobust.results.schema import RunResult
+from xrobust.results.schema import WORST_CASE, RunResult
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
@@ -41,7 +41,7 @@ class Console:
         self._task: TaskID | None = None
         self._printed = 0.0
         self._total: int | None = None
-        self._scored: dict[str, None] = {}
+        self._scored: dict[tuple[str, str | None], None] = {}
 
     def __enter__(self) -> Console:
         if self._console.is_terminal and not self._console.quiet:
@@ -86,6 +86,12 @@ class Console:
             f"train {train.source} {rows['train']} rows, select on {train.source} dev {rows['dev']} rows, "
             f"score {len(languages)} languages: {' '.join(languages)}"
         )
+        evaluation = plan.spec.evaluation
+        more = [perturbation.label for perturbation in evaluation.perturbations]
+        more += [f"{evaluation.attack.name} attack"] if evaluation.attack else []
+        more += [f"{len(evaluation.pairs)} pairs of languages"] if evaluation.pairs else []
+        if more:
+            self.say(f"and score: {', '.join(more)}")
         self.say(f"{plan.folder}")
 
     def _begin(self, name: str, total: int | None) -> None:
@@ -103,7 +109,7 @@ class Console:
         """A new bar, or a line."""
         self._begin(name, total)
         if self._progress is None:
-            counted = {"train": "steps", "evaluate": "languages"}.get(name, "examples")
+            counted = {"train": "steps", "evaluate": "test sets"}.get(name, "examples")
             self.say(f"{name}: {total} {counted}")
 
     @hookimpl
@@ -125,12 +131,13 @@ class Console:
 
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
-        """A language's main score; its other metrics are in the table at the end."""
-        language = row["language"]
-        if language in self._scored:
+        """The main score of a language under a condition; other metrics are in the table at the end."""
+        key = row["language"], row["perturbation"]
+        if key in self._scored or row["perturbation"] == WORST_CASE:
             return
-        self._scored[language] = None
-        text = f"{language}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
+        self._scored[key] = None
+        what = " ".join(part for part in key if part)
+        text = f"{what}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
@@ -138,34 +145,10 @@ class Console:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 
     def results(self, result: RunResult, folder: Path) -> None:
-        """The table at the end: languages by metrics, with the interval of the main one, and the averages."""
-        metrics = list(dict.fromkeys(row.metric for row in result.scores))
-        if not metrics or self._console.quiet:
+        """What is printed at the end: the tables, warnings, and where the document is."""
+        if not result.scores or self._console.quiet:
             return
-        main = result.main_metric
-        rows = []
-        for language in dict.fromkeys(row.language for row in result.scores):
-            cells = {row.metric: row for row in result.scores if row.language == language}
-            first = cells[main]
-            source = " (source)" if language == result.spec.train.source else ""
-            rows.append(
-                [
-                    f"{language}{source}",
-                    f"{100 * first.value:.2f}",
-                    f"{100 * first.ci_low:.2f} - {100 * first.ci_high:.2f}",
-                    *(f"{100 * cells[name].value:.2f}" if name in cells else "-" for name in metrics[1:]),
-                    str(first.n),
-                ]
-            )
-        print_table(["language", main, "95% interval", *metrics[1:], "examples"], rows)
-        summary = result.summary
-        if summary is not None:
-            parts = [f"average {100 * summary.average:.2f} over {summary.languages} languages"]
-            if summary.average_targets is not None:
-                parts.append(f"targets {100 * summary.average_targets:.2f}")
-            if summary.transfer_gap is not None:
-                parts.append(f"transfer gap {100 * summary.transfer_gap:.2f}")
-            self.say(", ".join(parts))
+        print_results(result)
         if result.sample:
             self.say("sample data: to try things with, not to report")
         for warning in result.warnings:

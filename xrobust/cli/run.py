@@ -14,7 +14,9 @@ from xrobust.settings import comma_separated, request_values, seeds
 
 if TYPE_CHECKING:
     from xrobust.plan import Plan
+    from xrobust.results.schema import RunResult
     from xrobust.spec import RunSpec
+    from xrobust.transfer_pairs import TransferPlan
 
 Task = Annotated[
     str | None, typer.Option("--task", "-t", metavar="TASK", help="Task plugin: see `xrobust list tasks`.")
@@ -48,6 +50,39 @@ Languages = Annotated[
     str | None,
     typer.Option(
         "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr,zh. [default: all there are]"
+    ),
+]
+Perturb = Annotated[
+    str | None,
+    typer.Option(
+        "--perturb",
+        metavar="NAMES",
+        help="Score on perturbed text too, as in typos,casing: see `xrobust list perturbations`; parameters by --set "
+        "perturb.typos.rate=0.2.",
+    ),
+]
+Attack = Annotated[
+    str | None,
+    typer.Option(
+        "--attack",
+        metavar="NAME",
+        help="Score under an attack on the embeddings too: pgd, at each radius of --set attack.epsilons=[0.01,0.03].",
+    ),
+]
+Pairs = Annotated[
+    str | None,
+    typer.Option(
+        "--pairs",
+        metavar="PAIRS",
+        help="Score pairs of languages too, first text in one and second in the other: en:de,fr:zh, or all.",
+    ),
+]
+TransferPairs = Annotated[
+    str | None,
+    typer.Option(
+        "--transfer-pairs",
+        metavar="SET",
+        help="Train on source and on target of each pair, score on the target: manafi13, or pairs such as ar:hi,nl:af.",
     ),
 ]
 Seeds = Annotated[
@@ -101,6 +136,10 @@ def run_command(
     data_dir: DataDir = None,
     source: Source = None,
     languages: Languages = None,
+    perturb: Perturb = None,
+    attack: Attack = None,
+    pairs: Pairs = None,
+    transfer_pairs: TransferPairs = None,
     seeds_text: Seeds = None,
     limit: Limit = None,
     precision: PrecisionOption = None,
@@ -122,6 +161,8 @@ def run_command(
     xrobust run --task wikiann --method rs_aug
 
     xrobust run -t xnli -m rs_random+lora --seeds 1,2,3 -s training.epochs=3
+
+    xrobust run -t wikiann -m rs_aug --perturb entity_swap,typos
     """
     from xrobust.spec import RunSpec
 
@@ -132,6 +173,9 @@ def run_command(
         "data_dir": data_dir,
         "source": source,
         "languages": comma_separated(languages),
+        "perturb": comma_separated(perturb),
+        "attack": attack,
+        "pairs": comma_separated(pairs),
         "limit": limit,
         "precision": precision,
         "output": output,
@@ -142,12 +186,41 @@ def run_command(
     }
     values = requested(config, settings, flags, preset)
     numbers = seeds(seeds_text)
-    requests = [RunSpec.parse({**values, "seed": seed} if numbers else values) for seed in numbers or (0,)]
+    transfer = None
+    if transfer_pairs is not None:
+        from xrobust.transfer_pairs import plan_transfer
+
+        transfer = plan_transfer(transfer_pairs, values, numbers or (int(values.get("seed", 0)),))
+        requests = transfer.requests
+    else:
+        requests = [RunSpec.parse({**values, "seed": seed} if numbers else values) for seed in numbers or (0,)]
     if num_processes > 1:
         return _start_processes(requests, num_processes, dry_run)
-    for request in requests:
-        _one(request, dry_run)
+    if transfer is not None:
+        _check(requests)
+    results = [result for request in requests if (result := _one(request, dry_run)) is not None]
+    if transfer is not None and results:
+        _report(transfer, results)
     return 0
+
+
+def _check(requests: list[RunSpec]) -> None:
+    """Raises UserError for the first of several different runs that cannot begin, before any of them is trained."""
+    from xrobust.plan import prepare
+
+    for request in requests:
+        prepare(request)
+
+
+def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
+    from xrobust.cli.transfer_table import print_report
+    from xrobust.engine.processes import is_main
+    from xrobust.transfer_pairs import write_report
+
+    if is_main():
+        report, path = write_report(transfer, results, transfer.requests[0].output)
+        print_report(report)
+        typer.echo(str(path))
 
 
 def requested(
@@ -189,7 +262,8 @@ def without_processes(arguments: list[str]) -> list[str]:
     return kept
 
 
-def _one(request: RunSpec, dry_run: bool) -> None:
+def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
+    """Carries out a run; None where it is only described."""
     from xrobust.cli.progress import Console, quiet_libraries
     from xrobust.engine.processes import is_main
 
@@ -203,15 +277,16 @@ def _one(request: RunSpec, dry_run: bool) -> None:
     if dry_run:
         if is_main():
             _describe(plan)
-        return
+        return None
     if (found := complete(plan)) is not None:
         console.say(f"run {plan.run_id} is already complete (--force does it again)")
         console.results(found, plan.folder)
-        return
+        return found
     console.header(plan)
     with console:
         result = execute(plan, observers=[console])
     console.results(result, plan.folder)
+    return result
 
 
 def _describe(plan: Plan) -> None:

@@ -137,7 +137,7 @@ def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
         raise UserError(f"{run}: its model was not kept, or training has not ended: there is no {folder}")
     base, identity = environment["model_path"], train["model"]
     if needs_base(folder):
-        _check_unchanged(base, identity)
+        check_unchanged(base, identity)
     plugins = Plugins([Path(file) for file in environment["plugin_files"]])
     task = plugins.load("tasks", train["task"])()
     return load_trained(
@@ -156,7 +156,7 @@ def _methods(plugins: Any, parts: Sequence[Mapping[str, Any]]) -> list[Method]:
     return [cls(cls.Params(**part["params"])) for cls, part in zip(classes, parts, strict=True)]
 
 
-def _check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
+def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
     """Raises UserError when the folder that a model was trained from now holds another model."""
     expected = identity.get("sha256")
     if expected is None:

@@ -40,26 +40,23 @@ class MultipleChoice(Kind):
         return None
 
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
+        import numpy as np
+
         from xrobust.encoded import EncodedBuilder
+        from xrobust.kinds.pair_encoder import PairEncoder
 
         group = len(self.labels)
+        encoder = PairEncoder(tokenizer, max_length)
         builder = EncodedBuilder(
             token_types="token_type_ids" in tokenizer.model_input_names, per_token=False, group=group
         )
         index = 0
         for chunk in chunks(examples):
-            encodings = tokenizer(
-                [e["text"] for e in chunk for _ in range(group)],
-                [choice for e in chunk for choice in e["choices"]],
-                truncation=True,
-                max_length=max_length,
-                return_special_tokens_mask=True,
-                return_attention_mask=False,
-            )
-            for k, example in enumerate(chunk):
-                for row in range(k * group, (k + 1) * group):
-                    types = encodings["token_type_ids"][row] if "token_type_ids" in encodings else None
-                    builder.sequence(encodings["input_ids"][row], encodings["special_tokens_mask"][row], types)
+            text = encoder.tokenise(e["text"] for e in chunk)
+            choices = encoder.tokenise(choice for e in chunk for choice in e["choices"])
+            joined = encoder.join(text.take(np.arange(len(chunk)).repeat(group)), choices)
+            builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
+            for example in chunk:
                 builder.item(index, [self._index.get(example.get("label", ""), 0)])
                 index += 1
         return builder.build()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
@@ -12,17 +13,31 @@ from xrobust.contracts.kind import Kind, Prediction
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded
+    from xrobust.encoded import Encoded, EncodedBuilder
+    from xrobust.kinds.pair_encoder import Joined, PairEncoder, Pieces
 
 CHUNK = 1000
-"""Examples tokenised at a time: enough for the tokenizer's threads, little enough to stream."""
+"""Texts tokenised at a time: enough for the tokenizer's threads, little enough to stream, and that what the tokenizer
+says of each (nearly 100 bytes a piece) is not kept for all."""
+
+Item = TypeVar("Item")
 
 
-def chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Lists of up to CHUNK examples."""
-    iterator = iter(examples)
+def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Lists of up to CHUNK items."""
+    iterator = iter(items)
     while chunk := list(islice(iterator, CHUNK)):
         yield chunk
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both texts of one language's examples, tokenised."""
+
+    row: Mapping[str, int]
+    """Example id -> its place in `first` and `second`."""
+    first: Pieces
+    second: Pieces
 
 
 class SequenceClassification(Kind):
@@ -43,26 +58,48 @@ class SequenceClassification(Kind):
         return None
 
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
-        from xrobust.encoded import EncodedBuilder
+        from xrobust.kinds.pair_encoder import PairEncoder
 
-        builder = EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=False)
+        encoder = PairEncoder(tokenizer, max_length)
+        builder = self._builder(tokenizer)
         index = 0
         for chunk in chunks(examples):
-            pairs = [e["text_pair"] for e in chunk] if "text_pair" in chunk[0] else None
-            encodings = tokenizer(
-                [e["text"] for e in chunk],
-                pairs,
-                truncation=True,
-                max_length=max_length,
-                return_special_tokens_mask=True,
-                return_attention_mask=False,
-            )
-            for k, example in enumerate(chunk):
-                types = encodings["token_type_ids"][k] if "token_type_ids" in encodings else None
-                builder.sequence(encodings["input_ids"][k], encodings["special_tokens_mask"][k], types)
-                builder.item(index, [self._index.get(example.get("label", ""), 0)])
-                index += 1
+            first = encoder.tokenise(e["text"] for e in chunk)
+            second = encoder.tokenise(e["text_pair"] for e in chunk) if "text_pair" in chunk[0] else None
+            self._add(builder, encoder.join(first, second), chunk, index)
+            index += len(chunk)
         return builder.build()
+
+    def tokenise(self, examples: Sequence[Example], encoder: PairEncoder) -> Sides:
+        """Both texts of one language's examples, to be joined with those of any other language. Each is tokenised
+        once. Examples have `text_pair`, and ids that differ."""
+        return Sides(
+            row={example["id"]: row for row, example in enumerate(examples)},
+            first=encoder.tokenise(e["text"] for e in examples),
+            second=encoder.tokenise(e["text_pair"] for e in examples),
+        )
+
+    def join(self, first: Sides, second: Sides, examples: Sequence[Example], encoder: PairEncoder) -> Encoded:
+        """What `encode` gives of `examples`, whose `text` is that of `first` and whose `text_pair` is that of
+        `second`, by id (`xrobust.pairs.aligned` makes them), without tokenising anything."""
+        joined = encoder.join(
+            first.first.take([first.row[e["id"]] for e in examples]),
+            second.second.take([second.row[e["id"]] for e in examples]),
+        )
+        builder = self._builder(encoder.tokenizer)
+        self._add(builder, joined, examples, 0)
+        return builder.build()
+
+    def _builder(self, tokenizer: Any) -> EncodedBuilder:
+        from xrobust.encoded import EncodedBuilder
+
+        return EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=False)
+
+    def _add(self, builder: EncodedBuilder, joined: Joined, examples: Sequence[Example], index: int) -> None:
+        """A sequence and an item for each example; `index` is that of the first."""
+        builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
+        for k, example in enumerate(examples):
+            builder.item(index + k, [self._index.get(example.get("label", ""), 0)])
 
     def decode(self, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
         return [Prediction(self.labels[int(p.argmax())], [float(x) for x in p]) for p in outputs]

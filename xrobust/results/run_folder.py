@@ -133,10 +133,15 @@ class RunFolder:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def save_predictions(
-        self, language: str, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+        self,
+        language: str,
+        kind: Kind,
+        examples: Sequence[Example],
+        predictions: Sequence[Prediction],
+        perturbation: str | None = None,
     ) -> Artifact:
         """Writes one language's predictions, atomically."""
-        return store.save_predictions(self.path, language, kind, examples, predictions)
+        return store.save_predictions(self.path, language, kind, examples, predictions, perturbation)
 
     @contextlib.contextmanager
     def recording(self, result: RunResult, observers: Observers, *, main: bool) -> Iterator[None]:

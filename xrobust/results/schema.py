@@ -14,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from xrobust.spec import Spec
 
 SCHEMA_VERSION = 1
+PAIR = ":"
+"""Between the languages of a pair."""
+WORST_CASE = "worst_case"
+"""Label of the worst of all perturbations, example by example."""
 
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 """UTC, ISO 8601, to the second."""
@@ -46,12 +50,53 @@ class DataRows(Section):
     sha256: str
 
 
+class PerturbedRows(Section):
+    """What a perturbation did to the test set of one language."""
+
+    language: str
+    perturbation: str
+    """Its label."""
+    key: str
+    """sha256 over everything that the perturbed rows depend on: perturbation, parameters, test rows, files, and what
+    it looked at."""
+    examples: int
+    changed_examples: int
+    tokens: int
+    changed_tokens: int
+    coverage: float
+    """changed_examples / examples."""
+    reason: str | None = None
+    """Why there is no score: the perturbation does not cover this language."""
+    rows_sha256: str | None = None
+    """Fingerprint of the changed rows."""
+    files: dict[str, str] = {}
+    """sha256 of the files that the perturbation read for this language."""
+
+
+class PairRows(Section):
+    """The test rows of a pair of languages, aligned by id."""
+
+    pair: str
+    """As in `en:de`: the first text in English, the second in German."""
+    rows: int
+    """Examples scored: ids that both languages have, with one label."""
+    unaligned: int
+    """Ids that only one of the two has."""
+    disagreeing: int
+    """Ids that both have, with different labels: left out."""
+    first_sha256: str
+    """Of the first language's test rows."""
+    second_sha256: str
+
+
 class DataSection(Section):
     """Where the data came from and what was used of them."""
 
     id: str
     revision: str | None = None
     used: list[DataRows] = []
+    perturbed: list[PerturbedRows] = []
+    pairs: list[PairRows] = []
 
 
 class Environment(Section):
@@ -112,21 +157,54 @@ class ScoreRow(Section):
     """One score of the trained model on one language."""
 
     language: str
+    """A language, or a pair such as `en:de`: the first text in English, the second in German."""
     perturbation: str | None = None
+    """Label of the perturbation or attack; `worst_case` for the worst of all perturbations, example by example; null on
+    clean text."""
     coverage: float = 1.0
-    """Share of the examples that the perturbation changed; 1 on clean input."""
+    """Share of the examples that the perturbation changed: those that `value` is over. 1 on clean input."""
     metric: str
     value: float
     ci_low: float
     ci_high: float
     """Percentile bootstrap over examples, 1,000 draws, 95%, seed 0."""
     n: int
+    clean_value: float | None = None
+    """The score of the same examples on clean text."""
+    drop: float | None = None
+    """clean_value - value."""
+    drop_ci_low: float | None = None
+    drop_ci_high: float | None = None
+    """Percentile bootstrap, paired: a draw takes the same examples on both sides."""
+    value_all: float | None = None
+    """The score over all examples, those that did not change as they are, as papers report it."""
+    epsilon: float | None = None
+    """Radius of an attack's ball, in the unit of its parameters."""
     rows_sha256: str
     seconds: float
 
 
+class Robustness(Section):
+    """The main metric under one condition, over languages: unweighted means over those that it covers."""
+
+    perturbation: str
+    languages: int
+    """Target languages covered."""
+    coverage: float | None
+    """Mean over all target languages tried, 0 for those not covered."""
+    clean: float | None
+    """On clean text, the same examples of the same languages."""
+    value: float | None
+    drop: float | None
+    """clean - value."""
+    value_all: float | None
+    source_drop: float | None
+    """In the source language."""
+    epsilon: float | None = None
+
+
 class Summary(Section):
-    """The main metric over languages, on clean input."""
+    """The main metric over languages, on clean input; under each condition; over pairs of languages."""
 
     metric: str
     source: float | None
@@ -137,6 +215,10 @@ class Summary(Section):
     transfer_gap: float | None
     """source - average_targets."""
     languages: int
+    robustness: list[Robustness] = []
+    pairs: int = 0
+    average_pairs: float | None = None
+    """Unweighted mean over pairs of two different languages."""
 
 
 class Artifact(Section):
@@ -172,9 +254,41 @@ class RunResult(Section):
     warnings: list[str] = []
 
     def scored(self, used: Iterable[DataRows] = ()) -> set[str]:
-        """Languages that have scores; of those whose test rows are in `used`, the ones scored on these very rows."""
+        """Languages that have clean scores; of those whose test rows are in `used`, the ones scored on these rows."""
         there = {row.language: row.sha256 for row in used if row.split == "test"}
-        return {row.language for row in self.scores if row.rows_sha256 == there.get(row.language, row.rows_sha256)}
+        return {
+            row.language
+            for row in self.scores
+            if row.perturbation is None
+            and PAIR not in row.language
+            and row.rows_sha256 == there.get(row.language, row.rows_sha256)
+        }
+
+    def is_scored(self) -> bool:
+        """Whether everything that was asked for has scores, or is known to have none to have."""
+        spec = self.spec.evaluation
+        there = {row.language for row in self.scores if row.perturbation is None}
+        tried = {(row.language, row.perturbation) for row in self.data.perturbed}
+        wanted = {(code, p.label) for code in spec.languages for p in spec.perturbations}
+        return {*spec.languages, *spec.pairs} <= there and wanted <= tried
+
+    def scored_pairs(self, used: Iterable[DataRows]) -> set[str]:
+        """Pairs that have scores on the test rows in `used`."""
+        there = {row.language: row.sha256 for row in used if row.split == "test"}
+        scored = {row.language for row in self.scores if row.perturbation is None}
+        return {
+            row.pair
+            for row in self.data.pairs
+            if row.pair in scored
+            and [row.first_sha256, row.second_sha256] == [there.get(code) for code in row.pair.split(PAIR)]
+        }
+
+    def perturbed(self, language: str, label: str) -> PerturbedRows | None:
+        """What is known of a language under a perturbation, where its scores are there or it has none to have."""
+        for row in self.data.perturbed:
+            if (row.language, row.perturbation) == (language, label):
+                return row
+        return None
 
     def value(self, language: str, metric: str | None = None) -> float:
         """A clean score. Raises KeyError where it is not there."""
@@ -189,24 +303,71 @@ class RunResult(Section):
         """The first metric of the task: the first that was scored."""
         return self.scores[0].metric
 
+    def main_scores(self) -> list[ScoreRow]:
+        """The rows of the main metric."""
+        return [row for row in self.scores if row.metric == self.main_metric]
+
     def summarise(self) -> None:
         """Computes `summary` from `scores`."""
         if not self.scores:
             self.summary = None
             return
-        main = self.main_metric
-        values = {r.language: r.value for r in self.scores if r.metric == main and r.perturbation is None}
-        source = values.get(self.spec.train.source)
-        targets = [v for language, v in values.items() if language != self.spec.train.source]
-        average_targets = sum(targets) / len(targets) if targets else None
+        source_language = self.spec.train.source
+        clean = [row for row in self.main_scores() if row.perturbation is None]
+        values = {row.language: row.value for row in clean if PAIR not in row.language}
+        pairs = [row.value for row in clean if PAIR in row.language]
+        source = values.get(source_language)
+        average_targets = mean(v for language, v in values.items() if language != source_language)
         self.summary = Summary(
-            metric=main,
+            metric=self.main_metric,
             source=source,
             average=sum(values.values()) / len(values),
             average_targets=average_targets,
             transfer_gap=None if source is None or average_targets is None else source - average_targets,
             languages=len(values),
+            robustness=[self._robustness(label) for label in self._conditions()],
+            pairs=len(pairs),
+            average_pairs=mean(pairs),
         )
+
+    def _conditions(self) -> list[str]:
+        """Labels of what was scored besides clean text, in the order of the rows; the worst case last."""
+        labels = [row.perturbation for row in self.data.perturbed]
+        labels += [row.perturbation for row in self.scores if row.perturbation is not None]
+        return sorted(dict.fromkeys(labels), key=lambda label: label == WORST_CASE)
+
+    def _robustness(self, label: str) -> Robustness:
+        source = self.spec.train.source
+        rows = {row.language: row for row in self.main_scores() if row.perturbation == label}
+        targets = [row for language, row in rows.items() if language != source]
+        tried = {
+            r.language: r.coverage for r in self.data.perturbed if r.perturbation == label and r.language != source
+        }
+        tried |= {row.language: row.coverage for row in targets}
+        return Robustness(
+            perturbation=label,
+            languages=len(targets),
+            coverage=mean(tried.values()),
+            clean=mean(row.clean_value for row in targets),
+            value=mean(row.value for row in targets),
+            drop=mean(row.drop for row in targets),
+            value_all=mean(row.value_all for row in targets),
+            source_drop=rows[source].drop if source in rows else None,
+            epsilon=next((row.epsilon for row in rows.values()), None),
+        )
+
+
+def note_rows(result: RunResult, used: Iterable[DataRows]) -> None:
+    """Puts test rows into the document, in place of what it says of the same languages."""
+    new = {row.language: row for row in used}
+    kept = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]
+    result.data.used = [*kept, *new.values()]
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are there, or None."""
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
 
 
 def now() -> str:

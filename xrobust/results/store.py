@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -107,15 +108,27 @@ def load_result(path: Path | str) -> RunResult:
     return result
 
 
-def predictions_path(folder: Path, language: str) -> Path:
-    """Where a language's predictions lie."""
-    return folder / PREDICTIONS / f"{language}.parquet"
+def predictions_path(folder: Path, language: str, perturbation: str | None = None) -> Path:
+    """Where the predictions of a language, or a pair of them, lie."""
+    name = language.replace(":", "--")  # a colon is not a character of file names everywhere
+    below = folder / PREDICTIONS
+    if perturbation is not None:
+        below /= re.sub(r"[^\w.=,()+-]", "_", perturbation)
+    return below / f"{name}.parquet"
 
 
 def save_predictions(
-    folder: Path, language: str, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+    folder: Path,
+    language: str,
+    kind: Kind,
+    examples: Sequence[Example],
+    predictions: Sequence[Prediction],
+    perturbation: str | None = None,
 ) -> Artifact:
-    """Writes `id, label, prediction, scores`, a row an example in file order; for tagging the last three are lists."""
+    """Writes `id, label, prediction, scores`, a row an example in file order; for tagging the last three are lists.
+
+    With the label of a perturbation, only the examples that it changed are given.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -127,19 +140,22 @@ def save_predictions(
             "scores": pa.array([prediction.scores for prediction in predictions], type=pa.list_(pa.float32())),
         }
     )
-    path = predictions_path(folder, language)
+    path = predictions_path(folder, language, perturbation)
     with writing(path):
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: pq.write_table(table, file))
     return Artifact(path=str(path.relative_to(folder)), sha256=file_sha256(path))
 
 
-def load_predictions(run: Path | str, language: str) -> list[dict[str, Any]]:
-    """The saved predictions of one language: dicts with `id, label, prediction, scores`. Raises UserError."""
+def load_predictions(run: Path | str, language: str, perturbation: str | None = None) -> list[dict[str, Any]]:
+    """The saved predictions of one language, or a pair, clean or under the perturbation of that label.
+
+    Dicts with `id, label, prediction, scores`. Raises UserError.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = predictions_path(Path(run), language)
+    path = predictions_path(Path(run), language, perturbation)
     if not path.exists():
         raise UserError(
             f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"

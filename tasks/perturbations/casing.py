@@ -1,0 +1,51 @@
+"""Text in another case: all small, all capitals, or every word with a capital."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from xrobust.contracts import Parameters, PerturbationInfo
+
+from .letters import lower, title, upper
+from .scripts import script_of_language
+from .words import FormPerturbation
+
+_CASED = frozenset({"Latin", "Greek", "Cyrillic", "Armenian"})
+_FORMS = {"lower": lower, "upper": upper, "title": title}
+
+
+class Casing(FormPerturbation):
+    """Writes everything in one case, by the rules of the language.
+
+    Turkish and Azerbaijani i and ı have the capitals İ and I; German ß becomes SS; Greek capitals lose the tonos, and a
+    sigma that ends a word becomes ς in lower case; Dutch ij is one letter at the beginning of a word. Cased models that
+    meet lower-cased text lose most in named entities (Mayhew et al., EMNLP 2019; Bodapati et al., W-NUT 2019).
+
+    Not covered: scripts without case. (Georgian has capitals in Unicode, but not in ordinary writing.)
+    """
+
+    info = PerturbationInfo(
+        name="casing",
+        summary="everything in lower case, upper case or title case",
+        kinds=("sequence_classification", "multiple_choice", "token_classification"),
+        citation="Mayhew et al., EMNLP 2019; Bodapati et al., W-NUT 2019",
+    )
+
+    class Params(Parameters):
+        to: Literal["lower", "upper", "title"] = Field(
+            default="lower", description="lower: as in a chat; upper: shouted; title: As In A Headline"
+        )
+
+    params: Params
+
+    def language_problem(self, language: str) -> str | None:
+        script = script_of_language(language)
+        return None if script in _CASED else f"the {script} script has no case"
+
+    def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
+        form = _FORMS[self.params.to]
+        return [form(part, language) for part in parts]

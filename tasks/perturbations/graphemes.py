@@ -1,0 +1,51 @@
+"""Grapheme clusters: what a reader takes for one letter, and what must not be torn apart."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from .scripts import is_mark, script_of
+
+_LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")
+"""Thai and Lao vowels that are written before their consonant."""
+_NEVER_FIRST = frozenset("ะาำๅะาຳຽ" + "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶー" + "ﾞﾟ")
+"""Thai and Lao vowels written after their consonant, and kana that belong to the one before them."""
+
+
+def clusters(text: str) -> list[str]:
+    """The clusters of a text, in order; together they are the text.
+
+    A base with its marks; in Indic scripts a whole conjunct (consonants joined by a virama); in Thai and Lao a vowel
+    with its consonant, on whichever side it is written; a kana with the small kana or long-vowel mark after it; a
+    Hangul syllable written in jamo. It follows UAX 29 (extended grapheme clusters), and goes further for Thai, Lao and
+    kana, where a break is not wrong by Unicode but by orthography.
+    """
+    found: list[str] = []
+    for character in text:
+        if found and _continues(found[-1], character):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found
+
+
+def _continues(cluster: str, character: str) -> bool:
+    last = cluster[-1]
+    if last.isspace() or character.isspace():
+        return False
+    if is_mark(character) or (character in _NEVER_FIRST and script_of(character) == script_of(last)):
+        return True
+    if last == "\u200d" or last in _LEADING_VOWELS:
+        return unicodedata.category(character)[0] == "L"
+    if is_virama(last) or (last == "\u200c" and len(cluster) > 1 and is_virama(cluster[-2])):
+        return script_of(character) == script_of(cluster[0])
+    return _is_later_jamo(character) and "\u1100" <= last <= "\u11ff"
+
+
+def is_virama(character: str) -> bool:
+    """Whether it takes a consonant's vowel away, and joins it with the next (Thai's and Lao's join nothing)."""
+    return unicodedata.combining(character) == 9 and script_of(character) not in ("Thai", "Lao")
+
+
+def _is_later_jamo(character: str) -> bool:
+    return "\u1160" <= character <= "\u11ff"

@@ -1,0 +1,167 @@
+"""Punctuation left out, or written with other marks of the same function."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from xrobust.contracts import Parameters, PerturbationInfo
+
+from .scripts import base_language, script_of_language
+from .words import FormPerturbation
+
+# What is left out. Marks of scripts with spaces count where a word ends, so that 3.5, 15:30 and e.g. keep theirs.
+_QUOTES_WITH_A_SPACE = re.compile(r"(?<!\S)«\s+|\s+»(?!\w)|\s+\"(?!\S)")
+_QUOTES_AND_OPENING = re.compile(
+    r"[¿¡«»„“”「」『』《》〈〉]|(?<!\S)\"|(?<=[^\s\d])\"(?![^\W\d_])|(?<=\s[בהוכלמש])\"(?=[א-ת]{2})"
+)
+_AT_WORD_END = re.compile(r"\s*(?:(?<!\.\w)\.|[,;:!?…;·؟،؛۔।॥։])+(?!\S)")
+_DASH_ALONE = re.compile(r"\s+(?:-{1,3}|[–—])(?=\s)")
+_WIDE = re.compile(r"\s*[、，；：。！？．…｡､—]+\s*")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """A function of punctuation, and the ways to write it."""
+
+    pattern: re.Pattern[str]
+    variants: tuple[tuple[str, ...], ...]
+    """Each a mark, or an opening and a closing one."""
+
+
+def _marks(pattern: str, *variants: str) -> Marks:
+    return Marks(re.compile(pattern), tuple(tuple(variant.split()) for variant in variants))
+
+
+_QUOTES = r"``|''|[“”„«»「」]|(?<![^\W_])\"|(?<=[^\s\d])\"(?![^\W\d_])"
+_DASH = _marks(r"(?<!\S)(?:--|[-–—])(?!\S)", "-", "–", "—")
+_DOTS = _marks(r"…|\.{3}", "…", "...")
+_SPACED = (_DASH, _DOTS)
+_WIDTHS = tuple(
+    _marks(rf"{re.escape(wide)}|(?<![\x00-\x7f]){re.escape(narrow)}", wide, narrow)
+    for wide, narrow in zip("，！？：；（）", ",!?:;()", strict=True)
+)
+_BY_SCRIPT = {
+    "Arabic": (
+        _marks(_QUOTES, '" "', "« »", "“ ”"),
+        _marks(r"،|(?<!\d),(?!\d)", "،", ","),
+        _marks(r"؛|;", "؛", ";"),
+        _marks(r"؟|\?", "؟", "?"),
+        *_SPACED,
+    ),
+    "Hebrew": (
+        # Gershayim stand in acronyms; a quotation mark after a letter is one after a prefix: ב"הארץ".
+        _marks(r"(?<=[א-ת])(?:(?<!\s[בהוכלמש])|(?=.[א-ת](?![א-ת])))[״\"](?=[א-ת])", "״", '"'),
+        _marks(rf"{_QUOTES}|(?<=\s[בהוכלמש])\"(?=[א-ת]{{2}})", '" "', "“ ”", "„ ”"),
+        _marks(r"(?<=[א-ת])[׳'’]", "׳", "'"),
+        _marks(r"(?<=[א-ת])[־-](?=[א-ת])", "־", "-"),
+        *_SPACED,
+    ),
+    "Devanagari": (_marks(_QUOTES, '" "', "“ ”"), _marks(r"।|\|", "।", "|", "."), *_SPACED),
+    "Han": (
+        _marks(_QUOTES, '" "', "“ ”", "「 」"),
+        _marks(r"…+|\.{3,}", "……", "..."),
+        _marks(r"—+", "——", "—", "--"),
+        _marks(r"。|｡", "。", ".", "｡"),
+        *_WIDTHS,
+    ),
+    "Japanese": (
+        _marks(_QUOTES, "「 」", "『 』", '" "', "“ ”"),
+        _marks(r"…+|・{3,}|\.{3,}", "……", "・・・", "..."),
+        _marks(r"、|，", "、", "，"),
+        _marks(r"。|．", "。", "．"),
+        *_WIDTHS[1:],
+    ),
+    "Hangul": (_marks(_QUOTES, '" "', "“ ”", "「 」"), _marks(r"(?<=\w)·(?=\w)|ㆍ", "·", "ㆍ"), *_SPACED),
+    "Thai": (_marks(_QUOTES, '" "', "“ ”"), *_SPACED),
+}
+_ELSEWHERE = (
+    _marks(_QUOTES, '" "', "“ ”", "« »", "„ “"),
+    _marks(r"(?<=[^\W\d_])['’ʼ](?=[^\W\d_])", "'", "’"),
+    *_SPACED,
+)
+_URDU = (_marks(r"۔|\.(?!\S)", "۔", "."),)
+
+
+class Punctuation(FormPerturbation):
+    """Leaves punctuation out of texts, or writes it another way: whole texts alike, as one person writes.
+
+    edit=drop (texts only): the marks at the ends of sentences and inside them, quotation marks and dashes go, as in
+    messages; between Chinese and Japanese words a space stands in their place. What belongs to a word or a number
+    stays (3.5, 15:30, don't, U.S.), and so do brackets.
+
+    edit=vary, and always for tokens that come split, since none may go: each mark becomes another one of the same
+    function, as other keyboards, houses and countries have it: quotation marks (" “ « „ 「), dashes, the ellipsis,
+    apostrophes (texts only), and by script: Arabic ، ؛ ؟ and the Urdu full stop against the Latin ones, the danda
+    against a bar or a full stop, Hebrew gershayim and maqaf, Chinese full and half width, Japanese 、。 against ，．.
+    Of each function one variant is drawn for an example, among those that differ from the first mark found.
+
+    Half and full width are one to XLM-R's NFKC, but not to mBERT; nearly everything else differs for both. On English
+    inference BERT ignores changes of punctuation that do not matter (Ek, Bernardy & Chatzikyriakidis, PaM 2020).
+    """
+
+    info = PerturbationInfo(
+        name="punctuation",
+        summary="punctuation left out, or written with other marks of the same function",
+        kinds=("sequence_classification", "multiple_choice", "token_classification"),
+        citation="Ek et al., PaM 2020",
+    )
+
+    class Params(Parameters):
+        edit: Literal["drop", "vary"] = Field(
+            default="drop",
+            description="drop: leave marks out of texts (tokens are varied all the same); vary: write others",
+        )
+
+    params: Params
+
+    def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
+        if tags is None and self.params.edit == "drop":
+            return [_dropped(part) for part in parts]
+        marks = _BY_SCRIPT.get(script_of_language(language), _ELSEWHERE)
+        if base_language(language) == "ur":
+            marks += _URDU
+        # Tokens of punctuation alone: an apostrophe in a word is the word's.
+        varied = [i for i, part in enumerate(parts) if tags is None or _is_punctuation(part)]
+        for kind in marks:
+            new = _varied([parts[i] for i in varied], kind, rng)
+            for i, part in zip(varied, new, strict=True):
+                parts[i] = part
+        return parts
+
+
+def _dropped(text: str) -> str:
+    """A text without punctuation; one that is nothing else stays."""
+    new = _DASH_ALONE.sub("", text)
+    for pattern in (_QUOTES_WITH_A_SPACE, _QUOTES_AND_OPENING, _AT_WORD_END):
+        new = pattern.sub("", new)
+    new = _WIDE.sub(" ", new)
+    if text == text.strip():
+        new = new.strip()
+    return new if new.strip() else text
+
+
+def _varied(parts: Sequence[str], marks: Marks, rng: random.Random) -> list[str]:
+    """The parts with every mark of a function in another variant; pairs open and close in turn."""
+    first = next((match for part in parts if (match := marks.pattern.search(part))), None)
+    if first is None:
+        return list(parts)
+    others = [variant for variant in marks.variants if first[0] not in variant]
+    chosen, count = rng.choice(others), 0
+
+    def next_one(match: re.Match[str]) -> str:
+        nonlocal count
+        count += 1
+        return chosen[(count - 1) % len(chosen)]
+
+    return [marks.pattern.sub(next_one, part) for part in parts]
+
+
+def _is_punctuation(token: str) -> bool:
+    return all(unicodedata.category(c)[0] in "PS" for c in token)

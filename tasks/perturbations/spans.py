@@ -1,0 +1,30 @@
+"""Entities of a sentence put in the place of others, with tags that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xrobust.contracts import Example
+from xrobust.overlap import Span, entity_spans
+
+
+def replaced_entities(
+    example: Example, replacement: Callable[[tuple[str, ...], str], Sequence[str] | None]
+) -> Example | None:
+    """The sentence with new entities and the tags `B-X I-X ...` for their length, or None where all stay.
+
+    `replacement` is given the tokens of each entity and its type, in order, and returns the tokens of another entity
+    of that type, or None to keep it. All other tokens keep their tags.
+    """
+    tokens, tags = list(example["tokens"]), list(example["tags"])
+    chosen: list[tuple[Span, Sequence[str]]] = []
+    for span in entity_spans(tags):
+        new = replacement(tuple(tokens[span.start : span.stop]), span.type)
+        if new is not None:
+            chosen.append((span, new))
+    if not chosen:
+        return None
+    for span, new in reversed(chosen):  # from the end, so that the places before stay right
+        tokens[span.start : span.stop] = new
+        tags[span.start : span.stop] = [f"B-{span.type}", *[f"I-{span.type}"] * (len(new) - 1)]
+    return {**example, "tokens": tokens, "tags": tags}

@@ -1,0 +1,121 @@
+"""The tables of a result document: by language, under each condition, over pairs of languages, and the averages."""
+
+from __future__ import annotations
+
+from xrobust.cli.table import print_table
+from xrobust.results.schema import PAIR, Robustness, RunResult, ScoreRow
+
+MOST_COLUMNS = 8
+"""Conditions in the table by language; with more of them it is left to the document."""
+
+
+def print_results(result: RunResult) -> None:
+    """Prints them. Scores are shown times 100, drops in points."""
+    _languages(result)
+    _averages(result)
+    _robustness(result)
+    _by_language(result)
+    _not_covered(result)
+    _pairs(result)
+
+
+def _clean(result: RunResult) -> list[ScoreRow]:
+    return [row for row in result.scores if row.perturbation is None and PAIR not in row.language]
+
+
+def _languages(result: RunResult) -> None:
+    """Languages by metrics on clean text, with the interval of the main one."""
+    clean, main = _clean(result), result.main_metric
+    metrics = list(dict.fromkeys(row.metric for row in clean))
+    rows = []
+    for language in dict.fromkeys(row.language for row in clean):
+        cells = {row.metric: row for row in clean if row.language == language}
+        first = cells[main]
+        rows.append(
+            [
+                _named(result, language),
+                _percent(first.value),
+                f"{_percent(first.ci_low)} - {_percent(first.ci_high)}",
+                *(_percent(cells[name].value) if name in cells else "-" for name in metrics[1:]),
+                str(first.n),
+            ]
+        )
+    print_table(["language", main, "95% interval", *metrics[1:], "examples"], rows)
+
+
+def _averages(result: RunResult) -> None:
+    summary = result.summary
+    if summary is None:
+        return
+    parts = [f"average {_percent(summary.average)} over {summary.languages} languages"]
+    if summary.average_targets is not None:
+        parts.append(f"targets {_percent(summary.average_targets)}")
+    if summary.transfer_gap is not None:
+        parts.append(f"transfer gap {_percent(summary.transfer_gap)}")
+    print(", ".join(parts))
+
+
+def _robustness(result: RunResult) -> None:
+    """Conditions, averaged over the target languages that each covers."""
+    conditions = result.summary.robustness if result.summary else []
+    if not conditions:
+        return
+    tried = len({row.language for row in _clean(result)} - {result.spec.train.source})
+    print()
+    columns = ["", "targets", "coverage", "clean", result.main_metric, "drop", "all examples", "drop in source"]
+    print_table(columns, [_condition(row, tried) for row in conditions])
+    print("means over the target languages covered, of the examples that were changed, beside the same on clean text")
+
+
+def _condition(row: Robustness, tried: int) -> list[str]:
+    return [
+        row.perturbation,
+        f"{row.languages} of {tried}",
+        _percent(row.coverage, digits=0),
+        *(_percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
+    ]
+
+
+def _by_language(result: RunResult) -> None:
+    """Languages by conditions: the drop from clean text in points."""
+    labels = [row.perturbation for row in (result.summary.robustness if result.summary else [])]
+    if not labels or len(labels) > MOST_COLUMNS:
+        return
+    drops = {(row.language, row.perturbation): row.drop for row in result.main_scores()}
+    languages = dict.fromkeys(row.language for row in result.scores if row.perturbation is not None)
+    if languages:
+        print()
+        rows = [[_named(result, code), *(_percent(drops.get((code, label))) for label in labels)] for code in languages]
+        print_table(["drop", *labels], rows)
+
+
+def _not_covered(result: RunResult) -> None:
+    """What no score is given for, and why."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row in result.data.perturbed:
+        if row.reason is not None:
+            reasons.setdefault((row.perturbation, row.reason), []).append(row.language)
+    for (label, reason), languages in reasons.items():
+        print(f"{label} does not cover {', '.join(languages)}: {reason}")
+
+
+def _pairs(result: RunResult) -> None:
+    """First language by second language; the diagonal is the language itself."""
+    values = {row.language: row.value for row in result.main_scores() if row.perturbation is None}
+    pairs = [tuple(code.split(PAIR)) for code in values if PAIR in code]
+    if not pairs:
+        return
+    firsts, seconds = sorted({a for a, _ in pairs}), sorted({b for _, b in pairs})
+    print()
+    rows = [[a, *(_percent(values.get(a if a == b else f"{a}{PAIR}{b}")) for b in seconds)] for a in firsts]
+    print_table(["first \\ second", *seconds], rows)
+    if result.summary is not None:
+        print(f"average {_percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")
+
+
+def _named(result: RunResult, language: str) -> str:
+    return f"{language} (source)" if language == result.spec.train.source else language
+
+
+def _percent(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f}"

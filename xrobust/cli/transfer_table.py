@@ -1,0 +1,37 @@
+"""The table of a transfer report: native and cross-lingual training side by side."""
+
+from __future__ import annotations
+
+from xrobust.cli.table import print_table
+from xrobust.transfer_pairs import Line, TransferReport
+
+
+def print_report(report: TransferReport) -> None:
+    """A line a pair and setting: clean score, score under each perturbation with the drop, and overlap."""
+    there = [line for line in report.lines if line.missing is None]
+    labels = list(dict.fromkeys(label for line in there for label in line.perturbed))
+    shares = [
+        name for name in ("chunks", "entities", "words") if any(line.overlap.get(name) is not None for line in there)
+    ]
+    columns = ["pair", "setting", f"clean {report.metric}", *labels, *(f"overlap: {name}" for name in shares)]
+    print()
+    print_table(columns, [_cells(line, labels, shares) for line in there])
+    over = f"means over {len(report.seeds)} seeds; " if len(report.seeds) > 1 else ""
+    print(f"{over}over all test sentences, in parentheses the drop; overlap of training and test set in percent")
+    for line in report.lines:
+        if line.missing is not None:
+            print(f"{line.pair} {line.setting} cannot be run: {line.missing}")
+        for label, reason in line.not_covered.items():
+            print(f"{line.pair} {line.setting}: {label} does not cover {line.pair.partition(':')[2]}: {reason}")
+
+
+def _cells(line: Line, labels: list[str], shares: list[str]) -> list[str]:
+    cells = [line.pair, line.setting, _percent(line.clean)]
+    for label in labels:
+        there = label in line.perturbed
+        cells.append(f"{_percent(line.perturbed[label])} ({_percent(line.drop[label])})" if there else "-")
+    return [*cells, *(_percent(line.overlap.get(name)) for name in shares)]
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"

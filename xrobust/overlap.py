@@ -1,0 +1,151 @@
+"""What two data sets have in common: entities, words, and how many of one set's occur in the other."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import NamedTuple, TypeVar
+
+from xrobust.contracts import Example
+
+Item = TypeVar("Item")
+
+OUTSIDE = "O"
+"""The tag of a token that belongs to no entity."""
+
+JOINERS = "\u200c\u200d"
+"""Zero-width (non-)joiners: letters to a reader of Persian or Sinhala, and no punctuation."""
+
+LAST_LETTER = 0x1FFFF
+"""No script has letters and marks of its own beyond, but for ideographs, which take none."""
+
+
+class Span(NamedTuple):
+    """An entity: the tokens `start` to `stop` (exclusive) of a sentence."""
+
+    start: int
+    stop: int
+    type: str
+
+
+def entity_spans(tags: Sequence[str]) -> list[Span]:
+    """The entities of a sentence in IOB2: a `B-X` and the `I-X` that follow it.
+
+    An `I-X` that continues no entity of its type belongs to none, as in seqeval's strict mode.
+    """
+    spans: list[Span] = []
+    for i, tag in enumerate(tags):
+        prefix, _, kind = tag.partition("-")
+        if prefix == "B":
+            spans.append(Span(i, i + 1, kind))
+        elif prefix == "I" and spans and spans[-1].stop == i and spans[-1].type == kind:
+            spans[-1] = spans[-1]._replace(stop=i + 1)
+    return spans
+
+
+def entity_chunks(examples: Iterable[Example]) -> Counter[tuple[str, str]]:
+    """(text, type) of each entity -> how often it occurs. The text is its tokens joined by spaces, case and all."""
+    return Counter(
+        (" ".join(example["tokens"][span.start : span.stop]), span.type)
+        for example in examples
+        for span in entity_spans(example["tags"])
+    )
+
+
+def entity_tokens(examples: Iterable[Example]) -> Counter[tuple[str, str]]:
+    """(token, tag) of each token with an entity's tag -> how often it occurs, case and all.
+
+    The "non-unique entity chunks" of Manafi & Krishnaswamy (LREC-COLING 2024) are the occurrences of these.
+    """
+    return Counter(
+        (token, tag)
+        for example in examples
+        for token, tag in zip(example["tokens"], example["tags"], strict=True)
+        if tag != OUTSIDE
+    )
+
+
+def context_words(examples: Iterable[Example], language: str) -> Counter[str]:
+    """The lower-cased tokens outside entities (tag O) -> how often each occurs. Everything is a word here."""
+    return Counter(
+        lower(token, language)
+        for example in examples
+        for token, tag in zip(example["tokens"], example["tags"], strict=True)
+        if tag == OUTSIDE
+    )
+
+
+def words(examples: Iterable[Example], language: str, most: int | None = None) -> Counter[str]:
+    """The lower-cased words -> how often each occurs: the tokens of tagging, else the words of `text` and `text_pair`.
+
+    `most`: the words of each text after so many do not count.
+    """
+    counts: Counter[str] = Counter()
+    for example in examples:
+        if "tokens" in example:
+            found = [example["tokens"]]
+        else:
+            texts = (example.get("text"), example.get("text_pair"))
+            found = [word_pattern().findall(text) for text in texts if text is not None]
+        counts.update(lower(word, language) for part in found for word in part[:most])
+    return counts
+
+
+class Overlap(NamedTuple):
+    """How much of a target's items (entities, words) occurs in a source."""
+
+    shared: int
+    """Different items of the target that the source has."""
+    unique: int
+    """Different items of the target."""
+    shared_occurrences: int
+    """Occurrences in the target of items that the source has."""
+    occurrences: int
+    """Occurrences in the target of any item."""
+
+    @property
+    def share_unique(self) -> float:
+        """A fraction of 1; 0 where the target has nothing."""
+        return self.shared / self.unique if self.unique else 0.0
+
+    @property
+    def share_occurrences(self) -> float:
+        """A fraction of 1; 0 where the target has nothing."""
+        return self.shared_occurrences / self.occurrences if self.occurrences else 0.0
+
+
+def overlap(source: Iterable[Item], target: Counter[Item]) -> Overlap:
+    """How much of `target` (item -> occurrences) is among the items of `source`."""
+    known = set(source)
+    shared = [item for item in target if item in known]
+    return Overlap(len(shared), len(target), sum(target[item] for item in shared), sum(target.values()))
+
+
+def lower(word: str, language: str) -> str:
+    """`word` in lower case. Turkish and Azerbaijani have two letters i, and keep them apart."""
+    if dots_its_capitals(language):
+        word = word.replace("İ", "i").replace("I", "ı")
+    return word.lower()
+
+
+def dots_its_capitals(language: str) -> bool:
+    """Whether I is the capital of ı, and İ that of i."""
+    return base_language(language) in ("tr", "az")
+
+
+def base_language(language: str) -> str:
+    """`pt` of `pt-BR`."""
+    return re.split("[-_]", language)[0]
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    r"""Runs of letters, marks, digits and low lines: `\w+`, with the marks that Python's `\w` leaves out.
+
+    Without marks an Indic word would be cut at each of its vowel signs, and a pointed Hebrew one at each of its points.
+    """
+    marks = "".join(chr(c) for c in range(LAST_LETTER + 1) if unicodedata.category(chr(c)).startswith("M"))
+    return re.compile(rf"\w[\w{marks}{JOINERS}]*")

@@ -154,7 +154,7 @@ def _labels(axis: Any, points: Mapping[str, tuple[float, float]]) -> None:
         x, y = dots[name]
         width = (len(name) * 5.4 + 1) * pixel
         best: tuple[float, float, float, int] | None = None
-        for reach, (right, up) in product((5, 11, 18, 26), DIRECTIONS):
+        for reach, (right, up) in product((5, 11, 18, 26, 36), DIRECTIONS):
             u = x + right * (reach * pixel + width / 2)
             v = y + up * (reach * pixel + height / 2)
             box = (u - width / 2, v - height / 2, u + width / 2, v + height / 2)

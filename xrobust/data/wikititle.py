@@ -198,7 +198,7 @@ def _text(found: Any, key: str, where: str) -> str:
 
 
 def _get(found: Any, key: str, kind: type, where: str) -> Any:
-    names = {str: "a string", list: "a list"}
+    names: dict[type, str] = {str: "a string", list: "a list"}
     if not isinstance(found, dict):
         raise UserError(f"{where}: a JSON object is expected, found {json.dumps(found)[:40]}")
     if key not in found:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
 from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data import data_folder, open_source
+from xrobust.overlap import entity_chunks, entity_tokens, word_pattern
 from xrobust.plugins import Plugins
 from xrobust.results.schema import RunResult
 from xrobust.splits import load_split
@@ -66,8 +66,9 @@ class TrainingVocabulary:
         self._chunks: set[tuple[str, str]] = set()
         for example in train:
             self._words.update(_words(kind, example))
-            self._tokens.update(_entity_tokens(kind, example))
-            self._chunks.update(_chunks(kind, example))
+            if _has_entities(kind):
+                self._tokens.update(entity_tokens([example]))
+                self._chunks.update(entity_chunks([example]))
 
     def overlap(self, test: Iterable[Example]) -> Overlap:
         """See `overlaps`."""
@@ -76,8 +77,9 @@ class TrainingVocabulary:
         chunks: set[tuple[str, str]] = set()
         for example in test:
             words.update(_words(self._kind, example))
-            tokens.update(_entity_tokens(self._kind, example))
-            chunks.update(_chunks(self._kind, example))
+            if _has_entities(self._kind):
+                tokens.update(entity_tokens([example]))
+                chunks.update(entity_chunks([example]))
         return Overlap(
             entities=_share(sum(n for token, n in tokens.items() if token in self._tokens), tokens.total()),
             chunks=_share(len(chunks & self._chunks), len(chunks)),
@@ -93,32 +95,6 @@ def _has_entities(kind: Kind) -> bool:
     return kind.pre_split and any(label.startswith("B-") for label in kind.labels)
 
 
-def _entity_tokens(kind: Kind, example: Example) -> Iterator[tuple[str, str]]:
-    """(token, tag) of all that is tagged as part of an entity."""
-    if _has_entities(kind):
-        for token, tag in zip(example["tokens"], example[kind.gold_column], strict=True):
-            if tag != "O":
-                yield token, tag
-
-
-def _chunks(kind: Kind, example: Example) -> Iterator[tuple[str, str]]:
-    """(words, type) of the entities in IOB2: a B- and the I- of its type that follow."""
-    words: list[str] = []
-    entity = ""
-    for token, tag in (*_entity_tags(kind, example), ("", "O")):
-        if words and tag != f"I-{entity}":
-            yield " ".join(words), entity
-            words = []
-        if tag.startswith("B-"):
-            words, entity = [token], tag[2:]
-        elif words:
-            words.append(token)
-
-
-def _entity_tags(kind: Kind, example: Example) -> Iterable[tuple[str, str]]:
-    return zip(example["tokens"], example[kind.gold_column], strict=True) if _has_entities(kind) else ()
-
-
 def _words(kind: Kind, example: Example) -> Iterator[str]:
     for column in kind.text_columns:
         text = example.get(column)
@@ -126,23 +102,7 @@ def _words(kind: Kind, example: Example) -> Iterator[str]:
             yield from text or ()
         elif text is not None:
             for part in [text] if isinstance(text, str) else text:
-                yield from part.lower().translate(_ONLY_WORDS).split()
-
-
-class _OnlyWords(dict[int, int]):
-    """Everything but letters, digits, marks and underscores becomes a space.
-
-    The pattern `\\w+` knows no marks: it cuts Hindi and Thai words at their vowel signs.
-    """
-
-    def __missing__(self, code: int) -> int:
-        character = chr(code)
-        keep = character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
-        self[code] = code if keep else ord(" ")
-        return self[code]
-
-
-_ONLY_WORDS = _OnlyWords()
+                yield from word_pattern().findall(part.lower())
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""What two data sets have in common: entities, words, and how many of one set's occur in the other."""
+"""What is compared between data sets: the entities of tagging, and the words of texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from xrobust.contracts import Example
-
-Item = TypeVar("Item")
 
 OUTSIDE = "O"
 """The tag of a token that belongs to no entity."""
@@ -66,79 +64,6 @@ def entity_tokens(examples: Iterable[Example]) -> Counter[tuple[str, str]]:
         for token, tag in zip(example["tokens"], example["tags"], strict=True)
         if tag != OUTSIDE
     )
-
-
-def context_words(examples: Iterable[Example], language: str) -> Counter[str]:
-    """The lower-cased tokens outside entities (tag O) -> how often each occurs. Everything is a word here."""
-    return Counter(
-        lower(token, language)
-        for example in examples
-        for token, tag in zip(example["tokens"], example["tags"], strict=True)
-        if tag == OUTSIDE
-    )
-
-
-def words(examples: Iterable[Example], language: str, most: int | None = None) -> Counter[str]:
-    """The lower-cased words -> how often each occurs: the tokens of tagging, else the words of `text` and `text_pair`.
-
-    `most`: the words of each text after so many do not count.
-    """
-    counts: Counter[str] = Counter()
-    for example in examples:
-        if "tokens" in example:
-            found = [example["tokens"]]
-        else:
-            texts = (example.get("text"), example.get("text_pair"))
-            found = [word_pattern().findall(text) for text in texts if text is not None]
-        counts.update(lower(word, language) for part in found for word in part[:most])
-    return counts
-
-
-class Overlap(NamedTuple):
-    """How much of a target's items (entities, words) occurs in a source."""
-
-    shared: int
-    """Different items of the target that the source has."""
-    unique: int
-    """Different items of the target."""
-    shared_occurrences: int
-    """Occurrences in the target of items that the source has."""
-    occurrences: int
-    """Occurrences in the target of any item."""
-
-    @property
-    def share_unique(self) -> float:
-        """A fraction of 1; 0 where the target has nothing."""
-        return self.shared / self.unique if self.unique else 0.0
-
-    @property
-    def share_occurrences(self) -> float:
-        """A fraction of 1; 0 where the target has nothing."""
-        return self.shared_occurrences / self.occurrences if self.occurrences else 0.0
-
-
-def overlap(source: Iterable[Item], target: Counter[Item]) -> Overlap:
-    """How much of `target` (item -> occurrences) is among the items of `source`."""
-    known = set(source)
-    shared = [item for item in target if item in known]
-    return Overlap(len(shared), len(target), sum(target[item] for item in shared), sum(target.values()))
-
-
-def lower(word: str, language: str) -> str:
-    """`word` in lower case. Turkish and Azerbaijani have two letters i, and keep them apart."""
-    if dots_its_capitals(language):
-        word = word.replace("İ", "i").replace("I", "ı")
-    return word.lower()
-
-
-def dots_its_capitals(language: str) -> bool:
-    """Whether I is the capital of ı, and İ that of i."""
-    return base_language(language) in ("tr", "az")
-
-
-def base_language(language: str) -> str:
-    """`pt` of `pt-BR`."""
-    return re.split("[-_]", language)[0]
 
 
 @cache

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from collections.abc import Iterable
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo, Task
-from xrobust.overlap import OUTSIDE, context_words, lower
+from xrobust.overlap import OUTSIDE
 
 from .entity_tags import entity_problem
 from .letter_case import with_case_of
+from .letters import lower
 from .nearest import nearest_words
 from .stopwords import stopwords
 
@@ -41,9 +43,9 @@ class ContextSwap(Perturbation):
         return entity_problem(task)
 
     def prepare(self, ctx: PerturbationContext) -> None:
-        known = ctx.once(("context_swap", "known"), lambda: frozenset(context_words(ctx.source_train(), ctx.source)))
+        known = ctx.once(("context_swap", "known"), lambda: _words_outside(ctx.source_train(), ctx.source))
         stops = stopwords(ctx.language)
-        regarded = {w for w in context_words(ctx.target_test(), ctx.language) if w not in stops and is_word(w)}
+        regarded = {w for w in _words_outside(ctx.target_test(), ctx.language) if w not in stops and is_word(w)}
         self._nearest = nearest_words(regarded & known, regarded - known, ctx.word_vectors)
 
     def apply(self, example: Example, language: str, rng: random.Random) -> Example | None:
@@ -53,6 +55,16 @@ class ContextSwap(Perturbation):
             if new is not None:
                 tokens[i] = with_case_of(token, new, language)
         return None if tokens == list(example["tokens"]) else {**example, "tokens": tokens}
+
+
+def _words_outside(examples: Iterable[Example], language: str) -> frozenset[str]:
+    """The tokens outside entities, in lower case."""
+    return frozenset(
+        lower(token, language)
+        for example in examples
+        for token, tag in zip(example["tokens"], example["tags"], strict=True)
+        if tag == OUTSIDE
+    )
 
 
 def is_word(token: str) -> bool:

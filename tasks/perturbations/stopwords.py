@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xrobust.overlap import base_language
+from .scripts import base_language
 
 
 def stopwords(language: str) -> frozenset[str]:

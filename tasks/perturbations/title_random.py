@@ -7,8 +7,9 @@ import random
 from pydantic import Field
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo
-from xrobust.overlap import lower, word_pattern
+from xrobust.overlap import word_pattern
 
+from .letters import lower
 from .title_words import WordParams, no_words_problem, replaced_words, vocabulary
 
 

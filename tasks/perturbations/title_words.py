@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pydantic import Field
 
-from xrobust.contracts import Perturbation, PerturbationContext
-from xrobust.overlap import base_language, lower, word_pattern, words
+from xrobust.contracts import Example, Perturbation, PerturbationContext
+from xrobust.overlap import word_pattern
 
 from .letter_case import with_case_of
+from .letters import lower
+from .scripts import without_spaces
 from .stopwords import stopwords
-
-WITHOUT_SPACES = frozenset("zh yue wuu ja th lo km my bo dz".split())
-"""Languages written without spaces between words, where a run of letters is a phrase or a sentence."""
 
 
 class WordParams(Perturbation.Params):
@@ -35,14 +34,20 @@ class Vocabulary(NamedTuple):
 
 def vocabulary(ctx: PerturbationContext, most: int) -> Vocabulary:
     """The words among the first `most` of each text of the test set, by those of each text of source training."""
-    train = ctx.once(("title words", most), lambda: frozenset(words(ctx.source_train(), ctx.source, most)))
-    test = frozenset(words(ctx.target_test(), ctx.language, most)) - stopwords(ctx.language)
+    train = ctx.once(("title words", most), lambda: _words(ctx.source_train(), ctx.source, most))
+    test = _words(ctx.target_test(), ctx.language, most) - stopwords(ctx.language)
     return Vocabulary(test & train, test - train)
+
+
+def _words(examples: Iterable[Example], language: str, most: int) -> frozenset[str]:
+    """The words in lower case."""
+    find = word_pattern().findall
+    return frozenset(lower(word, language) for example in examples for word in find(example["text"])[:most])
 
 
 def no_words_problem(language: str) -> str | None:
     """Why words of `language` cannot be found by the spaces between them, in a few words, or None."""
-    return "it is written without spaces between words" if base_language(language) in WITHOUT_SPACES else None
+    return "it is written without spaces between words" if without_spaces(language) else None
 
 
 def replaced_words(text: str, language: str, most: int, replacement: Callable[[str], str | None]) -> str:

@@ -197,12 +197,14 @@ def _text(found: Any, key: str, where: str) -> str:
     return text
 
 
+_NAMES: dict[type, str] = {str: "string", list: "list"}
+
+
 def _get(found: Any, key: str, kind: type, where: str) -> Any:
-    names: dict[type, str] = {str: "a string", list: "a list"}
     if not isinstance(found, dict):
         raise UserError(f"{where}: a JSON object is expected, found {json.dumps(found)[:40]}")
     if key not in found:
         raise UserError(f"{where}: no {key!r}; it has {', '.join(map(repr, found)) or 'nothing'}")
     if not isinstance(found[key], kind):
-        raise UserError(f"{where}: {key!r} is {json.dumps(found[key])[:40]}; {names[kind]} is expected")
+        raise UserError(f"{where}: {key!r} is {json.dumps(found[key])[:40]}; a {_NAMES[kind]} is expected")
     return found[key]

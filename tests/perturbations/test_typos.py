@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xrobust_tasks.perturbations.confusions import KANA_CONFUSIONS, han_confusions
 from xrobust_tasks.perturbations.keyboards import KEYBOARDS, keyboard_for
@@ -112,6 +115,24 @@ def test_hangul_slips_are_whole_syllables() -> None:
         assert found
         for form in found:
             assert all("가" <= c <= "힣" or c == "ㅋ" for c in form), form
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1, max_size=5))
+def test_hangul_stays_hangul(word: str) -> None:
+    assert all("가" <= c <= "힣" for form in forms(word, "ko") for c in form)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.text(st.sampled_from("กนรมงอาะำัิีุู่้เแใ"), min_size=2, max_size=6),
+    st.text(st.sampled_from("कनरमपि ाीुू्ंअइ़".replace(" ", "")), min_size=2, max_size=6),
+)
+def test_no_sign_loses_its_letter(thai: str, hindi: str) -> None:
+    for form in forms(thai, "th") if unicodedata.category(thai[0]) == "Lo" else ():
+        assert not re.search("[ัิีุู่้][ัิีุู]|[เแใ](?![ก-ฮ])|[เแใ][ัิีุู่้]", form), form
+    for form in forms(hindi, "hi") if unicodedata.category(hindi[0]) == "Lo" else ():
+        assert not re.search("[अइ][ािीुू्]|[ािीुूं][ािीुू़्]", form), form
 
 
 @pytest.mark.parametrize("language", "en de tr ru bg uk el ar fa ur he hi mr th ko ja zh ka".split())

@@ -166,7 +166,9 @@ class Scorer:
     ) -> list[ScoreRow]:
         """The scores of the examples `indices` after a change, beside the same examples on clean text."""
         rows = []
-        for scorer, clean, changed in zip(self.metrics, test.clean, after, strict=True):
+        for scorer, clean, changed in zip(
+            self.metrics, test.clean, after, strict=False
+        ):  # `after` may have the main one
             whole = clean.copy()
             whole[indices] = changed
             before, everything = scorer.score(clean[indices].sum(axis=0)), scorer.score(whole.sum(axis=0))
@@ -214,7 +216,7 @@ class Scorer:
         changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
         worst = worst_rows(scorer, variants)[changed]
         rows = self._against_clean(
-            Test(test.language, test.examples, test.rows, [clean]),
+            test,
             changed,
             [worst],
             WORST_CASE,

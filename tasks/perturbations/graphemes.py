@@ -10,6 +10,8 @@ _LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")
 """Thai and Lao vowels that are written before their consonant."""
 _NEVER_FIRST = frozenset("ะาำๅะาຳຽ" + "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶー" + "ﾞﾟ")
 """Thai and Lao vowels written after their consonant, and kana that belong to the one before them."""
+_VOWELS_WITH_A_LETTER = {"อ": "ื", "ย": "ี", "ว": "ั"}
+"""Thai letters that end a vowel which began with a sign: เ-ือ, เ-ีย, -ัว."""
 
 
 def clusters(text: str) -> list[str]:
@@ -33,8 +35,12 @@ def _continues(cluster: str, character: str) -> bool:
     last = cluster[-1]
     if last.isspace() or character.isspace():
         return False
-    if is_mark(character) or (character in _NEVER_FIRST and script_of(character) == script_of(last)):
+    if is_mark(character):
         return True
+    if character in _NEVER_FIRST and _same_writing(character, last):
+        return True
+    if (sign := _VOWELS_WITH_A_LETTER.get(character)) is not None and sign in cluster:
+        return character != "ย" or cluster[0] == "เ"
     if last == "\u200d" or last in _LEADING_VOWELS:
         return unicodedata.category(character)[0] == "L"
     if is_virama(last) or (last == "\u200c" and len(cluster) > 1 and is_virama(cluster[-2])):
@@ -49,3 +55,9 @@ def is_virama(character: str) -> bool:
 
 def _is_later_jamo(character: str) -> bool:
     return "\u1160" <= character <= "\u11ff"
+
+
+def _same_writing(a: str, b: str) -> bool:
+    """Whether both are of one script; the two kana, which share the long-vowel mark, count as one."""
+    kana = ("Hiragana", "Katakana")
+    return script_of(a) == script_of(b) or (script_of(a) in kana and script_of(b) in kana)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -68,6 +68,12 @@ class WordPerturbation(FormPerturbation):
     params: Params
 
     def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
+        return replaced(parts, self.chosen(parts, language, rng, tags))
+
+    def chosen(
+        self, parts: Sequence[str], language: str, rng: random.Random, tags: Sequence[str] | None
+    ) -> dict[Word, str]:
+        """The words that are changed, and what they become."""
         words = self.words(parts, language, tags)
         wanted = max(1, round(self.params.rate * len(words)))
         new: dict[Word, str] = {}
@@ -76,7 +82,7 @@ class WordPerturbation(FormPerturbation):
                 break
             if (text := self.change(word.text, language, rng)) is not None:
                 new[word] = text
-        return replaced(parts, new)
+        return new
 
     def words(self, parts: Sequence[str], language: str, tags: Sequence[str] | None) -> list[Word]:
         """The words that the rate is a share of, in order."""
@@ -87,7 +93,7 @@ class WordPerturbation(FormPerturbation):
         raise NotImplementedError(f"{type(self).__name__} does not define change")
 
 
-def replaced(parts: Sequence[str], new: dict[Word, str]) -> list[str]:
+def replaced(parts: Sequence[str], new: Mapping[Word, str]) -> list[str]:
     """The parts with the words in `new` replaced."""
     result = list(parts)
     for word in sorted(new, key=lambda w: (w.part, w.start), reverse=True):  # from the end: starts stay true

@@ -45,6 +45,8 @@ def test_commands(
     for line in commands:
         assert line.startswith("$ xrobust "), f"{page.name}: {line}"
         arguments = shlex.split(line)[2:]
+        if arguments[:2] == ["analyze", "distance"]:
+            pytest.importorskip("urielplus", reason='language distances need: pip install "xrobust[analysis]"')
         if arguments[0] == "run":
             arguments += ["--model", str(tiny_model), "--data-dir", str(tiny_data), "--limit", "6"]
             arguments += ["--set", "training.max_steps=1"]

@@ -13,6 +13,7 @@ HEAVY = {
     "datasets",
     "evaluate",
     "huggingface_hub",
+    "matplotlib",
     "numpy",
     "pandas",
     "peft",
@@ -24,6 +25,7 @@ HEAVY = {
     "tokenizers",
     "torch",
     "transformers",
+    "urielplus",
 }
 
 REPORT = "; print('\\n'.join(sys.modules), file=sys.stderr)"
@@ -59,6 +61,8 @@ finally:
         "run --help",
         "eval --help",
         "predict --help",
+        "analyze --help",
+        "analyze distance --help",
         "list",
         "list methods --json",
         "list plugins",

@@ -20,7 +20,7 @@ from xrobust_tasks.perturbations.graphemes import clusters
 from xrobust_tasks.perturbations.scripts import is_mark
 from xrobust_tasks.perturbations.words import words
 
-FORM = ("typos", "diacritics", "casing", "punctuation")
+FORM = ("typos", "diacritics", "casing", "punctuation", "tokenization", "whitespace", "word_order")
 """Perturbations that need no data."""
 LANGUAGES = "en de tr ru uk el ar fa ur he hi th ko ja zh vi".split()
 BLOCKS = [

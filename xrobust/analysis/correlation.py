@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FEWEST = 5
-"""With fewer points no correlation is computed: four points cannot reach a two-sided p below 2/24."""
+"""With fewer languages no correlation is computed: four points cannot reach a two-sided p below 2/24."""
 PERMUTATIONS = 10_000
 
 
@@ -96,7 +96,7 @@ def undefined(x: Sequence[float], y: Sequence[float]) -> str | None:
     if len(x) != len(y):
         raise ValueError(f"{len(x)} and {len(y)} values are no pairs")
     if len(x) < FEWEST:
-        return f"with fewer than {FEWEST} points a correlation means nothing"
+        return f"with fewer than {FEWEST} languages a correlation means nothing"
     if len(set(x)) == 1 or len(set(y)) == 1:
         return "all values are equal"
     return None

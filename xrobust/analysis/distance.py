@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -70,25 +70,33 @@ def distances(source: str, targets: Sequence[str], names: Sequence[str] = tuple(
     for name in names:
         file, prefix = DISTANCES[name]
         vector = partial(_vector, tables[file], prefix)
-        few = {}
+        few: list[str] = []
+        empty: list[str] = []
         for target in targets:
-            if target in known:
-                value, shared = _angle(vector(source), vector(target))
-                if value is None:
-                    few[target] = shared
-                else:
-                    values[name][target] = value
+            if target not in known:
+                continue
+            value, shared = _angle(vector(source), vector(target))
+            if shared < FEWEST_FEATURES:
+                few.append(f"{target} {shared}")
+            elif value is None:
+                empty.append(target)
+            else:
+                values[name][target] = value
         if few:
-            counts = ", ".join(f"{language} {shared}" for language, shared in few.items())
             problems.append(
-                f"no {name} distance from {source}, for URIEL knows fewer than {FEWEST_FEATURES} features of both: "
-                f"{counts}"
+                f"no {name} distance from {source} where URIEL knows fewer than {FEWEST_FEATURES} features of both: "
+                f"{', '.join(few)}"
+            )
+        if empty:
+            problems.append(
+                f"no {name} distance from {source} where both have none of its features: {', '.join(empty)}"
             )
     return LanguageDistances(values, problems)
 
 
+@cache
 def _table(file: str) -> dict[str, Any]:
-    """One of URIEL's tables: `langs` (L,), `feats` (F,), `data` (L, F, sources), -1 where a source is silent."""
+    """One of URIEL's tables: `row` language -> row, `feats` (F,), `data` (L, F), -1 where nothing is known."""
     import numpy as np
 
     try:
@@ -97,13 +105,14 @@ def _table(file: str) -> dict[str, Any]:
         raise UserError('language distances need the package urielplus: pip install "xrobust[analysis]"') from error
     try:
         with resources.as_file(folder / file) as path, np.load(path, allow_pickle=False) as stored:
-            table = dict(stored)
-    except (OSError, ValueError) as error:
+            languages, features, data = stored["langs"], stored["feats"], stored["data"].max(axis=2)
+    except (OSError, KeyError, ValueError) as error:
         raise UserError(
             f"the installed urielplus has no readable {folder / file}: pip install --force-reinstall urielplus==1.3.2"
         ) from error
-    table["row"] = {language: i for i, language in enumerate(table["langs"].tolist())}
-    return table
+    small = data.astype(np.int8)
+    data = small if np.array_equal(small, data) else data  # 40 MB of all tables to keep in place of 200
+    return {"row": {language: i for i, language in enumerate(languages.tolist())}, "feats": features, "data": data}
 
 
 def _row(table: dict[str, Any], language: str) -> int | None:
@@ -112,10 +121,10 @@ def _row(table: dict[str, Any], language: str) -> int | None:
 
 
 def _vector(table: dict[str, Any], prefix: str, language: str) -> np.ndarray:
-    """A language's features, shape (features that begin with `prefix`,): the largest value that a source gives."""
+    """A language's features, shape (features that begin with `prefix`,)."""
     import numpy as np
 
-    vector: np.ndarray = table["data"][_row(table, language)].max(axis=1).astype(float)
+    vector: np.ndarray = table["data"][_row(table, language)].astype(float)
     return vector[np.char.startswith(table["feats"], prefix)] if prefix else vector
 
 

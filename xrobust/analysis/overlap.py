@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
 from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data import data_folder, open_source
-from xrobust.overlap import entity_chunks, entity_tokens, word_pattern
+from xrobust.overlap import entity_chunks, entity_tokens, overlap, word_pattern
 from xrobust.plugins import Plugins
 from xrobust.results.schema import RunResult
 from xrobust.splits import load_split
@@ -48,7 +49,7 @@ class Measured:
     """Method -> clean score, mean over seeds."""
 
 
-def overlaps(train: Iterable[Example], test: Iterable[Example], kind: Kind) -> Overlap:
+def overlaps(train: Sequence[Example], test: Sequence[Example], kind: Kind) -> Overlap:
     """Overlap of a test set with a training set, both examples of `kind`.
 
     Tokens of tagging tasks are compared as they are; words of texts are lower-cased runs of letters, digits and marks.
@@ -59,50 +60,39 @@ def overlaps(train: Iterable[Example], test: Iterable[Example], kind: Kind) -> O
 class TrainingVocabulary:
     """What occurs in a training set: made once for many test sets."""
 
-    def __init__(self, train: Iterable[Example], kind: Kind) -> None:
+    def __init__(self, train: Sequence[Example], kind: Kind) -> None:
         self._kind = kind
-        self._words: set[str] = set()
-        self._tokens: set[tuple[str, str]] = set()
-        self._chunks: set[tuple[str, str]] = set()
-        for example in train:
-            self._words.update(_words(kind, example))
-            if _has_entities(kind):
-                self._tokens.update(entity_tokens([example]))
-                self._chunks.update(entity_chunks([example]))
+        self._has_entities = kind.pre_split and any(label.startswith("B-") for label in kind.labels)
+        self._entities, self._chunks, self._words = (set(items) for items in self._items(train))
 
-    def overlap(self, test: Iterable[Example]) -> Overlap:
+    def overlap(self, test: Sequence[Example]) -> Overlap:
         """See `overlaps`."""
-        words: Counter[str] = Counter()
-        tokens: Counter[tuple[str, str]] = Counter()
-        chunks: set[tuple[str, str]] = set()
-        for example in test:
-            words.update(_words(self._kind, example))
-            if _has_entities(self._kind):
-                tokens.update(entity_tokens([example]))
-                chunks.update(entity_chunks([example]))
+        entities, chunks, words = self._items(test)
         return Overlap(
-            entities=_share(sum(n for token, n in tokens.items() if token in self._tokens), tokens.total()),
-            chunks=_share(len(chunks & self._chunks), len(chunks)),
-            words=_share(sum(n for word, n in words.items() if word in self._words), words.total()),
+            entities=_share_of_occurrences(self._entities, entities),
+            chunks=_share_of_occurrences(self._chunks, Counter(set(chunks))),
+            words=_share_of_occurrences(self._words, words),
         )
 
+    def _items(self, examples: Sequence[Example]) -> tuple[Counter[Any], Counter[Any], Counter[str]]:
+        """Entity tokens, entities and words -> how often each occurs."""
+        words = Counter(word for example in examples for word in self._words_of(example))
+        if not self._has_entities:
+            return Counter(), Counter(), words
+        return entity_tokens(examples), entity_chunks(examples), words
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+    def _words_of(self, example: Example) -> Iterator[str]:
+        for column in self._kind.text_columns:
+            text = example.get(column) or ()
+            if self._kind.pre_split:
+                yield from text
+            else:
+                for part in [text] if isinstance(text, str) else text:
+                    yield from word_pattern().findall(part.lower())
 
 
-def _has_entities(kind: Kind) -> bool:
-    return kind.pre_split and any(label.startswith("B-") for label in kind.labels)
-
-
-def _words(kind: Kind, example: Example) -> Iterator[str]:
-    for column in kind.text_columns:
-        text = example.get(column)
-        if kind.pre_split:
-            yield from text or ()
-        elif text is not None:
-            for part in [text] if isinstance(text, str) else text:
-                yield from word_pattern().findall(part.lower())
+def _share_of_occurrences(known: set[Any], items: Counter[Any]) -> float | None:
+    return overlap(known, items).share_occurrences if items else None
 
 
 def measure(

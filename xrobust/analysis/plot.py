@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from xrobust.analysis.correlation import Correlation
+from xrobust.analysis.correlation import Coefficient, Correlation
 from xrobust.analysis.explain import ByDistance
 from xrobust.analysis.gains import Of
 from xrobust.errors import UserError
@@ -63,28 +63,32 @@ def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
 
 
 def draw(panels: Sequence[Panel], file: Path) -> None:
-    """Draws a scatter plot a panel, with the regression line and the 95% confidence band of its mean.
+    """Writes the plot, in the format of the file's ending. Raises UserError where the file cannot be written."""
+    try:
+        figure(panels).savefig(file)
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
 
-    Each point carries its language's code. The format is that of the file's ending. Raises UserError where the file
-    cannot be written.
+
+def figure(panels: Sequence[Panel]) -> Any:
+    """A scatter plot a panel, with the regression line and the 95% confidence band of its mean.
+
+    Each point carries its language's code. Returns matplotlib's Figure.
     """
     from matplotlib.figure import Figure  # without pyplot: no window system, no global state
 
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(7.6 * columns, 5.4 * rows), dpi=110, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    drawn = Figure(figsize=(7.6 * columns, 5.4 * rows), dpi=110, layout="constrained")
+    axes = drawn.subplots(rows, columns, squeeze=False).flatten()
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     for axis, panel in zip(axes, panels, strict=False):
         _panel(axis, panel)
-    figure.draw_without_rendering()  # only then is it known how large anything is
+    drawn.draw_without_rendering()  # only then is it known how large anything is
     for axis, panel in zip(axes, panels, strict=False):
         _labels(axis, panel.points)
-    try:
-        figure.savefig(file)
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
+    return drawn
 
 
 def _panel(axis: Any, panel: Panel) -> None:
@@ -109,7 +113,12 @@ def _numbers(panel: Panel) -> str:
     if found is None:
         return f"{len(panel.points)} languages, no correlation"
     r, rho = found.pearson, found.spearman
-    return f"n = {found.n}, Pearson r = {r.value:.2f} (p = {r.p:.3f}), Spearman ρ = {rho.value:.2f} (p = {rho.p:.3f})"
+    return f"n = {found.n}, Pearson r = {_number(r)}, Spearman ρ = {_number(rho)}"
+
+
+def _number(coefficient: Coefficient) -> str:
+    p = "< 0.001" if coefficient.p < 0.001 else f"= {coefficient.p:.3f}"
+    return f"{coefficient.value:.2f} (p {p})".replace("-", "\u2212")
 
 
 def _regression(axis: Any, x: Sequence[float], y: Sequence[float]) -> None:
@@ -132,6 +141,8 @@ def _labels(axis: Any, points: Mapping[str, tuple[float, float]]) -> None:
 
     Sizes are in pixels of the figure. A name that has to move away from its point gets a thin line to it.
     """
+    from matplotlib.patheffects import withStroke
+
     dots = {name: axis.transData.transform(point) for name, point in points.items()}
     pixel = axis.figure.dpi / 72
     height = 8.5 * pixel
@@ -143,7 +154,7 @@ def _labels(axis: Any, points: Mapping[str, tuple[float, float]]) -> None:
         x, y = dots[name]
         width = (len(name) * 5.4 + 1) * pixel
         best: tuple[float, float, float, int] | None = None
-        for reach, (right, up) in product((5, 11, 18, 26), DIRECTIONS):
+        for reach, (right, up) in product((5, 11, 18, 26, 36), DIRECTIONS):
             u = x + right * (reach * pixel + width / 2)
             v = y + up * (reach * pixel + height / 2)
             box = (u - width / 2, v - height / 2, u + width / 2, v + height / 2)
@@ -165,6 +176,7 @@ def _labels(axis: Any, points: Mapping[str, tuple[float, float]]) -> None:
             fontsize=8.5,
             color=TEXT,
             zorder=4,
+            path_effects=[withStroke(linewidth=2, foreground="white")],  # readable on a line
             arrowprops={"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.5, "shrinkA": 1, "shrinkB": 2}
             if distance > 5
             else None,

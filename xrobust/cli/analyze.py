@@ -111,7 +111,9 @@ def distance_command(
         return
     _print_series(found, of)
     _print_answers(found.answers, f"{of} of", "distance")
-    _print_notes([*found.notes, *([f"{plot}: {names[0]} distance"] if plot is not None else [])])
+    _print_notes(found.notes)
+    if plot is not None:
+        print(f"plot of {names[0]} distance: {plot}")
 
 
 def _print_overlaps(found: ByOverlap) -> None:
@@ -167,11 +169,12 @@ def _seeds(seeds: Sequence[int]) -> str:
 def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> None:
     from xrobust.analysis.correlation import PERMUTATIONS, number_of_tests
 
-    rows, without = [], []
+    rows: list[list[str]] = []
+    without: dict[tuple[str, int, str | None], list[str]] = {}
     for answer in found:
         start = [f"{outcome} {answer.outcome}", answer.predictor, str(answer.n)]
         if answer.correlation is None:
-            without.append(f"{' '.join(start[:2])} {predictor}, {answer.n} languages: {answer.reason}")
+            without.setdefault((start[0], answer.n, answer.reason), []).append(answer.predictor)
         else:
             r, rho = answer.correlation.pearson, answer.correlation.spearman
             rows.append([*start, *_cells(r, answer.pearson_holm), *_cells(rho, answer.spearman_holm)])
@@ -184,8 +187,8 @@ def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> Non
             f"{number_of_tests(found)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
             "Holm: adjusted for all of them"
         )
-    for line in without:
-        print(line)
+    for (what, n, reason), names in without.items():
+        print(f"{what}, {predictor} ({', '.join(names)}), n = {n}: {reason}")
 
 
 def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:

@@ -1,0 +1,100 @@
+"""Spaces where none belong, and none where some do."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+from pydantic import Field
+
+from xrobust.contracts import PerturbationInfo
+
+from .graphemes import clusters
+from .scripts import WITHOUT_SPACES, script_of, without_spaces
+from .words import FormPerturbation, Word, WordPerturbation, words
+
+Edit = tuple[int, int, str]
+"""Start and end of a stretch of the text, and what takes its place."""
+_ONE_SPACE = re.compile(r"[,;:،]? ")
+
+_SHORTEST_PART = 2
+"""Clusters that are left on either side of a space within a word."""
+
+
+class Whitespace(FormPerturbation):
+    """Spacing errors: words split, words run together, spaces doubled.
+
+    Of n words rate * n, rounded, and at least one, get an error: a space inside a word of four letters or more, with
+    two at least on each side, or no space between two words, either as likely as the other. Besides, each other space
+    is doubled with probability `rate`; never alone, since mBERT and XLM-R take two spaces for one. In Chinese, Japanese
+    and Thai, written without spaces, spaces are put between characters (Thai: clusters) instead. To mBERT, which
+    sets each Han character apart anyway, a space between two of them is none.
+
+    Grapheme clusters are not split. For texts alone: tokens that come split cannot be split otherwise.
+    """
+
+    info = PerturbationInfo(
+        name="whitespace",
+        summary="words split, run together, and spaces doubled; in Chinese, Japanese and Thai spaces put in",
+        kinds=("sequence_classification", "multiple_choice"),
+    )
+
+    class Params(WordPerturbation.Params):
+        rate: float = Field(default=0.1, gt=0, le=1, description="share of words with a spacing error; at least one")
+
+    params: Params
+
+    def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
+        find = self._put_in if without_spaces(language) else self._moved
+        return [_edited(part, find(part, rng)) for part in parts]
+
+    def _put_in(self, text: str, rng: random.Random) -> list[Edit]:
+        """Spaces within stretches of a script that is written without them."""
+        places = _between_clusters(text)
+        wanted = max(1, round(self.params.rate * len(list(words(text)))))
+        return [(place, place, " ") for place in rng.sample(places, min(wanted, len(places)))]
+
+    def _moved(self, text: str, rng: random.Random) -> list[Edit]:
+        """Words split and run together; if there is one such, some of the spaces left doubled."""
+        found = list(words(text))
+        splits = [places for word in found if (places := _inside(word))]
+        joins = [b.start - 1 for a, b in pairwise(found) if _ONE_SPACE.fullmatch(text, a.end, b.start)]
+        wanted = max(1, round(self.params.rate * len(found)))
+        edits: list[Edit] = []
+        while len(edits) < wanted and (splits or joins):
+            if splits and (not joins or rng.random() < 0.5):
+                place = rng.choice(splits.pop(rng.randrange(len(splits))))
+                edits.append((place, place, " "))
+            else:
+                place = joins.pop(rng.randrange(len(joins)))
+                edits.append((place, place + 1, ""))
+        if edits:
+            edits += [(place, place + 1, "  ") for place in joins if rng.random() < self.params.rate]
+        return edits
+
+
+def _inside(word: Word) -> list[int]:
+    """Where a word can be split."""
+    found = clusters(word.text)
+    ends = list(accumulate(map(len, found)))
+    return [word.start + end for end in ends[_SHORTEST_PART - 1 : len(found) - _SHORTEST_PART]]
+
+
+def _between_clusters(text: str) -> list[int]:
+    """Where one cluster of a script without spaces follows another."""
+    places = []
+    end = 0
+    for before, after in pairwise(clusters(text)):
+        end += len(before)
+        if script_of(before[0]) in WITHOUT_SPACES and script_of(after[0]) in WITHOUT_SPACES:
+            places.append(end)
+    return places
+
+
+def _edited(text: str, edits: list[Edit]) -> str:
+    """The text with each stretch from start to end replaced."""
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text

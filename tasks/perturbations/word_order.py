@@ -1,0 +1,82 @@
+"""Words that change places with a neighbour."""
+
+from __future__ import annotations
+
+import random
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from xrobust.contracts import PerturbationInfo, Task
+
+from .scripts import without_spaces
+from .words import FormPerturbation, WordPerturbation
+
+
+class WordOrder(FormPerturbation):
+    """Swaps words with others nearby: local disorder, of which a reader still makes sense.
+
+    Of n words about rate * n change places, in pairs of which the second is at most `window` words behind the first;
+    at least one pair does, where two words differ. Marks around a word stay where they are, so that a sentence still
+    ends with its full stop; letters keep their case. A distance of 3 is that of the word-shuffling noise of Lample et
+    al. (ICLR 2018); that models classify pairs of sentences with reordered words as if nothing had happened is known
+    (Sinha et al., ACL 2021). The default rate is ours.
+
+    That the label still holds is an assumption: true of most short swaps, not of all ("dogs chase cats"). Tasks that
+    are about word order, such as PAWS-X, refuse it. In Vietnamese, where spaces part syllables, it swaps those. Not
+    covered: languages without spaces.
+    """
+
+    info = PerturbationInfo(
+        name="word_order",
+        summary="words swapped with others nearby",
+        kinds=("sequence_classification", "multiple_choice"),
+        citation="Lample et al., ICLR 2018; Sinha et al., ACL 2021",
+    )
+
+    class Params(WordPerturbation.Params):
+        rate: float = Field(default=0.2, gt=0, le=1, description="share of words that change places; at least two do")
+        window: int = Field(default=3, ge=1, le=10, description="how many words apart the two may be at most")
+
+    params: Params
+
+    @classmethod
+    def task_problem(cls, task: Task) -> str | None:
+        return "its labels depend on the order of words" if task.order_decides else None
+
+    def language_problem(self, language: str) -> str | None:
+        return "it is written without spaces between words" if without_spaces(language) else None
+
+    def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
+        return [self._swapped(part, rng) for part in parts]
+
+    def _swapped(self, text: str, rng: random.Random) -> str:
+        chunks = re.split(r"(\s+)", text)  # words at even places, the spaces between them at odd ones
+        cores = [_core(chunk) for chunk in chunks[::2]]
+        places = [i for i, (start, end) in enumerate(cores) if start < end]
+        words = {i: chunks[2 * i][slice(*cores[i])] for i in places}
+        pairs = [
+            (a, b)
+            for k, a in enumerate(places)
+            for b in places[k + 1 : k + 1 + self.params.window]
+            if words[a].casefold() != words[b].casefold()
+        ]
+        wanted = max(1, round(self.params.rate * len(places) / 2))
+        moved: dict[int, str] = {}
+        for a, b in rng.sample(pairs, len(pairs)):
+            if len(moved) == 2 * wanted:
+                break
+            if a not in moved and b not in moved:
+                moved[a], moved[b] = words[b], words[a]
+        for i, word in moved.items():
+            start, end = cores[i]
+            chunks[2 * i] = chunks[2 * i][:start] + word + chunks[2 * i][end:]
+        return "".join(chunks)
+
+
+def _core(chunk: str) -> tuple[int, int]:
+    """Where a word without the marks around it begins and ends; both alike where there is nothing else."""
+    letters = [i for i, c in enumerate(chunk) if unicodedata.category(c)[0] in "LMN"]
+    return (letters[0], letters[-1] + 1) if letters else (0, 0)

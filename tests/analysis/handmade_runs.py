@@ -1,0 +1,97 @@
+"""Result documents made by hand: no training, any scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xrobust.results.schema import (
+    DataSection,
+    Environment,
+    ModelSection,
+    RunResult,
+    ScoreRow,
+    TrainingSection,
+    now,
+)
+from xrobust.spec import EvaluationSpec, MethodSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
+
+
+def score(
+    language: str, value: float, metric: str = "accuracy", perturbation: str | None = None, rows: str = ""
+) -> Any:
+    return ScoreRow(
+        language=language,
+        perturbation=perturbation,
+        metric=metric,
+        value=value,
+        ci_low=value,
+        ci_high=value,
+        n=10,
+        rows_sha256=rows or f"{language}-rows",
+        seconds=0.1,
+    )
+
+
+def make_run(
+    scores: Mapping[str, float] | list[Any],
+    method: str = "vanilla",
+    seed: int = 0,
+    *,
+    task: str = "pos",
+    source: str = "en",
+    epochs: int = 3,
+    params: Mapping[str, Any] | None = None,
+    model: str = "m" * 64,
+    status: str = "complete",
+    updated: str | None = None,
+) -> RunResult:
+    train = TrainSpec(
+        task=task,
+        method=tuple(MethodSpec(name=name, params=dict(params or {})) for name in method.split("+")),
+        model={"sha256": model},
+        source=source,
+        training=TrainingSettings(epochs=epochs, learning_rate=1e-3, batch_size=8, max_length=64),
+        precision="fp32",
+        seed=seed,
+        limit=None,
+        data={"train": "t" * 64, "dev": "d" * 64},
+    )
+    rows = [score(language, value) for language, value in scores.items()] if isinstance(scores, Mapping) else scores
+    plain = train.model_dump(mode="json")
+    return RunResult(
+        run_id=run_id(plain),
+        group_id=group_id(plain),
+        status=status,  # type: ignore[arg-type]
+        started=now(),
+        updated=updated or now(),
+        spec=Spec(train=train, evaluation=EvaluationSpec(languages=tuple(dict.fromkeys(row.language for row in rows)))),
+        model=ModelSection(id="tiny"),
+        data=DataSection(id="local"),
+        environment=Environment(
+            packages={},
+            plugins={},
+            python="3.11",
+            platform="test",
+            device="cpu",
+            world_size=1,
+            threads=1,
+            precision="fp32",
+            git_commit=None,
+            model_path="tiny",
+            data_dir=None,
+        ),
+        training=TrainingSection(
+            steps=1,
+            total_steps=1,
+            examples=8,
+            examples_per_second=1.0,
+            seconds=1.0,
+            peak_memory_bytes=1,
+            selected_step=1,
+            curve=[],
+            dev=[],
+        ),
+        scores=rows,
+        supervision=["source"],
+    )

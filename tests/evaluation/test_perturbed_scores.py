@@ -1,0 +1,266 @@
+"""Scores on perturbed text: recomputed from the predictions, beside clean text, and only of what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xrobust import RunSpec, load_model, load_result, run
+from xrobust import conditions as conditions_module
+from xrobust.errors import RunError, UserError
+from xrobust.kinds import TokenClassification
+from xrobust.metrics import BOOTSTRAP_DRAWS, Accuracy, drop_intervals, worst_rows
+from xrobust.pipeline import evaluate
+from xrobust.results.schema import WORST_CASE, RunResult, ScoreRow
+from xrobust.results.store import load_predictions
+from xrobust.spec import EvaluationRequest
+
+Copied = Callable[[Path], Path]
+
+
+def score(folder: Path, plugin: Path, *names: str, **more: Any) -> RunResult:
+    return evaluate(folder, request=EvaluationRequest(perturb=names, **more), plugin_files=[plugin])
+
+
+def row(result: RunResult, language: str, label: str | None) -> ScoreRow:
+    (found,) = [r for r in result.main_scores() if (r.language, r.perturbation) == (language, label)]
+    return found
+
+
+def right(predictions: list[dict[str, Any]]) -> tuple[int, int]:
+    """Right tokens, and all tokens."""
+    pairs = [(a, b) for p in predictions for a, b in zip(p["label"], p["prediction"], strict=True)]
+    return sum(a == b for a, b in pairs), len(pairs)
+
+
+def test_the_scores_are_those_of_the_written_predictions(finished_run: Path, plugin: Path, copied: Copied) -> None:
+    folder = copied(finished_run)
+    result = score(folder, plugin, "shout", "reverse")
+    for language in ("de", "en"):
+        found = row(result, language, "shout")
+        changed = {p["id"]: p for p in load_predictions(folder, language, "shout")}
+        clean = {p["id"]: p for p in load_predictions(folder, language)}
+        assert 0 < len(changed) <= len(clean) == 24 and found.n == len(changed)
+        assert found.coverage == len(changed) / 24
+        good, tokens = right(list(changed.values()))
+        assert found.value == pytest.approx(good / tokens, abs=1e-12)
+        before, _ = right([clean[i] for i in changed])
+        assert found.clean_value == pytest.approx(before / tokens, abs=1e-12)
+        assert found.drop == pytest.approx((before - good) / tokens, abs=1e-12)
+        everything, total = right([changed.get(i, p) for i, p in clean.items()])
+        assert found.value_all == pytest.approx(everything / total, abs=1e-12)
+        assert found.drop_ci_low is not None and found.drop_ci_high is not None
+        assert found.drop_ci_low <= found.drop <= found.drop_ci_high
+
+        worst = right(
+            [
+                min(
+                    (said for said in (p, changed.get(i), other.get(i)) if said is not None),
+                    key=lambda said: right([said])[0],
+                )
+                for i, p in clean.items()
+            ]
+            if (other := {p["id"]: p for p in load_predictions(folder, language, "reverse")})
+            else []
+        )
+        assert row(result, language, WORST_CASE).value == pytest.approx(worst[0] / worst[1], abs=1e-12)
+
+
+def test_what_the_model_says_of_perturbed_text_is_what_it_says(
+    finished_run: Path, plugin: Path, copied: Copied, tiny_data: Path
+) -> None:
+    """The perturbed rows are made again here, and given to the model by transformers alone."""
+    import torch
+
+    folder = copied(finished_run)
+    score(folder, plugin, "reverse", languages=("de",))
+    model, tokenizer = load_model(folder)
+    said = load_predictions(folder, "de", "reverse")
+    sentences = (tiny_data / "pos" / "test-de.tsv").read_text().strip().split("\n\n")
+    for prediction in said[:5]:
+        lines = sentences[int(prediction["id"].partition(":")[2])].split("\n")
+        tokens = [line.split("\t")[0][::-1] for line in lines]
+        assert prediction["label"] == [line.split("\t")[1] for line in lines]
+        encoded = tokenizer(tokens, is_split_into_words=True, return_tensors="pt")
+        with torch.inference_mode():
+            best = model(**encoded).logits[0].argmax(dim=-1).tolist()
+        words = encoded.word_ids()
+        first = [words.index(i) for i in range(len(tokens))]
+        assert prediction["prediction"] == [model.config.id2label[best[i]] for i in first]
+
+
+def test_a_language_that_is_not_covered_says_so_and_has_no_score(
+    finished_run: Path, plugin: Path, copied: Copied
+) -> None:
+    result = score(copied(finished_run), plugin, "shout", "nowhere")
+    assert not [r for r in result.scores if r.language == "fr" and r.perturbation is not None]
+    reasons = {(r.language, r.perturbation): (r.coverage, r.reason) for r in result.data.perturbed}
+    assert reasons["fr", "shout"] == (0.0, "nobody shouts in it")
+    assert reasons["de", "nowhere"] == reasons["en", "nowhere"] == (0.0, "it changed no example")
+    assert result.summary is not None
+    shout, nowhere, worst = result.summary.robustness
+    assert (shout.perturbation, shout.languages, nowhere.languages, worst.perturbation) == ("shout", 1, 0, WORST_CASE)
+    assert nowhere.value is nowhere.drop is None and nowhere.coverage == 0
+    assert shout.coverage == pytest.approx(row(result, "de", "shout").coverage / 2)
+    assert shout.drop == row(result, "de", "shout").drop and shout.source_drop == row(result, "en", "shout").drop
+
+
+def test_only_changed_examples_are_encoded_and_nothing_twice(
+    finished_run: Path, plugin: Path, copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(finished_run)
+    encoded: list[int] = []
+    original = TokenClassification.encode
+
+    def counting(self: Any, examples: Any, tokenizer: Any, max_length: int) -> Any:
+        encoded.append(len(examples))
+        return original(self, examples, tokenizer, max_length)
+
+    monkeypatch.setattr(TokenClassification, "encode", counting)
+    result = score(folder, plugin, "shout", languages=("de", "fr"), perturb_params={"rate": 0.1})
+    changed = row(result, "de", "shout(rate=0.1)").n
+    assert encoded == [changed] and changed < 24, "the clean predictions were on disk, and fr is not covered"
+    score(folder, plugin, "shout", languages=("de", "fr"), perturb_params={"rate": 0.1})
+    assert encoded == [changed], "all of it had its scores"
+    score(folder, plugin, "shout", languages=("de",))
+    assert len(encoded) == 2, "another rate is another condition"
+
+
+def test_another_run_meets_the_very_same_rows_from_the_cache(
+    tiny_model: Path, tiny_data: Path, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(seed: int) -> RunSpec:
+        return RunSpec(
+            task="pos",
+            model=str(tiny_model),
+            data_dir=tiny_data,
+            output=tmp_path / "out",
+            training={"epochs": 1},
+            languages=("de",),
+            perturb=("shout", "nearest"),
+            plugins=(plugin,),
+            seed=seed,
+        )
+
+    first = run(asked(0))
+    calls: list[Any] = []
+    original = conditions_module.perturb
+    monkeypatch.setattr(conditions_module, "perturb", lambda *a: calls.append(a) or original(*a))
+    second = run(asked(1))
+    assert not calls
+    assert first.data.perturbed == second.data.perturbed and first.run_id != second.run_id
+
+    kept = sorted((tmp_path / "cache" / "xrobust" / "perturbed").glob("*.gz"))
+    assert len(kept) == 2
+    kept[0].write_bytes(kept[0].read_bytes()[:-20])
+    kept[1].write_bytes(b"not what was written")
+    third = run(asked(2))
+    assert len(calls) == 2, "a damaged file is made anew"
+    assert third.data.perturbed == first.data.perturbed
+
+
+def test_other_test_rows_are_perturbed_anew(
+    finished_run: Path, plugin: Path, copied: Copied, tiny_data: Path, tmp_path: Path
+) -> None:
+    folder = copied(finished_run)
+    before = score(folder, plugin, "shout", languages=("de",))
+    other = tmp_path / "data" / "pos"
+    other.mkdir(parents=True)
+    sentences = (tiny_data / "pos" / "test-de.tsv").read_text().split("\n\n")[:9]
+    (other / "test-de.tsv").write_text("\n\n".join(sentences) + "\n")
+    request = EvaluationRequest(languages=("de",))
+    result = evaluate(folder, request=request, data_dir=tmp_path / "data")
+    assert row(result, "de", None).n == 9
+    assert not [r for r in result.scores if r.language == "de" and r.perturbation is not None], "of other rows"
+    assert not [r for r in result.data.perturbed if r.language == "de"]
+    request = EvaluationRequest(languages=("de",), perturb=("shout",))
+    again = evaluate(folder, request=request, data_dir=tmp_path / "data", plugin_files=[plugin])
+    assert row(again, "de", "shout").n <= 9 < row(before, "de", "shout").n
+    assert load_result(folder) == again
+
+
+def test_a_perturbation_that_breaks_labels_is_a_defect_that_is_named(
+    finished_run: Path, plugin: Path, copied: Copied
+) -> None:
+    folder = copied(finished_run)
+    with pytest.raises(RunError, match="perturbation 'breaks' breaks example de:0 of de: the tags changed"):
+        score(folder, plugin, "breaks", languages=("de",))
+    result = load_result(folder)
+    assert result.status == "failed" and row(result, "de", None).n == 24
+    with pytest.raises(RuntimeError, match="asks for 'source_train', which is not in its `needs`"):
+        score(folder, plugin, "peeks", languages=("de",))
+
+
+def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path, copied: Copied) -> None:
+    folder = copied(finished_run)
+    result = score(folder, plugin, "shout", languages=("de",))
+    other = score(folder, plugin, "shout", languages=("de",), perturb_params={"seed": 1})
+    by_label = {r.perturbation: r for r in other.data.perturbed}
+    assert by_label["shout"] == result.data.perturbed[0]
+    assert by_label["shout"].rows_sha256 != by_label["shout(seed=1)"].rows_sha256
+
+
+@pytest.mark.parametrize(
+    ("names", "params", "message"),
+    [
+        (("shut",), {}, "unknown perturbation 'shut': did you mean 'shout'"),
+        (("shout",), {"rat": 1}, "unknown setting 'perturb.rat' of shout: did you mean 'rate'"),
+        (("shout",), {"rate": 2}, "setting 'perturb.shout.rate' is 2"),
+        (("shout",), {"seed": -1}, "setting 'perturb.seed' is -1"),
+        ((), {"rate": 0.1}, "setting 'perturb.rate' without a perturbation: name one with --perturb"),
+        (("entity_swap",), {}, "perturbation 'entity_swap' does not fit task 'pos'"),
+        (("word_order",), {}, "perturbation 'word_order' does not fit task 'pos': it is for"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_before_anything_is_read(
+    finished_run: Path, plugin: Path, copied: Copied, names: tuple[str, ...], params: dict[str, Any], message: str
+) -> None:
+    folder = copied(finished_run)
+    before = (folder / "result.json").read_bytes()
+    with pytest.raises(UserError) as caught:
+        score(folder, plugin, *names, perturb_params=params)
+    assert message in str(caught.value)
+    assert (folder / "result.json").read_bytes() == before
+
+
+def test_drop_intervals_are_paired() -> None:
+    """Examples of very different difficulty that all lose the same: the drop is known exactly, the scores are not."""
+    rng = np.random.default_rng(0)
+    total = np.full(200, 10.0)
+    before = np.stack([rng.integers(1, 11, 200), total], axis=1)
+    after = before - [1, 0]
+    (interval,) = drop_intervals(Accuracy(), before, after)
+    assert interval == pytest.approx((0.1, 0.1), abs=1e-12)
+
+
+def test_the_paired_bootstrap_is_that_of_scipy() -> None:
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(1)
+    before = np.stack([rng.integers(0, 2, 300), np.ones(300)], axis=1).astype(float)
+    after = np.stack([rng.integers(0, 2, 300), np.ones(300)], axis=1).astype(float)
+    (ours,) = drop_intervals(Accuracy(), before, after)
+    theirs = bootstrap(
+        (before[:, 0], after[:, 0]),
+        lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=BOOTSTRAP_DRAWS,
+        method="percentile",
+        rng=np.random.default_rng(2),
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_the_worst_of_an_example_where_nothing_is_to_be_found_is_a_find_too_many() -> None:
+    """Span F1 of no entity and no prediction is 0 as a ratio, and yet it is not worse than a wrong prediction."""
+    from xrobust.metrics import SpanF1
+
+    clean = np.array([[0.0, 0, 0], [1, 1, 1]])
+    perturbed = np.array([[0.0, 1, 0], [0, 0, 1]])
+    assert worst_rows(SpanF1(), [clean, perturbed]).tolist() == perturbed.tolist()
+    assert worst_rows(SpanF1(), [perturbed, clean]).tolist() == perturbed.tolist()

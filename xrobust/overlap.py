@@ -1,4 +1,4 @@
-"""What two data sets have in common: entities, words, and how many of one set's occur in the other."""
+"""What is compared between data sets: the entities of tagging, and the words of texts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from xrobust.contracts import Example
-
-Item = TypeVar("Item")
 
 OUTSIDE = "O"
 """The tag of a token that belongs to no entity."""
@@ -66,36 +64,6 @@ def entity_tokens(examples: Iterable[Example]) -> Counter[tuple[str, str]]:
         for token, tag in zip(example["tokens"], example["tags"], strict=True)
         if tag != OUTSIDE
     )
-
-
-class Overlap(NamedTuple):
-    """How much of a target's items (entities, words) occurs in a source."""
-
-    shared: int
-    """Different items of the target that the source has."""
-    unique: int
-    """Different items of the target."""
-    shared_occurrences: int
-    """Occurrences in the target of items that the source has."""
-    occurrences: int
-    """Occurrences in the target of any item."""
-
-    @property
-    def share_unique(self) -> float:
-        """A fraction of 1; 0 where the target has nothing."""
-        return self.shared / self.unique if self.unique else 0.0
-
-    @property
-    def share_occurrences(self) -> float:
-        """A fraction of 1; 0 where the target has nothing."""
-        return self.shared_occurrences / self.occurrences if self.occurrences else 0.0
-
-
-def overlap(source: Iterable[Item], target: Counter[Item]) -> Overlap:
-    """How much of `target` (item -> occurrences) is among the items of `source`."""
-    known = set(source)
-    shared = [item for item in target if item in known]
-    return Overlap(len(shared), len(target), sum(target[item] for item in shared), sum(target.values()))
 
 
 @cache

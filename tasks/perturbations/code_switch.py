@@ -16,6 +16,8 @@ from .letters import lower, title, upper
 from .scripts import WITHOUT_SPACES, base_language, script_of, without_spaces
 from .words import Word, WordPerturbation, replaced
 
+_FIRST = 3
+"""Translations of a word that are drawn from, of those that come first in the file."""
 _LONGEST = 8
 """Clusters of the longest entry that is looked for in text without spaces."""
 _SHORTEST = 2
@@ -23,14 +25,15 @@ _SHORTEST = 2
 
 
 class CodeSwitch(WordPerturbation):
-    """Replaces words by translations, drawn from those in a dictionary, without regard to the context.
+    """Replaces words by translations from a dictionary, without regard to the context: one of the first three.
 
     As CoSDA-ML (Qin et al., IJCAI 2020) and xTune (Zheng et al., ACL 2021) do to augment training data; the default
     rate is xTune's for XNLI, which takes 0.5 for PAWS-X. Text becomes mixed with English; English text, with the
     language of `into`. Words that are written with a capital, or in capitals, have translations that are.
 
     The dictionary is `dictionaries/en-<language>.tsv` of the data folder: a line an English word, a tab, and a
-    translation, as MUSE's (Conneau et al., ICLR 2018); `dictionary` names another file. Words in inflected forms that
+    translation, as MUSE's (Conneau et al., ICLR 2018), which are sorted by the frequency of the English word, so that
+    the first translations are the likelier ones; `dictionary` names another file. Words in inflected forms that
     are not in it stay. In Chinese, Japanese and Thai text the longest entries of two characters or more are words, read
     from left to right, and `rate` is the share of those.
 
@@ -110,7 +113,7 @@ class CodeSwitch(WordPerturbation):
         found = self._translations.get(lower(word, language), ())
         if not found:
             return None
-        translation = rng.choice(found)
+        translation = rng.choice(found[:_FIRST])
         if len(word) > 1 and word.isupper():
             return upper(translation, self._into)
         return title(translation, self._into) if word[0].isupper() else translation

@@ -58,8 +58,8 @@ def _fits(a: str, b: str) -> bool:
 
 
 def _variant(character: str) -> str:
-    """Whether it is in a character set of one variant alone; "" for both."""
-    simplified, traditional = _encodes(character, "gb2312"), _encodes(character, "big5")
+    """Whether it is in a character set of one variant alone; "" for both. (种 is in Big5 as a surname only.)"""
+    simplified, traditional = _encodes(character, "gb2312"), _encodes(character, "big5") and character != "种"
     return "" if simplified == traditional else "simplified" if simplified else "traditional"
 
 

@@ -76,16 +76,14 @@ class Diacritics(FormPerturbation):
         composed = unicodedata.normalize("NFC", text)
         found = clusters(composed)
         plain = "".join(
-            self._plain(
-                cluster, language, shouted=any(map(str.isupper, found[max(0, i - 1) : i] + found[i + 1 : i + 2]))
-            )
-            for i, cluster in enumerate(found)
+            self._plain(cluster, language, _shouted(before, after))
+            for before, cluster, after in zip(["", *found], found, [*found[1:], ""], strict=False)
         )
         # A token that is nothing but marks stays, since tokens are not removed; so does one merely composed otherwise.
         return text if not plain.strip() or plain == composed else plain
 
     def _plain(self, cluster: str, language: str, shouted: bool) -> str:
-        """A cluster without its marks. `shouted`: a capital stands beside it, so that Ü becomes UE and not Ue."""
+        """A cluster without its marks. `shouted`: in a word in capitals, where Ü becomes UE and not Ue."""
         base, marks = cluster[0], cluster[1:]
         script = script_of(base)
         if script == "Latin":
@@ -109,6 +107,11 @@ class Diacritics(FormPerturbation):
                 cluster = cluster.replace("\u093c", "")
             return cluster.replace("\u0901", "\u0902")
         return cluster
+
+
+def _shouted(before: str, after: str) -> bool:
+    """Whether a letter is of a word in capitals, by the letter after it, or at the end of a word the one before."""
+    return after.isupper() if after.isalpha() else before.isupper()
 
 
 def _stripped(letter: str) -> str:

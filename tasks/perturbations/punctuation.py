@@ -149,10 +149,11 @@ def _dropped(text: str) -> str:
 
 def _varied(parts: Sequence[str], marks: Marks, rng: random.Random) -> list[str]:
     """The parts with every mark of a function in another variant; pairs open and close in turn."""
-    first = next((match for part in parts if (match := marks.pattern.search(part))), None)
-    if first is None:
+    found = [match[0] for part in parts for match in marks.pattern.finditer(part)]
+    # Of an odd number of quotation marks nobody can say which ones open: they get one that does both.
+    others = [v for v in marks.variants if found[:1] and found[0] not in v and (len(found) % 2 == 0 or v[0] == v[-1])]
+    if not others:
         return list(parts)
-    others = [variant for variant in marks.variants if first[0] not in variant]
     chosen, count = rng.choice(others), 0
 
     def next_one(match: re.Match[str]) -> str:

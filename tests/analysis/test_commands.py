@@ -143,7 +143,7 @@ def test_what_is_left_out_is_said(write: Write, good: Command):
     notes = [line for line in good("distance", folder).splitlines() if line.startswith("note: ")]
     assert len(notes) == 4
     assert any("pos lora" in note and "differs in training.epochs" in note for note in notes)
-    assert "note: URIEL knows no language qq: without distances" in notes
+    assert "note: pos: URIEL knows no language qq: without distances" in notes
     assert any("no phonological distance from en" in note and "kk 2" in note for note in notes)
 
 

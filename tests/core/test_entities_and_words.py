@@ -1,17 +1,16 @@
-"""Entities, words and overlaps against seqeval, Python's own pattern and counts by hand."""
+"""Entities and words against seqeval, Python's own pattern and counts by hand."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.scheme import IOB2, Entities
 
-from xrobust.overlap import Overlap, entity_chunks, entity_spans, entity_tokens, overlap, word_pattern
+from xrobust.overlap import entity_chunks, entity_spans, entity_tokens, word_pattern
 
 SENTENCES = [
     {"id": "0", "tokens": "Anna Karenina leaves Moscow".split(), "tags": "B-PER I-PER O B-LOC".split()},
@@ -33,15 +32,6 @@ def test_what_is_counted() -> None:
         ("Moscow", "B-LOC"): 1,
         ("Moscow", "B-ORG"): 1,
     }
-
-
-def test_overlap_by_hand() -> None:
-    target = Counter({"a": 5, "b": 2, "c": 1})
-    found = overlap(["a", "c", "x"], target)
-    assert found == Overlap(shared=2, unique=3, shared_occurrences=6, occurrences=8)
-    assert (found.share_unique, found.share_occurrences) == (pytest.approx(2 / 3), 0.75)
-    nothing = overlap(["a"], Counter[str]())
-    assert (nothing.share_unique, nothing.share_occurrences) == (0.0, 0.0)
 
 
 @given(st.text())

@@ -171,8 +171,10 @@ def test_the_worst_case_of_a_linear_model_is_reached(norm: Norm, name: str) -> N
 # ------------------------------------------------------------------------------------------------------------- encoders
 
 
-@pytest.mark.parametrize("task_class", TASKS)
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    ("architecture", "task_class"),
+    [*((a, TinySequenceTask) for a in ARCHITECTURES), ("bert", TinyTokenTask), ("modernbert", TinyChoiceTask)],
+)
 def test_a_larger_ball_is_worse_and_none_at_all_is_the_clean_prediction(architecture: str, task_class: type) -> None:
     model, encoded, pad = case(architecture, task_class)
     found = attacked(model, encoded, pad)
@@ -237,7 +239,7 @@ def test_offsets_stay_in_the_ball_and_off_padding_and_special_tokens(
         assert largest == pytest.approx(radius, rel=1e-4)
 
 
-@pytest.mark.parametrize("task_class", TASKS)
+@pytest.mark.parametrize("task_class", [TinySequenceTask, TinyTokenTask])
 def test_under_peft(task_class: type) -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -323,7 +325,7 @@ def test_draws_depend_on_seed_and_batch_alone(monkeypatch: pytest.MonkeyPatch) -
     assert len(one) > 3
     assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    assert len({float(start.flatten()[0]) for start in one}) == len(one), "each batch has draws of its own"
+    assert len({float(start.detach().flatten()[0]) for start in one}) == len(one), "each batch has draws of its own"
 
 
 def test_two_processes_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:

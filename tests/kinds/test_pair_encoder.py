@@ -82,7 +82,7 @@ TEXT = st.lists(
     seconds=st.lists(TEXT, min_size=1, max_size=4),
     max_length=st.integers(5, 24),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_joined_is_what_the_tokenizer_makes_of_the_pair(
     name: str, firsts: list[str], seconds: list[str], max_length: int
 ) -> None:

@@ -52,7 +52,7 @@ def applied(p: Perturbation, example: Mapping[str, Any], language: str, seed: in
 
 
 @pytest.mark.parametrize("name", FORM)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(text=TEXTS, pair=TEXTS, language=st.sampled_from(LANGUAGES), seed=st.integers(0, 3))
 def test_any_text(name: str, text: str, pair: str, language: str, seed: int) -> None:
     example = {"id": "1", "text": text, "text_pair": pair, "label": "0"}
@@ -64,7 +64,7 @@ def test_any_text(name: str, text: str, pair: str, language: str, seed: int) -> 
 
 
 @pytest.mark.parametrize("name", [n for n in FORM if n not in ("word_order", "whitespace")])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(tokens=TOKENS, language=st.sampled_from(LANGUAGES), seed=st.integers(0, 3))
 def test_any_tokens(name: str, tokens: list[str], language: str, seed: int) -> None:
     example = {"id": "1", "tokens": tokens, "tags": ["O"] * len(tokens)}

@@ -55,7 +55,7 @@ def by_distance(
     for one in found:
         table = distances(one.source, sorted(one.values), names)
         tables.append(table.values)
-        notes += table.problems
+        notes += [f"{one.task}: {problem}" for problem in table.problems]
     labels = _unique([f"{one.task} {one.method}" for one in found], [one.group_id for one in found])
     questions = [
         Question(label, name, table[name], one.values)

@@ -11,7 +11,7 @@ from typing import Any
 from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
 from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data import data_folder, open_source
-from xrobust.overlap import entity_chunks, entity_tokens, overlap, word_pattern
+from xrobust.overlap import entity_chunks, entity_tokens, word_pattern
 from xrobust.plugins import Plugins
 from xrobust.results.schema import RunResult
 from xrobust.splits import load_split
@@ -92,7 +92,7 @@ class TrainingVocabulary:
 
 
 def _share_of_occurrences(known: set[Any], items: Counter[Any]) -> float | None:
-    return overlap(known, items).share_occurrences if items else None
+    return sum(n for item, n in items.items() if item in known) / items.total() if items else None
 
 
 def measure(

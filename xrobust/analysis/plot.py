@@ -46,19 +46,19 @@ def check_plot(file: Path) -> None:
 
 def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
     """A panel for each series, over one of the distances."""
-    correlations = [answer.correlation for answer in found.answers if answer.predictor == distance]
+    answers = [answer for answer in found.answers if answer.predictor == distance]
     return [
         Panel(
-            title=f"{one.task}, {one.method}" + (" minus vanilla" if of == "gain" else ""),
+            title=answer.outcome + (" minus vanilla" if of == "gain" else ""),
             x_label=f"{distance} distance to {one.source} (URIEL)",
             y_label=f"gain in {one.metric}, points" if of == "gain" else f"{one.metric}, %",
             points={
                 code: (table[distance][code], 100 * y) for code, y in one.values.items() if code in table[distance]
             },
-            correlation=correlation,
+            correlation=answer.correlation,
             zero=of == "gain",
         )
-        for one, table, correlation in zip(found.series, found.distances, correlations, strict=True)
+        for answer, one, table in zip(answers, found.series, found.distances, strict=True)
     ]
 
 

@@ -131,6 +131,14 @@ def test_a_stream_longer_than_a_chunk() -> None:
     assert encoder.join(sides.take([CHUNK + 2])).ids.tolist() == last
 
 
+def test_where_a_text_stands_is_learnt_from_one_that_has_pieces() -> None:
+    both = pieces("bert")
+    encoder = PairEncoder(both, 16)
+    for text in ("", "\u200b", "ab"):
+        sides = encoder.tokenise([text])
+        assert encoder.join(sides, sides).ids.tolist() == both([text], [text])["input_ids"][0]
+
+
 class Counting:
     """A tokenizer that counts the texts it is given."""
 

@@ -100,7 +100,7 @@ class Scorer:
                     self._perturbed(test, unit)
                 elif unit == ATTACK:
                     self._attacked(test)
-            if any(isinstance(unit, Prepared) for unit in units):
+            if any(isinstance(unit, Prepared) for unit in units) or WORST_CASE in units:
                 self._worst_case(test)
         if pairs:
             self._pairs(pairs)
@@ -120,8 +120,10 @@ class Scorer:
         if kept:  # the predictions were lost, the scores were not
             return test
         scores = self._plain(language, test.clean, rows.sha256, time.perf_counter() - started)
-        self.result.scores = [row for row in self.result.scores if row.language != language]
-        self.result.data.perturbed = [row for row in self.result.data.perturbed if row.language != language]
+        for label in {row.perturbation for row in self.result.scores if row.language == language} | {
+            row.perturbation for row in self.result.data.perturbed if row.language == language
+        }:
+            self._forget(language, label)
         note_rows(self.result, [rows])
         self._save(scores, examples, said, None)
         return test
@@ -133,25 +135,22 @@ class Scorer:
         started = time.perf_counter()
         with self.accelerator.main_process_first():  # which keeps the rows for the others
             document, changed = prepared.rows(test.examples, self.task)
-        self.result.data.perturbed = [
-            row
-            for row in self.result.data.perturbed
-            if (row.language, row.perturbation) != (test.language, prepared.label)
-        ] + [document]
-        if not changed:
+        scores: list[ScoreRow] = []
+        examples: list[Example] = []
+        said: list[Prediction] = []
+        if changed:
+            indices = sorted(changed)
+            examples = [changed[i] for i in indices]
+            said = self._predict(self._encode(examples), examples)
+            statistics = self._statistics(examples, [p.value for p in said])
+            test.perturbed[prepared.label] = (indices, statistics)
+            seconds = time.perf_counter() - started
+            scores = self._against_clean(test, indices, statistics, prepared.label, document.rows_sha256 or "", seconds)
+        else:
             logger.info("%s does not cover %s: %s", prepared.label, test.language, document.reason)
-            self._drop(test.language, prepared.label)
-            self._save([], [], [], prepared.label)
-            return
-        indices = sorted(changed)
-        examples = [changed[i] for i in indices]
-        said = self._predict(self._encode(examples), examples)
-        statistics = self._statistics(examples, [p.value for p in said])
-        test.perturbed[prepared.label] = (indices, statistics)
-        scores = self._against_clean(
-            test, indices, statistics, prepared.label, document.rows_sha256 or "", time.perf_counter() - started
-        )
-        self._drop(test.language, prepared.label)
+        self._forget(test.language, prepared.label)
+        self._forget(test.language, WORST_CASE)  # which is of what was there before
+        self.result.data.perturbed.append(document)
         self._save(scores, examples, said, prepared.label)
 
     def _against_clean(
@@ -166,9 +165,8 @@ class Scorer:
     ) -> list[ScoreRow]:
         """The scores of the examples `indices` after a change, beside the same examples on clean text."""
         rows = []
-        for scorer, clean, changed in zip(
-            self.metrics, test.clean, after, strict=False
-        ):  # `after` may have the main one
+        # Not strict: of the worst case there is the main metric alone, the first.
+        for scorer, clean, changed in zip(self.metrics, test.clean, after, strict=False):
             whole = clean.copy()
             whole[indices] = changed
             before, everything = scorer.score(clean[indices].sum(axis=0)), scorer.score(whole.sum(axis=0))
@@ -204,8 +202,6 @@ class Scorer:
             if row.perturbation not in test.perturbed:
                 self._recall(test, row)
         if not test.perturbed:
-            self._drop(test.language, WORST_CASE)
-            self._save([], [], [], None)
             return
         scorer, clean = self.metrics[0], test.clean[0]
         variants = [clean]
@@ -223,7 +219,7 @@ class Scorer:
             test.rows.sha256,
             time.perf_counter() - started,
         )
-        self._drop(test.language, WORST_CASE)
+        self._forget(test.language, WORST_CASE)
         self._save(rows[:1], [], [], None)
 
     def _recall(self, test: Test, row: PerturbedRows) -> None:
@@ -266,7 +262,7 @@ class Scorer:
             statistics = self._statistics(test.examples, [p.value for p in said])
             seconds = (time.perf_counter() - started) / len(params.epsilons)
             rows = self._against_clean(test, everything, statistics, label, test.rows.sha256, seconds, epsilon)
-            self._drop(test.language, label)
+            self._forget(test.language, label)
             self._save(rows, test.examples, said, label)
 
     @cached_property
@@ -302,7 +298,7 @@ class Scorer:
             self.result.data.pairs = [row for row in self.result.data.pairs if row.pair != pair] + [rows]
             statistics = self._statistics(mixed.examples, [p.value for p in said])
             scores = self._plain(pair, statistics, fingerprint(mixed.examples), time.perf_counter() - started)
-            self._drop(pair, None)
+            self._forget(pair, None)
             self._save(scores, mixed.examples, said, None)
 
     # ------------------------------------------------------------------------------------------------------ shared
@@ -346,11 +342,15 @@ class Scorer:
         said = load_predictions(self.folder.path, language, label)
         return [row["prediction"] for row in said] if [row["id"] for row in said] == ids else None
 
-    def _drop(self, language: str, label: str | None) -> None:
-        """Takes the scores of a condition out, before new ones are put in."""
-        self.result.scores = [
-            row for row in self.result.scores if (row.language, row.perturbation) != (language, label)
-        ]
+    def _forget(self, language: str, label: str | None) -> None:
+        """Takes a language under a condition out of the document, just before what is new of it is put in."""
+
+        def other(row: ScoreRow | PerturbedRows) -> bool:
+            return (row.language, row.perturbation) != (language, label)
+
+        self.result.scores = [row for row in self.result.scores if other(row)]
+        self.result.data.perturbed = [row for row in self.result.data.perturbed if other(row)]
+        self.result.artifacts.pop(artifact_key(language, label), None)
 
     def _save(
         self,

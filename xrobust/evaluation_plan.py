@@ -12,7 +12,7 @@ from xrobust.contracts import Source, Task
 from xrobust.errors import UserError, did_you_mean
 from xrobust.pairs import Pair, aligned, check_task, parse_pairs, spelled
 from xrobust.plugins import Plugins
-from xrobust.results.schema import DataRows, RunResult
+from xrobust.results.schema import WORST_CASE, DataRows, RunResult
 from xrobust.spec import AttackSpec, EvaluationRequest, EvaluationSpec, TrainSpec, validated
 from xrobust.splits import evaluation_languages, load_split
 
@@ -44,7 +44,7 @@ class EvaluationPlan:
     attack: PgdParams | None
 
     def left(self, result: RunResult) -> dict[str, list[Prepared | str]]:
-        """What the document has no scores of: language -> `CLEAN`, perturbations, `ATTACK`. Nothing that is done."""
+        """What the document has no scores of: language -> `CLEAN`, perturbations, `ATTACK`, `WORST_CASE`."""
         scored = result.scored(self.used)
         todo: dict[str, list[Prepared | str]] = {}
         for language in self.spec.languages:
@@ -54,6 +54,8 @@ class EvaluationPlan:
             labels = {row.perturbation for row in result.scores if row.language == language}
             if self.attack is not None and (anew or not labels.issuperset(self.attack_labels())):
                 units.append(ATTACK)
+            if not anew and WORST_CASE not in labels and _has_perturbed(result, language):
+                units.append(WORST_CASE)  # stopped in between
             if units:
                 todo[language] = units
         return todo
@@ -70,6 +72,10 @@ class EvaluationPlan:
         values, standard = self.attack.model_dump(mode="json"), type(self.attack)().model_dump(mode="json")
         others = [f"{k}={v}" for k, v in values.items() if k != "epsilons" and v != standard[k]]
         return [f"pgd({','.join([f'epsilon={epsilon:g}', *others])})" for epsilon in self.attack.epsilons]
+
+
+def _has_perturbed(result: RunResult, language: str) -> bool:
+    return any(row.language == language and row.changed_examples for row in result.data.perturbed)
 
 
 def _is_done(result: RunResult, prepared: Prepared) -> bool:

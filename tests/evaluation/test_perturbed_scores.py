@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from xrobust.errors import RunError, UserError
 from xrobust.kinds import TokenClassification
 from xrobust.metrics import BOOTSTRAP_DRAWS, Accuracy, drop_intervals, worst_rows
 from xrobust.pipeline import evaluate
+from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import WORST_CASE, RunResult, ScoreRow
 from xrobust.results.store import load_predictions
 from xrobust.spec import EvaluationRequest
@@ -193,6 +195,45 @@ def test_a_perturbation_that_breaks_labels_is_a_defect_that_is_named(
     assert result.status == "failed" and row(result, "de", None).n == 24
     with pytest.raises(RuntimeError, match="asks for 'source_train', which is not in its `needs`"):
         score(folder, plugin, "peeks", languages=("de",))
+
+
+def test_an_evaluation_that_is_stopped_anywhere_goes_on(
+    finished_run: Path, plugin: Path, copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at each save in turn, it ends with the document of one that was not stopped, and keeps what was there."""
+    names = ("shout", "reverse")
+    whole = score(copied(finished_run), plugin, *names, languages=("de", "fr"))
+
+    def comparable(result: RunResult) -> Any:
+        return [r.model_copy(update={"seconds": 0}) for r in result.scores], result.data, result.summary
+
+    folder = finished_run.parent / "stopped"
+    shutil.copytree(finished_run, folder)
+    saved = RunFolder.save
+    stops, left = 0, True
+    while left and stops < 20:
+        count = 0
+
+        def save(self: RunFolder, result: RunResult) -> None:
+            nonlocal count
+            count += 1
+            if count == 3:  # the first is that of the beginning
+                raise KeyboardInterrupt
+            saved(self, result)
+
+        monkeypatch.setattr(RunFolder, "save", save)
+        try:
+            score(folder, plugin, *names, languages=("de", "fr"))
+            left = False
+        except KeyboardInterrupt:
+            stops += 1
+            scores = load_result(folder).scores
+            assert [r for r in scores if r.perturbation is None], "the clean scores stay"
+    monkeypatch.undo()
+    result = score(folder, plugin, *names, languages=("de", "fr"))
+    shutil.rmtree(folder)
+    assert stops > 2
+    assert comparable(result) == comparable(whole)
 
 
 def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path, copied: Copied) -> None:

@@ -267,8 +267,16 @@ class Scorer:
 
     @cached_property
     def embedding_norm(self) -> float:
-        """Mean L2 norm of the rows of the input embedding matrix as it is now: the unit of a relative radius."""
-        return float(self.model.get_input_embeddings().weight.detach().norm(dim=1).mean())
+        """Mean L2 norm of the rows of the *pre-trained* input embedding matrix, the same for every method."""
+        if self.result.model.embedding_norm is None:  # a document from before it was written down
+            from xrobust.engine.pretrained import load_encoder
+            from xrobust.engine.trained import check_unchanged
+
+            train, base = self.result.spec.train, self.result.environment.model_path
+            check_unchanged(base, train.model)
+            encoder = load_encoder(self.task.kind, base, revision=train.model.get("revision"), seed=train.seed)
+            self.result.model.embedding_norm = encoder.embedding_norm
+        return self.result.model.embedding_norm
 
     # --------------------------------------------------------------------------------------------- mixed languages
 

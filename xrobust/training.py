@@ -28,6 +28,8 @@ class Training:
 
     job: Job
     tokenizer: Any
+    embedding_norm: float
+    """Of the pre-trained encoder."""
 
     def room(self) -> int:
         """Bytes on disk that it takes at most."""
@@ -69,7 +71,7 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
         checkpoints=Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all"),
         metric=metric(plan.task.metrics[0]).outputs[0],
     )
-    return Training(job, encoder.tokenizer)
+    return Training(job, encoder.tokenizer, encoder.embedding_norm)
 
 
 def _adapted(plan: Plan, model: Any, context: ModelContext) -> Any:
@@ -90,6 +92,7 @@ def train(
     job, steps = training.job, total_steps(training.job.examples, training.job.settings)
     parameters = list(job.model.parameters())
     result.model.parameters = sum(p.numel() for p in parameters)
+    result.model.embedding_norm = training.embedding_norm
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
     observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="encode", total=job.examples)

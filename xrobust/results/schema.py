@@ -39,6 +39,8 @@ class ModelSection(Section):
     sha256: str | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
+    embedding_norm: float | None = None
+    """Mean L2 norm of the rows of the pre-trained input embedding matrix: the unit of a relative radius."""
 
 
 class DataRows(Section):

@@ -51,14 +51,18 @@ def show_command(
         _print_params(cls.Params)
         for line in _task_defaults(cls, plugins):
             print(line)
-        if cls.Params.model_fields:
-            field = next(iter(cls.Params.model_fields))
-            setting = f"method.{cls.info.name}.{field}"
-            print(f"\nset with --set {setting}=VALUE, or method.{field} where no other part has one")
+        _print_how_to_set(cls, "method", "or method.{field} where no other part has one")
     else:
         _print_facts(_perturbation_facts(cls))
         print()
         _print_params(cls.Params)
+        _print_how_to_set(cls, "perturb", "or perturb.{field} where no other one of the run has it")
+
+
+def _print_how_to_set(cls: Any, section: str, short: str) -> None:
+    if cls.Params.model_fields:
+        field = next(iter(cls.Params.model_fields))
+        print(f"\nset with --set {section}.{cls.info.name}.{field}=VALUE, {short.format(field=field)}")
 
 
 def _docstring(cls: type) -> str:

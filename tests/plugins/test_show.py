@@ -123,7 +123,8 @@ def test_a_perturbation_from_a_file(capsys: pytest.CaptureFixture[str], tmp_path
     code, out, _ = show(capsys, "perturbation", "shout", "--plugin", str(path))
     assert code == 0
     assert "kinds     token_classification\ncitation  nobody\n" in out
-    assert out.splitlines()[-1] == "rate       number  0.5      > 0, <= 1  share of words"
+    assert "rate       number  0.5      > 0, <= 1  share of words" in out.splitlines()
+    assert out.splitlines()[-1].startswith("set with --set perturb.shout.rate=VALUE, or perturb.rate")
 
 
 class Nested(BaseModel):

@@ -165,7 +165,7 @@ class Preparation:
     encoder: Callable[[], Callable[[list[str], int | None], Any]]
     """Gives the function behind `PerturbationContext.word_vectors`."""
     _memories: dict[str, dict[Any, Any]] = field(default_factory=dict)
-    _targets: dict[str, Sequence[Example] | None] = field(default_factory=dict)
+    _target: dict[str, Sequence[Example] | None] = field(default_factory=dict)
 
     def prepare(
         self, wanted: Sequence[Condition], languages: Sequence[str], used: Sequence[DataRows]
@@ -238,10 +238,10 @@ class Preparation:
         return examples
 
     def _target_train(self, language: str) -> Sequence[Example] | None:
-        if language not in self._targets:
+        if language not in self._target:  # one at a time: the training sets of all languages are many
             there = language in self.source.languages(self.task, "train")
-            self._targets[language] = self._load("train", language) if there else None
-        return self._targets[language]
+            self._target = {language: self._load("train", language) if there else None}
+        return self._target[language]
 
     @cached_property
     def _vectors(self) -> Callable[[list[str], int | None], Any]:

@@ -17,7 +17,7 @@ from xrobust.data import fingerprint
 from xrobust.encoded import Encoded
 from xrobust.engine.predict import predict
 from xrobust.errors import UserError
-from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan
+from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan, attack_labels
 from xrobust.metrics import drop_intervals, metric, score_rows, worst_rows
 from xrobust.observers import Observers
 from xrobust.pairs import aligned, check_task
@@ -89,7 +89,10 @@ class Scorer:
         scored = self.result.scored(self.plan.used)
         todo = self.plan.left(self.result)
         pairs = self.plan.pairs_left(self.result)
-        total = sum(len(units) for units in todo.values()) + len(pairs)
+        radii = len(self.plan.attack_labels())
+        total = len(pairs) + sum(
+            radii if unit == ATTACK else unit != WORST_CASE for units in todo.values() for unit in units
+        )
         self.observers.call("phase_started", name="evaluate", total=total)
         for language, units in todo.items():
             if CLEAN in units and language in self.result.scored():
@@ -148,6 +151,9 @@ class Scorer:
             scores = self._against_clean(test, indices, statistics, prepared.label, document.rows_sha256 or "", seconds)
         else:
             logger.info("%s does not cover %s: %s", prepared.label, test.language, document.reason)
+            self.observers.call(
+                "not_covered", language=test.language, perturbation=prepared.label, reason=document.reason or ""
+            )
         self._forget(test.language, prepared.label)
         self._forget(test.language, WORST_CASE)  # which is of what was there before
         self.result.data.perturbed.append(document)
@@ -205,7 +211,7 @@ class Scorer:
             return
         scorer, clean = self.metrics[0], test.clean[0]
         variants = [clean]
-        for indices, statistics in test.perturbed.values():
+        for _, (indices, statistics) in sorted(test.perturbed.items()):  # in whatever order they were scored
             variant = clean.copy()
             variant[indices] = statistics[0]
             variants.append(variant)
@@ -257,6 +263,8 @@ class Scorer:
             pad_id=self.tokenizer.pad_token_id,
         )
         everything = list(range(len(test.examples)))
+        for label in attack_labels(self.result, test.language):  # one curve a language: a ball goes on from the last
+            self._forget(test.language, label)
         for label, epsilon, items in zip(self.plan.attack_labels(), params.epsilons, outputs, strict=True):
             said = self.task.kind.decode(items, encoded, test.examples)
             statistics = self._statistics(test.examples, [p.value for p in said])
@@ -393,9 +401,9 @@ def in_order(rows: Sequence[ScoreRow], result: RunResult) -> list[ScoreRow]:
     labels: dict[str | None, int] = {p.label: i for i, p in enumerate(spec.perturbations)}
     labels[None] = -1
 
-    def place(row: ScoreRow) -> tuple[int, float]:
-        order = labels.get(row.perturbation, len(labels))
-        return languages.get(row.language, len(languages)), order + (row.perturbation == WORST_CASE)
+    def place(row: ScoreRow) -> tuple[int, int, float]:
+        order = labels.get(row.perturbation, len(labels)) + (row.perturbation == WORST_CASE)
+        return languages.get(row.language, len(languages)), order, row.epsilon or 0.0
 
     return sorted(rows, key=place)
 

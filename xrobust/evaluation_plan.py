@@ -52,7 +52,7 @@ class EvaluationPlan:
             units: list[Prepared | str] = [CLEAN] if anew else []
             units += [p for p in self.prepared[language] if anew or not _is_done(result, p)]
             labels = {row.perturbation for row in result.scores if row.language == language}
-            if self.attack is not None and (anew or not labels.issuperset(self.attack_labels())):
+            if self.attack is not None and (anew or attack_labels(result, language) != set(self.attack_labels())):
                 units.append(ATTACK)
             if not anew and WORST_CASE not in labels and _has_perturbed(result, language):
                 units.append(WORST_CASE)  # stopped in between
@@ -72,6 +72,12 @@ class EvaluationPlan:
         values, standard = self.attack.model_dump(mode="json"), type(self.attack)().model_dump(mode="json")
         others = [f"{k}={v}" for k, v in values.items() if k != "epsilons" and v != standard[k]]
         return [f"pgd({','.join([f'epsilon={epsilon:g}', *others])})" for epsilon in self.attack.epsilons]
+
+
+def attack_labels(result: RunResult, language: str) -> set[str]:
+    """Labels of the curve that a document has of a language."""
+    rows = (row for row in result.scores if row.language == language and row.epsilon is not None)
+    return {row.perturbation for row in rows if row.perturbation is not None}
 
 
 def _has_perturbed(result: RunResult, language: str) -> bool:
@@ -114,6 +120,8 @@ def plan_evaluation(
         source=source,
         spec=EvaluationSpec(
             languages=languages,
+            under={condition.spec.label: languages for condition in wanted},
+            attacked=() if attack is None else languages,
             pairs=tuple(map(spelled, pairs)),
             perturbations=tuple(condition.spec for condition in wanted),
             attack=None if attack is None else AttackSpec(name="pgd", params=attack.model_dump(mode="json")),
@@ -147,7 +155,7 @@ def requested_conditions(request: EvaluationRequest, task: Task, plugins: Plugin
 def _attack(request: EvaluationRequest) -> PgdParams | None:
     if request.attack is None:
         if request.attack_params:
-            raise UserError(f"setting 'attack.{next(iter(request.attack_params))}' without --attack")
+            raise UserError(f"setting 'attack.{next(iter(request.attack_params))}' without an attack: add --attack pgd")
         return None
     if request.attack not in ATTACKS:
         raise UserError(f"unknown attack {request.attack!r}: {did_you_mean(request.attack, ATTACKS)}")

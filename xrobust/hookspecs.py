@@ -47,6 +47,11 @@ def language_scored(row: dict[str, Any]) -> None:
 
 
 @hookspec
+def not_covered(language: str, perturbation: str, reason: str) -> None:
+    """A perturbation does not cover a language: there is no score of it. `reason` says why, in a few words."""
+
+
+@hookspec
 def run_finished(result: dict[str, Any]) -> None:
     """The run is complete. `result` is the result document."""
 

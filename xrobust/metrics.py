@@ -39,6 +39,13 @@ class Metric(ABC):
     def score(self, counts: np.ndarray) -> np.ndarray:
         """float64 (..., outputs) from summed counts (..., k). Fractions of 1."""
 
+    def ratio(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Numerator and denominator, (...) each, where the score is the ratio of their sums over examples; else None.
+
+        What finds the worst case over perturbations.
+        """
+        return None
+
     def __call__(self, references: Sequence[Any], predictions: Sequence[Any]) -> dict[str, float]:
         """The score of one set of predictions."""
         counts = self.statistics(references, predictions).sum(axis=0)
@@ -66,8 +73,11 @@ class Accuracy(Metric):
                 rows[i] = (sum(a == b for a, b in zip(gold, guess, strict=True)), len(gold))
         return rows
 
+    def ratio(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return counts[..., 0], counts[..., 1]
+
     def score(self, counts: np.ndarray) -> np.ndarray:
-        return _ratio(counts[..., 0], counts[..., 1])[..., None]
+        return _ratio(*self.ratio(counts))[..., None]
 
 
 class MacroF1(Metric):
@@ -129,6 +139,9 @@ class _SpanF1(Metric):
         return np.array([(len(g & p), len(p), len(g)) for g, p in zip(gold, guess, strict=True)], dtype=float).reshape(
             -1, 3
         )
+
+    def ratio(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return 2 * counts[..., 0], counts[..., 1] + counts[..., 2]
 
     def score(self, counts: np.ndarray) -> np.ndarray:
         hits, predicted, actual = counts[..., 0], counts[..., 1], counts[..., 2]
@@ -256,11 +269,26 @@ def _interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
-    """The worst case of each example: its statistics under the variant with the lowest score; (examples, k) each.
+    """The worst case: for each example the statistics under one of the variants; (examples, k) each.
 
-    An example in which nothing is to be found and nothing was (all counts 0) is perfect, though its ratio is 0.
+    For a metric that is a ratio of sums these are the choices that make the score of all examples together as low as
+    it can be (Dinkelbach 1967): no single variant is worse, and another variant can only lower it. The lowest F1 of
+    each sentence for itself would not do: sentences in which nothing is right are all 0, however much is wrong.
+    For any other metric it is the lowest score of each example for itself. Of equals the first variant is taken.
     """
     stacked = np.stack(variants)
-    scores = scorer.score(stacked)[..., 0]
-    scores[~stacked.any(axis=-1)] = 1.0
-    return stacked[scores.argmin(axis=0), np.arange(stacked.shape[1])]
+    everyone = np.arange(stacked.shape[1])
+    parts = scorer.ratio(stacked)
+    if parts is None:
+        scores = scorer.score(stacked)[..., 0]
+        scores[~stacked.any(axis=-1)] = 1.0  # nothing was to be found, and nothing was
+        return stacked[scores.argmin(axis=0), everyone]
+    numerator, denominator = parts
+    value, chosen = np.inf, np.zeros(len(everyone), dtype=int)
+    while True:
+        total = denominator[chosen, everyone].sum()
+        now = numerator[chosen, everyone].sum() / total if total else 0.0
+        if now >= value:
+            return stacked[chosen, everyone]
+        value = now
+        chosen = (numerator - value * denominator).argmin(axis=0)

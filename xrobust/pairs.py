@@ -26,7 +26,10 @@ def check_task(task: Task) -> SequenceClassification:
     """The kind of a task that can mix languages: one label for two texts. Raises UserError for any other."""
     kind = task.kind
     if not isinstance(kind, SequenceClassification):
-        raise UserError(f"--pairs mixes the languages of two sentences; {task.info.name} is {kind.name}")
+        raise UserError(
+            f"--pairs mixes the languages of two sentences; {task.info.name} is {kind.name.replace('_', ' ')}: "
+            "leave it out, or use a task such as pawsx or xnli"
+        )
     if "text_pair" not in task.columns:
         raise UserError(f"--pairs mixes the languages of two sentences; {task.info.name} has one sentence an example")
     return kind

@@ -23,6 +23,8 @@ def by_part(params: Mapping[str, Any], classes: Mapping[str, type], section: str
                 raise UserError(f"unknown setting '{section}.{key}.{next(iter(value))}': {key} has no parameters")
             sorted_params[key].update(value)
             continue
+        if key in classes:
+            raise UserError(f"setting '{section}.{key}' is {value!r}: write {section}.{key}.PARAMETER=VALUE")
         owners = [name for name in classes if key in fields[name]]
         if len(owners) > 1:
             spellings = " or ".join(f"{section}.{name}.{key}" for name in owners)

@@ -16,7 +16,6 @@ class PgdParams(BallShape):
 
     epsilons: tuple[float, ...] = Field(
         default=(0.001, 0.003, 0.01, 0.03, 0.1),
-        min_length=1,
         description="radii of the ball around each token's input embedding: a point of the curve each",
     )
     steps: int = Field(default=10, ge=1, le=1000, description="steps of gradient ascent at each radius")
@@ -32,6 +31,8 @@ class PgdParams(BallShape):
     @classmethod
     def _ascending(cls, epsilons: tuple[float, ...]) -> tuple[float, ...]:
         """Positive, in ascending order and each once, so that one curve has one spelling."""
+        if not epsilons:
+            raise ValueError("name at least one radius, as in [0.01, 0.03]")
         if any(epsilon <= 0 for epsilon in epsilons):
             raise ValueError("a radius must be greater than 0")
         return tuple(sorted(set(epsilons)))

@@ -166,6 +166,13 @@ def comma_separated(text: str | None) -> tuple[str, ...] | None:
     return items
 
 
+def names(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """`["typos,casing", "diacritics"]`, of an option that may be repeated -> all of them. Raises UserError."""
+    if not given:
+        return None
+    return tuple(dict.fromkeys(name for text in given for name in comma_separated(text) or ()))
+
+
 def seeds(text: str | None) -> tuple[int, ...]:
     """`"1,2,3"` -> (1, 2, 3). Raises UserError."""
     try:

@@ -203,6 +203,10 @@ class EvaluationSpec(BaseModel):
     """As in `en:de`: the first text in English, the second in German."""
     perturbations: tuple[PerturbationSpec, ...] = ()
     attack: AttackSpec | None = None
+    under: dict[str, tuple[str, ...]] = {}
+    """Label of a perturbation -> languages to score under it."""
+    attacked: tuple[str, ...] = ()
+    """Languages to score under the attack."""
 
     def with_more(self, more: EvaluationSpec) -> EvaluationSpec:
         """Both together."""
@@ -212,6 +216,11 @@ class EvaluationSpec(BaseModel):
             pairs=tuple(dict.fromkeys((*self.pairs, *more.pairs))),
             perturbations=tuple(perturbations.values()),
             attack=more.attack or self.attack,
+            under={
+                label: tuple(dict.fromkeys((*self.under.get(label, ()), *more.under.get(label, ()))))
+                for label in perturbations
+            },
+            attacked=tuple(dict.fromkeys((*self.attacked, *more.attacked))),
         )
 
 

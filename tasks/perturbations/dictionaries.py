@@ -30,8 +30,9 @@ def find_dictionary(given: Path | None, data_dir: Path | None, language: str) ->
             return place
     if given is not None and "{language}" not in str(given):
         raise UserError(f"the dictionary {given} is not there: name a file of English words, tabs and translations")
-    shown = places[-1].relative_to(data_dir) if given is None and data_dir is not None else places[-1].name
-    raise NotCovered(f"there is no dictionary {shown}")
+    if given is not None and not places[0].parent.is_dir():
+        raise UserError(f"dictionary {given}: there is no folder {places[0].parent}; correct the path")
+    raise NotCovered(f"there is no dictionary {places[-1]}")
 
 
 def read_dictionary(path: Path, language: str, backwards: bool) -> dict[str, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from xrobust.data import tsv
 from xrobust.errors import UserError
 
 from .entity_tags import entity_problem
+from .scripts import script_of_language
 
 Entry = tuple[str, ...]
 """The tokens of a name."""
@@ -116,9 +117,16 @@ def names_from_training(
 ) -> list[Entry]:
     """The different names in the language's own training set, or in the source's where the data have none, sorted.
 
-    `entries` gives all names of a set. Raises UserError where there is none; `what` says of what, in a few words.
+    `entries` gives all names of a set. Raises NotCovered where the source's names are in another script: a name that
+    the model was trained on, in letters that stand out, makes a test set easier, not harder. Raises UserError where
+    there is no name; `what` says of what, in a few words.
     """
     train = ctx.target_train()
+    if train is None and script_of_language(ctx.source) != script_of_language(ctx.language):
+        raise NotCovered(
+            f"it has neither a gazetteer nor a training set, and {ctx.source} is written in another script: "
+            f"give a list with --set perturb.{name}.gazetteer=PATH"
+        )
     if train is None:
         found, language = (
             ctx.once((name, "from source training"), lambda: names(entries(ctx.source_train()))),

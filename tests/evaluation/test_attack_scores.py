@@ -35,6 +35,13 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
     again = evaluate(folder, request=request)
     assert again.scores == result.scores, "done once"
 
+    other = EvaluationRequest(attack="pgd", attack_params={"epsilons": [0.1], "steps": 3}, languages=("de",))
+    replaced = evaluate(folder, request=other)
+    labels = [r.perturbation for r in replaced.main_scores() if r.perturbation is not None]
+    assert labels == ["pgd(epsilon=0.1,steps=3)"], (
+        "one curve a language: its balls build on each other"
+    )
+
 
 @pytest.mark.parametrize(
     ("attack", "params", "message"),
@@ -42,7 +49,7 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
         ("fgsm", {}, "unknown attack 'fgsm'"),
         ("pgd", {"epsilon": 0.1}, "unknown setting 'attack.epsilon': did you mean 'epsilons'"),
         ("pgd", {"epsilons": [0]}, "a radius must be greater than 0"),
-        (None, {"steps": 3}, "setting 'attack.steps' without --attack"),
+        (None, {"steps": 3}, "setting 'attack.steps' without an attack: add --attack pgd"),
     ],
 )
 def test_what_is_wrong(

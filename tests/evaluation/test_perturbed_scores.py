@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from xrobust import RunSpec, load_model, load_result, run
 from xrobust import conditions as conditions_module
 from xrobust.errors import RunError, UserError
+from xrobust.evaluation import Scorer
 from xrobust.kinds import TokenClassification
-from xrobust.metrics import BOOTSTRAP_DRAWS, Accuracy, drop_intervals, worst_rows
+from xrobust.metrics import BOOTSTRAP_DRAWS, Accuracy, Metric, SpanF1, drop_intervals, worst_rows
 from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import WORST_CASE, RunResult, ScoreRow
@@ -236,6 +240,78 @@ def test_an_evaluation_that_is_stopped_anywhere_goes_on(
     assert comparable(result) == comparable(whole)
 
 
+def test_the_worst_case_is_of_all_perturbations_in_whatever_order_they_came(
+    finished_run: Path, plugin: Path, copied: Copied, tmp_path: Path
+) -> None:
+    together = score(copied(finished_run), plugin, "shout", "reverse", languages=("de",))
+    shutil.rmtree(tmp_path / "runs")
+    folder = copied(finished_run)
+    score(folder, plugin, "reverse", languages=("de",))
+    apart = score(folder, plugin, "shout", languages=("de",))
+    assert row(apart, "de", WORST_CASE).value == row(together, "de", WORST_CASE).value
+    for label in ("shout", "reverse"):
+        whole = row(together, "de", label).value_all
+        assert whole is not None and (row(together, "de", WORST_CASE).value_all or 0) <= whole
+
+
+def test_a_run_whose_evaluation_was_stopped_is_complete_when_the_same_command_has_ended(
+    finished_run: Path, plugin: Path, copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though not every language was to be scored under every perturbation."""
+    folder = copied(finished_run)
+    score(folder, plugin, "shout", languages=("de", "en"))
+
+    def stop(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scorer, "_predict", stop)
+    with pytest.raises(KeyboardInterrupt):
+        score(folder, plugin, "reverse", languages=("de",))
+    assert load_result(folder).status == "interrupted"
+    monkeypatch.undo()
+    result = score(folder, plugin, "reverse", languages=("de",))
+    assert result.status == "complete"
+    assert result.summary is not None
+    tried = {r.perturbation: (r.languages, r.tried) for r in result.summary.robustness}
+    assert tried == {"shout": (1, 1), "reverse": (1, 1), WORST_CASE: (1, 1)}
+
+
+def test_a_failure_leaves_no_old_score_under_a_new_condition(
+    finished_run: Path, copied: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that a perturbation reads changes, and scoring anew fails once."""
+    folder = copied(finished_run)
+    words = tmp_path / "words.txt"
+    reads = tmp_path / "reads.py"
+    reads.write_text(
+        "from pathlib import Path\n"
+        "from xrobust.contracts import Perturbation, PerturbationInfo\n\n\n"
+        "class Reads(Perturbation):\n"
+        "    info = PerturbationInfo('reads', 'puts a word of a file', kinds=('token_classification',))\n\n"
+        "    def files(self, language, data_dir, offline):\n"
+        f"        return {{'words': Path({str(words)!r})}}\n\n"
+        "    def prepare(self, ctx):\n"
+        "        self.word = ctx.files['words'].read_text()\n\n"
+        "    def apply(self, example, language, rng):\n"
+        "        return {**example, 'tokens': [self.word, *example['tokens'][1:]]}\n"
+    )
+    words.write_text("Katze")
+    first = score(folder, reads, "reads", languages=("de",))
+    words.write_text("Haus")
+
+    def fail(*arguments: Any) -> Any:
+        raise ArithmeticError("no memory")
+
+    monkeypatch.setattr(Scorer, "_predict", fail)
+    with pytest.raises(RunError, match="no memory"):
+        score(folder, reads, "reads", languages=("de",))
+    monkeypatch.undo()
+    assert row(load_result(folder), "de", "reads") == row(first, "de", "reads")
+    second = score(folder, reads, "reads", languages=("de",))
+    assert row(second, "de", "reads").rows_sha256 != row(first, "de", "reads").rows_sha256
+    assert [r.rows_sha256 for r in second.data.perturbed] == [row(second, "de", "reads").rows_sha256]
+
+
 def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path, copied: Copied) -> None:
     folder = copied(finished_run)
     result = score(folder, plugin, "shout", languages=("de",))
@@ -299,9 +375,30 @@ def test_the_paired_bootstrap_is_that_of_scipy() -> None:
 
 def test_the_worst_of_an_example_where_nothing_is_to_be_found_is_a_find_too_many() -> None:
     """Span F1 of no entity and no prediction is 0 as a ratio, and yet it is not worse than a wrong prediction."""
-    from xrobust.metrics import SpanF1
-
     clean = np.array([[0.0, 0, 0], [1, 1, 1]])
-    perturbed = np.array([[0.0, 1, 0], [0, 0, 1]])
+    perturbed = np.array([[0.0, 1, 0], [1, 1, 1]])
     assert worst_rows(SpanF1(), [clean, perturbed]).tolist() == perturbed.tolist()
     assert worst_rows(SpanF1(), [perturbed, clean]).tolist() == perturbed.tolist()
+
+
+counts = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)).map(
+    lambda c: (float(min(c)), float(c[1]), float(c[2]))
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(counts, counts, counts), min_size=1, max_size=5))
+def test_the_worst_case_is_the_lowest_score_that_any_choice_gives(examples: list[Any]) -> None:
+    """Every choice is tried; no single variant is worse, and one variant more only lowers it."""
+    variants = [np.array([example[k] for example in examples]) for k in range(3)]
+    scorer: Metric = SpanF1()
+
+    def value(rows: np.ndarray) -> float:
+        return float(scorer.score(rows.sum(axis=0))[0])
+
+    worst = value(worst_rows(scorer, variants))
+    choices = product(range(3), repeat=len(examples))
+    assert worst == pytest.approx(
+        min(value(np.array([variants[k][i] for i, k in enumerate(choice)])) for choice in choices), abs=1e-12
+    )
+    assert worst <= value(worst_rows(scorer, variants[:2])) + 1e-12

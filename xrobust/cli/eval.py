@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from xrobust.cli.run import Attack, Pairs, Perturb, Plugin
-from xrobust.settings import assign, comma_separated, parse_assignment
+from xrobust.errors import UserError
+from xrobust.settings import assign, comma_separated, names, parse_assignment
 
 
 def eval_command(
@@ -58,12 +59,15 @@ def eval_command(
 
     values: dict[str, Any] = {}
     for assignment in settings or []:
-        assign(values, *parse_assignment(assignment))
+        key, value = parse_assignment(assignment)
+        if key.partition(".")[0] not in ("perturb", "attack"):
+            raise UserError(f"--set {key}: an evaluation has the settings perturb.* and attack.* alone")
+        assign(values, key, value)
     flags = {
         "languages": comma_separated(languages),
-        "perturb": comma_separated(perturb),
+        "perturb": names(perturb),
         "attack": attack,
-        "pairs": comma_separated(pairs),
+        "pairs": names(pairs),
     }
     values.update({key: value for key, value in flags.items() if value is not None})
     request = validated(EvaluationRequest, values, "")

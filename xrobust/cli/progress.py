@@ -144,6 +144,17 @@ class Console:
         else:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 
+    @hookimpl
+    def not_covered(self, language: str, perturbation: str, reason: str) -> None:
+        """What has no score counts as done, too."""
+        self._scored[language, perturbation] = None
+        text = f"{language} {perturbation}  not covered: {reason}"
+        if self._progress is not None and self._task is not None:
+            done = len(self._scored)
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
+        else:
+            self.say(f"{len(self._scored)}/{self._total}  {text}")
+
     def results(self, result: RunResult, folder: Path) -> None:
         """What is printed at the end: the tables, warnings, and where the document is."""
         if not result.scores or self._console.quiet:

@@ -60,17 +60,16 @@ def _robustness(result: RunResult) -> None:
     conditions = result.summary.robustness if result.summary else []
     if not conditions:
         return
-    tried = len({row.language for row in _clean(result)} - {result.spec.train.source})
     print()
     columns = ["", "targets", "coverage", "clean", result.main_metric, "drop", "all examples", "drop in source"]
-    print_table(columns, [_condition(row, tried) for row in conditions])
+    print_table(columns, [_condition(row) for row in conditions])
     print("means over the target languages covered, of the examples that were changed, beside the same on clean text")
 
 
-def _condition(row: Robustness, tried: int) -> list[str]:
+def _condition(row: Robustness) -> list[str]:
     return [
         row.perturbation,
-        f"{row.languages} of {tried}",
+        f"{row.languages} of {row.tried}",
         _percent(row.coverage, digits=0),
         *(_percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
     ]
@@ -79,7 +78,10 @@ def _condition(row: Robustness, tried: int) -> list[str]:
 def _by_language(result: RunResult) -> None:
     """Languages by conditions: the drop from clean text in points."""
     labels = [row.perturbation for row in (result.summary.robustness if result.summary else [])]
-    if not labels or len(labels) > MOST_COLUMNS:
+    if not labels:
+        return
+    if len(labels) > MOST_COLUMNS:
+        print("by language: `scores` of the document")
         return
     drops = {(row.language, row.perturbation): row.drop for row in result.main_scores()}
     languages = dict.fromkeys(row.language for row in result.scores if row.perturbation is not None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xrobust.errors import UserError
-from xrobust.settings import comma_separated, request_values, seeds
+from xrobust.settings import comma_separated, names, request_values, seeds
 
 if TYPE_CHECKING:
     from xrobust.plan import Plan
@@ -53,7 +53,7 @@ Languages = Annotated[
     ),
 ]
 Perturb = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--perturb",
         metavar="NAMES",
@@ -70,7 +70,7 @@ Attack = Annotated[
     ),
 ]
 Pairs = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--pairs",
         metavar="PAIRS",
@@ -103,7 +103,7 @@ Set = Annotated[
         "--set",
         "-s",
         metavar="NAME=VALUE",
-        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1. Repeatable.",
+        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1, perturb.typos.rate=0.2. Repeatable.",
     ),
 ]
 Config = Annotated[
@@ -115,7 +115,9 @@ Preset = Annotated[
 ]
 Plugin = Annotated[
     list[Path] | None,
-    typer.Option("--plugin", metavar="FILE", help="Python file with a task, a method or an observer. Repeatable."),
+    typer.Option(
+        "--plugin", metavar="FILE", help="Python file with a task, a method, a perturbation or an observer. Repeatable."
+    ),
 ]
 Processes = Annotated[
     int, typer.Option("--num-processes", metavar="N", min=1, help="Processes on this machine, one a GPU.")
@@ -173,9 +175,9 @@ def run_command(
         "data_dir": data_dir,
         "source": source,
         "languages": comma_separated(languages),
-        "perturb": comma_separated(perturb),
+        "perturb": names(perturb),
         "attack": attack,
-        "pairs": comma_separated(pairs),
+        "pairs": names(pairs),
         "limit": limit,
         "precision": precision,
         "output": output,

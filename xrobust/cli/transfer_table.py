@@ -5,19 +5,20 @@ from __future__ import annotations
 from xrobust.cli.table import print_table
 from xrobust.transfer_pairs import Line, TransferReport
 
+SHARES = {"chunks": "entities", "entities": "entity tokens", "words": "words"}
+"""What is said of the fields of an overlap."""
+
 
 def print_report(report: TransferReport) -> None:
     """A line a pair and setting: clean score, score under each perturbation with the drop, and overlap."""
     there = [line for line in report.lines if line.missing is None]
-    labels = list(dict.fromkeys(label for line in there for label in line.perturbed))
-    shares = [
-        name for name in ("chunks", "entities", "words") if any(line.overlap.get(name) is not None for line in there)
-    ]
-    columns = ["pair", "setting", f"clean {report.metric}", *labels, *(f"overlap: {name}" for name in shares)]
+    labels = list(dict.fromkeys(label for line in there for label in line.coverage))
+    shares = [name for name in SHARES if any(line.overlap.get(name) is not None for line in there)]
+    columns = ["pair", "setting", f"clean {report.metric}", *labels, *(f"shared {SHARES[name]}" for name in shares)]
     print()
     print_table(columns, [_cells(line, labels, shares) for line in there])
     over = f"means over {len(report.seeds)} seeds; " if len(report.seeds) > 1 else ""
-    print(f"{over}over all test sentences, in parentheses the drop; overlap of training and test set in percent")
+    print(f"{over}over all test sentences, in parentheses the drop; shared: of the test set with training, in percent")
     for line in report.lines:
         if line.missing is not None:
             print(f"{line.pair} {line.setting} cannot be run: {line.missing}")

@@ -192,6 +192,8 @@ class Robustness(Section):
     perturbation: str
     languages: int
     """Target languages covered."""
+    tried: int
+    """Target languages that were to be scored under it."""
     coverage: float | None
     """Mean over all target languages tried, 0 for those not covered."""
     clean: float | None
@@ -271,8 +273,9 @@ class RunResult(Section):
         spec = self.spec.evaluation
         there = {row.language for row in self.scores if row.perturbation is None}
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
-        wanted = {(code, p.label) for code in spec.languages for p in spec.perturbations}
-        return {*spec.languages, *spec.pairs} <= there and wanted <= tried
+        wanted = {(code, label) for label, codes in spec.under.items() for code in codes}
+        attacked = {row.language for row in self.scores if row.epsilon is not None}
+        return {*spec.languages, *spec.pairs} <= there and wanted <= tried and set(spec.attacked) <= attacked
 
     def scored_pairs(self, used: Iterable[DataRows]) -> set[str]:
         """Pairs that have scores on the test rows in `used`."""
@@ -349,6 +352,7 @@ class RunResult(Section):
         return Robustness(
             perturbation=label,
             languages=len(targets),
+            tried=len(tried),
             coverage=mean(tried.values()),
             clean=mean(row.clean_value for row in targets),
             value=mean(row.value for row in targets),

@@ -38,9 +38,7 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
     other = EvaluationRequest(attack="pgd", attack_params={"epsilons": [0.1], "steps": 3}, languages=("de",))
     replaced = evaluate(folder, request=other)
     labels = [r.perturbation for r in replaced.main_scores() if r.perturbation is not None]
-    assert labels == ["pgd(epsilon=0.1,steps=3)"], (
-        "one curve a language: its balls build on each other"
-    )
+    assert labels == ["pgd(epsilon=0.1,steps=3)"], "one curve a language: its balls build on each other"
 
 
 @pytest.mark.parametrize(

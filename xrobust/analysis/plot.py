@@ -113,7 +113,7 @@ def _numbers(panel: Panel) -> str:
     if found is None:
         return f"{len(panel.points)} languages, no correlation"
     r, rho = found.pearson, found.spearman
-    return f"n = {found.n}, Pearson r = {_number(r)}, Spearman ρ = {_number(rho)}"
+    return f"n = {found.n}, Pearson r = {_number(r)}, Spearman ρ = {_number(rho)}, p unadjusted"
 
 
 def _number(coefficient: Coefficient) -> str:

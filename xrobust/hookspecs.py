@@ -1,8 +1,7 @@
 """What an observer of a run can listen to. Decorate functions of these names with `hookimpl`, take only the arguments
 you need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.plugins`.
 
-Hooks are called on the main process only, and their return values are ignored: an observer watches a run, it cannot
-change it. One that raises is dropped with a warning; the run goes on.
+They are called on the main process only. An observer cannot change a run; one that raises is dropped with a warning.
 """
 
 from __future__ import annotations

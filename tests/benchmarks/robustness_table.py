@@ -17,7 +17,7 @@ from xrobust.results.schema import RunResult, ScoreRow, mean
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
-    groups = grouped(find_runs(parser.parse_args().runs)[0])
+    groups = sorted(grouped(find_runs(parser.parse_args().runs)[0]), key=lambda group: group.method != "vanilla")
     print("| method | seeds | condition | languages | coverage | clean | score | drop | whole test set |")
     print("|---|---|---|---|---|---|---|---|---|")
     for group in groups:
@@ -46,7 +46,8 @@ def _by_language(results: tuple[RunResult, ...]) -> None:
     conditions = [row.perturbation for row in results[0].summary.robustness] if results[0].summary else []
     print("| language | clean | " + " | ".join(conditions) + " |")
     print("|---|---|" + "---|" * len(conditions))
-    for language in results[0].spec.evaluation.languages:
+    source = results[0].spec.train.source
+    for language in sorted(results[0].scored(), key=lambda code: (code != source, code)):
         clean = mean(result.value(language) for result in results)
         drops = [mean(row.drop for row in _rows(results, language, label)) for label in conditions]
         print(f"| {language} | {_percent(clean)} | " + " | ".join(map(_percent, drops)) + " |")

@@ -368,15 +368,20 @@ def test_version(good: Good) -> None:
 
 
 COMMANDS = {
-    "run": "--task --method --model --data-dir --source --languages --seeds --limit --precision --output --set "
-    "--config --preset --plugin --num-processes --keep-checkpoints --offline --force --dry-run",
-    "eval": "RUN --languages --data-dir --num-processes --offline",
+    "run": "--task --method --model --data-dir --source --languages --perturb --attack --pairs --transfer-pairs "
+    "--seeds --limit --precision --output --set --config --preset --plugin --num-processes --keep-checkpoints "
+    "--offline --force --dry-run",
+    "eval": "RUN --languages --perturb --attack --pairs --set --plugin --data-dir --num-processes --offline",
     "predict": "RUN FILE --output --offline",
     "runs": "FOLDER",
     "list": "--plugin --json",
     "show": "NAME --plugin",
     "schema": "",
-    "data": "fetch",
+    "analyze": "overlap distance",
+    "analyze overlap": "RUNS --metric --data-dir --offline --json",
+    "analyze distance": "RUNS --of --metric --perturbation --distance --plot --json",
+    "data": "fetch wikititle",
+    "data wikititle": "--language --output --seed",
     "data fetch": "--task --method --model --data-dir --source --languages --set --config --preset --plugin",
 }
 

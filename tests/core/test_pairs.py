@@ -69,7 +69,7 @@ def test_all_wants_two_languages() -> None:
 def test_only_two_sentences_can_be_mixed() -> None:
     assert check_task(PawsX()) is PawsX.kind
     assert check_task(Xnli()) is Xnli.kind
-    for task, words in ((TinyTokenTask(), "is token_classification"), (TinyChoiceTask(), "is multiple_choice")):
+    for task, words in ((TinyTokenTask(), "is token classification"), (TinyChoiceTask(), "is multiple choice")):
         with pytest.raises(UserError, match=words):
             check_task(task)
 

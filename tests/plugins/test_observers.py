@@ -46,6 +46,7 @@ def test_the_hooks_are_those_that_are_documented_and_typed():
         "dev_scored",
         "checkpoint_saved",
         "language_scored",
+        "not_covered",
         "run_finished",
         "run_failed",
     }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from pathlib import Path
 
+from xrobust.cache import cache_folder
 from xrobust.errors import OutOfReach, UserError
 
 NAME = "counterfitted_neighbors.json"
@@ -30,7 +30,7 @@ def find_table(given: Path | None, data_dir: Path | None, offline: bool) -> Path
     if in_data is not None and in_data.is_file():
         read_table(in_data)
         return in_data
-    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xrobust" / NAME
+    kept = cache_folder() / NAME
     if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == SHA256:
         return kept
     place = in_data or Path("DATA_DIR", "synonyms", NAME)

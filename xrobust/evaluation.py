@@ -21,7 +21,6 @@ from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan, attack_labels
 from xrobust.metrics import drop_intervals, metric, score_rows, worst_rows
 from xrobust.observers import Observers
 from xrobust.pairs import aligned, check_task
-from xrobust.plan import Plan
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import PAIR, WORST_CASE, DataRows, PairRows, PerturbedRows, RunResult, ScoreRow, note_rows
 from xrobust.results.store import file_sha256, load_predictions
@@ -406,32 +405,3 @@ def in_order(rows: Sequence[ScoreRow], result: RunResult) -> list[ScoreRow]:
         return languages.get(row.language, len(languages)), order, row.epsilon or 0.0
 
     return sorted(rows, key=place)
-
-
-def out_of_range(plan: Plan, result: RunResult) -> list[str]:
-    """Warnings where the published recipe's score is known and this run, in the same setting, is far from it."""
-    recipe, spec = plan.task.recipe, result.spec.train
-    asked_for_less = spec.limit is not None or not set(plan.task.info.languages) <= result.scored()
-    if asked_for_less or spec.source != plan.task.info.source_language or plan.request.training:
-        return []
-    warnings = []
-    for expected in recipe.expected:
-        values = [
-            r.value
-            for r in result.scores
-            if r.metric == expected.metric and r.perturbation is None and r.language in plan.task.info.languages
-        ]
-        if _name(expected.model) != _name(plan.request.model) or not values:
-            continue
-        average = sum(values) / len(values)
-        if not expected.low <= average <= expected.high:
-            warnings.append(
-                f"average {expected.metric} {100 * average:.1f} is outside the expected range "
-                f"{100 * expected.low:.1f}-{100 * expected.high:.1f} ({expected.source})"
-            )
-    return warnings
-
-
-def _name(model: str) -> str:
-    """The last part of a hub id: `bert-base-multilingual-cased` is also found as `google-bert/...`."""
-    return model.rpartition("/")[2]

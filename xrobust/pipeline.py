@@ -14,6 +14,7 @@ from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_c
 from xrobust.observers import Observers
 from xrobust.plan import Plan, prepare
 from xrobust.plugins import Plugins
+from xrobust.published_scores import out_of_range
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import DataSection, Environment, ModelSection, RunResult, note_rows, now
 from xrobust.results.store import load_result
@@ -265,8 +266,6 @@ def _add(result: RunResult, plan: EvaluationPlan) -> None:
 
 
 def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
-    from xrobust.evaluation import out_of_range
-
     _warn(result, out_of_range(plan, result))
     result.status = "complete"
     result.summarise()

@@ -54,6 +54,9 @@ def conditions(names: Sequence[str], params: Mapping[str, Any], task: Task, plug
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise UserError(f"setting 'perturb.seed' is {seed!r}: write a whole number that is not negative")
     short = {name.rpartition("/")[2]: name for name in names}
+    for name in names:
+        if short[name.rpartition("/")[2]] != name:
+            raise UserError(f"perturbations {name!r} and {short[name.rpartition('/')[2]]!r}: score them one at a time")
     classes = {part: plugins.load("perturbations", name) for part, name in short.items()}
     for name, cls in classes.items():
         if problem := _task_problem(cls, task):
@@ -190,7 +193,6 @@ class Preparation:
         prepared = Prepared(
             condition, language, self._key(condition, language, test_sha256, files), files, reason, lambda: perturbation
         )
-        needs = condition.cls.needs
         if reason is None:
             ready: list[Perturbation] = []
 
@@ -201,7 +203,7 @@ class Preparation:
                 return ready[0]
 
             prepared.begin = begin
-            if needs and "encoder" not in needs:
+            if "encoder" not in condition.cls.needs:
                 try:
                     begin()
                 except NotCovered as error:

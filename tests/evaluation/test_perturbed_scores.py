@@ -312,6 +312,26 @@ def test_a_failure_leaves_no_old_score_under_a_new_condition(
     assert [r.rows_sha256 for r in second.data.perturbed] == [row(second, "de", "reads").rows_sha256]
 
 
+def test_what_prepare_refuses_is_said_before_anything_is_written(
+    finished_run: Path, copied: Copied, tmp_path: Path
+) -> None:
+    """Whether or not it looks at any data."""
+    refuses = tmp_path / "refuses.py"
+    refuses.write_text(
+        "from xrobust.contracts import Perturbation, PerturbationInfo\n"
+        "from xrobust.errors import UserError\n\n\n"
+        "class Refuses(Perturbation):\n"
+        "    info = PerturbationInfo('refuses', 'has nothing to work with', kinds=('token_classification',))\n\n"
+        "    def prepare(self, ctx):\n"
+        "        raise UserError('the list is empty')\n"
+    )
+    folder = copied(finished_run)
+    before = (folder / "result.json").read_bytes()
+    with pytest.raises(UserError, match="the list is empty"):
+        score(folder, refuses, "refuses", languages=("de",))
+    assert (folder / "result.json").read_bytes() == before
+
+
 def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path, copied: Copied) -> None:
     folder = copied(finished_run)
     result = score(folder, plugin, "shout", languages=("de",))
@@ -325,6 +345,7 @@ def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path
     ("names", "params", "message"),
     [
         (("shut",), {}, "unknown perturbation 'shut': did you mean 'shout'"),
+        (("xrobust/typos", "typos"), {}, "score them one at a time"),
         (("shout",), {"rat": 1}, "unknown setting 'perturb.rat' of shout: did you mean 'rate'"),
         (("shout",), {"rate": 2}, "setting 'perturb.shout.rate' is 2"),
         (("shout",), {"seed": -1}, "setting 'perturb.seed' is -1"),

@@ -177,15 +177,22 @@ class Trainer:
         try:
             while self.progress.step < self.total:
                 self._advance()
-                if self._heard.signal is not None and self.progress.step < self.total:
-                    self._save()
-                    self.accelerator.wait_for_everyone()  # one that ends earlier would have the others ended
-                    logger.info("stops after step %d of %d", self.progress.step, self.total)
-                    signals.stop(self._heard.signal)
+                self._stop_where_asked()
         finally:
             self.forward.close()
         self._load_best()
         return self.progress
+
+    def _stop_where_asked(self) -> None:
+        """Writes a checkpoint and raises what a signal raises. After the last step the model is to be written."""
+        alone = self.accelerator.num_processes == 1
+        asked = signals.asked() if alone else self._heard.signal
+        if asked is None or self.progress.step == self.total:
+            return
+        self._save()
+        self.accelerator.wait_for_everyone()  # one that ends earlier would have the others ended
+        logger.info("stops after step %d of %d", self.progress.step, self.total)
+        signals.stop(asked)
 
     def _resume(self) -> None:
         """Goes on from the newest checkpoint that the main process found whole."""

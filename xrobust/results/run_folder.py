@@ -164,6 +164,7 @@ class RunFolder:
             return
         with self._logging(), self._reserve():
             logger.info("run %s, %s", result.run_id, self.path)
+            self._clear_half_written()
             self.save(result)
             try:
                 try:
@@ -185,6 +186,14 @@ class RunFolder:
                 if result.status != "complete" or not result.is_scored():
                     self._end(result, "interrupted", None, observers)
                 raise
+
+    def _clear_half_written(self) -> None:
+        """Deletes what a kill left of a write: nobody else writes here now."""
+        for path in (*self.path.glob(".*.tmp"), *(self.path / store.PREDICTIONS).rglob(".*.tmp")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _end(self, result: RunResult, status: str, error: str | None, observers: Observers) -> None:
         result.status = status  # type: ignore[assignment]

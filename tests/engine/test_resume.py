@@ -243,7 +243,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_is_used(
     assert last.returncode == 0, last.stderr
     (warning,) = document(folder)["warnings"]
     instead = "training goes on from the older checkpoint step-00000008"
-    assert warning == f"{victim} is damaged (its sha256 is another): {instead}"
+    assert warning == f"{victim} is damaged (its sha256 is not that in SHA256SUMS): {instead}"
     assert f"warning: {warning}" in last.stdout
     assert resumed_from(folder) == "step 8"
     shown = json.loads((folder / "result.json").read_text())

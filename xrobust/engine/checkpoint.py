@@ -185,4 +185,4 @@ def _differs(path: Path, expected: str | None) -> str | None:
         return f"{path} is not there"
     except OSError as error:
         return f"{path} cannot be read ({error.strerror or error})"
-    return f"{path} is damaged (its sha256 is another)"
+    return f"{path} is damaged (its sha256 is not that in {SUMS})"

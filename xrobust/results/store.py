@@ -39,12 +39,14 @@ def writing(what: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; torch.save hides it behind an error of its own."""
+    """What the system said; torch.save and safetensors hide it behind errors of their own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
+    if (number := re.search(r"\(os error (\d+)\)", str(error))) is not None:
+        return os.strerror(int(number[1]))
     return " ".join(str(error).split())
 
 

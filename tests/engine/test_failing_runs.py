@@ -222,7 +222,7 @@ class Fills:
             fill()
         if step == int(until):
             filler.unlink()
-        if step == 7 and int(until) < 7:
+        if step == 7 and 0 < int(until) < 7:
             raise KeyboardInterrupt
 
 
@@ -251,7 +251,7 @@ def on_a_small_disk(tmp_path: Path, *arguments: object) -> list[Any]:
     own = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"']
     if not shutil.which("unshare") or subprocess.run([*own, disk, "true"], capture_output=True).returncode:
         pytest.skip("no file system of its own can be mounted here")
-    given = [*arguments[:2], disk, *arguments[2:]]
+    given = map(str, [*arguments[:2], disk, *arguments[2:]])
     done = subprocess.run([*own, disk, sys.executable, "-c", FILL, *given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

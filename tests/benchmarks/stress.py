@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.stress --seed 1 --kills 20
 
-A run is the command itself on the preset `mini`, every fourth one in two processes. SIGKILL comes at a moment drawn over
-the whole life of the run, from the start of the command to its end. Before half of the new starts a file of the newest
-checkpoint is cut short or has a bit flipped. A line a kill; exit code 1 if any weight or score is another.
+A run is the command itself on the preset `mini`, every fourth one in two processes. SIGKILL comes at a moment drawn
+over the whole life of the run, from the start of the command to its end. Before half of the new starts a file of the
+newest checkpoint is cut short or has a bit flipped. A line a kill; exit code 1 if any weight or score is another.
 """
 
 from __future__ import annotations

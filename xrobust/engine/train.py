@@ -124,6 +124,16 @@ def saves(job: Job) -> int:
     return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or select_interval(job))
 
 
+def reading_interval(seconds_per_step: float, device: torch.device) -> int:
+    """Optimiser steps until the loss is read again, and with it what processes tell each other.
+
+    A CPU has computed it anyway. A GPU has to be waited for: as seldom as a stop within NOTICE_SECONDS allows.
+    """
+    if device.type == "cpu":
+        return 1
+    return min(max(int(NOTICE_SECONDS / max(seconds_per_step, 1e-9)), 1), LOG_EVERY)
+
+
 def peak_memory(device: torch.device) -> int:
     """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
     if device.type == "cuda":
@@ -274,9 +284,7 @@ class Trainer:
         value, terminated, interrupted, due, seconds_per_step = self.accelerator.reduce(exchanged, "sum").tolist()
         asked = signal.SIGTERM if terminated else signal.SIGINT if interrupted else None
         self._heard = _Heard(asked, bool(due))
-        interval = int(NOTICE_SECONDS / max(seconds_per_step, 1e-9))
-        on_cpu = self.accelerator.device.type == "cpu"
-        self._next_reading = progress.step + (1 if on_cpu else min(max(interval, 1), LOG_EVERY))
+        self._next_reading = progress.step + reading_interval(seconds_per_step, self.accelerator.device)
         self._read_step = progress.step
         self._running = None
         progress.logged += value

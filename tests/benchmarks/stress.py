@@ -155,7 +155,7 @@ def main() -> None:
             else:
                 said = "the same" if outcome(output) == reference.outcome else "DIFFERENT"
             different += said != "the same"
-            origin = "-" if last.returncode else gone_on_from(output)
+            origin = "-" if last.returncode or reached == "end" else gone_on_from(output)
             cells = (done, processes, f"{moment:.2f}", f"{reference.seconds:.1f}", reached, damaged, origin, said)
             print(" | ".join(map(str, cells)), flush=True)
     print(f"{options.kills} kills, {different} with another outcome, {time.monotonic() - started:.0f} s", flush=True)

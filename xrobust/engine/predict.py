@@ -11,27 +11,10 @@ import torch
 
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.engine.batches import tensors
+from xrobust.engine.order import evaluation_batches
 from xrobust.errors import RunError
 
-BATCH_PIECES = 8192
-"""Word pieces in a batch, padding included. Independent of the number of processes, so that one and two processes
-compute the same batches and get the same numbers."""
-
 Result = TypeVar("Result")
-
-
-def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
-    """Item indices in batches of similar length and at most BATCH_PIECES pieces."""
-    lengths = encoded.lengths * encoded.group
-    batches: list[np.ndarray] = []
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    for stop in range(1, len(order) + 1):
-        # Lengths ascend: the batch [start, stop) is padded to the length of its last item.
-        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] > BATCH_PIECES:
-            batches.append(order[start:stop])
-            start = stop
-    return batches
 
 
 @contextmanager
@@ -55,7 +38,7 @@ def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[int, lis
     from accelerate.utils import gather_object
 
     mine: list[tuple[int, Result]] = []
-    batches = list(enumerate(evaluation_batches(encoded)))
+    batches = list(enumerate(evaluation_batches(encoded.lengths * encoded.group, accelerator.device.type)))
     for number, batch in batches[accelerator.process_index :: accelerator.num_processes]:
         items = batch.tolist()
         mine += zip(items, compute(number, items), strict=True)

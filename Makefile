@@ -1,5 +1,6 @@
 # make test                         lint and tests
 # make demo                         train on English, score seven more languages, write the result to runs/
+# make bench                        xrobust beside transformers' Trainer and the XTREME protocol, on this machine
 # make lint | make clean
 #
 # Each needs nothing but make and Python 3.11 or newer: the first one that runs makes a virtual environment in .venv and
@@ -19,7 +20,12 @@ ARGS ?=
 # What the demo's method is compared with.
 OTHER = $(if $(filter vanilla,$(METHOD)),rs_aug,vanilla)
 
-.PHONY: test lint demo clean
+# What the benchmark measures on: folders, or names of what is bundled. `make bench BENCH='--tasks pos --rounds 3'`.
+BENCH_DATA ?= mini
+BENCH_MODEL ?= mini
+BENCH ?=
+
+.PHONY: test lint demo bench clean
 
 # Two at a time, one thread each: most of the time goes into runs in processes of their own.
 test: lint
@@ -37,6 +43,9 @@ demo: $(INSTALLED)
 		'$(BIN)/xrobust run --preset mini --task $(TASK) --method $(OTHER)' 'to compare with' \
 		'$(BIN)/xrobust runs' 'both, side by side' \
 		'$(BIN)/xrobust show method $(METHOD)' 'what it does, and its parameters'
+
+bench: $(FOR_TESTS)
+	$(BIN)/python -m tests.benchmarks --data $(BENCH_DATA) --model $(BENCH_MODEL) $(BENCH)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

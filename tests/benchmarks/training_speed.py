@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from tests.benchmarks.measuring import alternate, ratio
-from tests.benchmarks.workload import MAX_LENGTH, Workload
+from tests.benchmarks.workload import MAX_LENGTH, Workload, matmul_flops, training_flops
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.checkpoint import Checkpoints
@@ -250,45 +250,65 @@ def computed(encoded: Encoded, batches: list[np.ndarray]) -> int:
     return int(sum(len(batch) * encoded.lengths[batch].max() for batch in batches))
 
 
-def compare(
-    work: Workload, *, examples: int, rounds: int, device: str, more: dict[str, Callable[..., Trained]] | None = None
-) -> dict[str, Any]:
-    """The figures of one task and encoder: seconds of each round, ratios, losses, and the bound set by token counts."""
-    _, encoded = work.encoded("train", work.task.info.source_language, examples)
-    # Ours before each opponent as well as after: A B A B.
-    contenders: dict[str, Callable[..., Trained]] = {
+def contenders() -> dict[str, Callable[..., Trained]]:
+    """Ours and the opponents."""
+    return {
         "xrobust": ours,
         "XTREME protocol": xtreme_protocol,
         "Trainer": transformers_trainer,
-        "Trainer, group_by_length": lambda *a: transformers_trainer(*a, sampling="group_by_length"),
-        **(more or {}),
+        "Trainer, group_by_length": lambda *given: transformers_trainer(*given, sampling="group_by_length"),
     }
-    losses: dict[str, list[float]] = {name: [] for name in contenders}
+
+
+def faster_settings() -> dict[str, Callable[..., Trained]]:
+    """Ours in float32, with bf16, and compiled; on a GPU the Trainer with bf16 too."""
+    return {
+        "xrobust": ours,
+        "xrobust, bf16": lambda *given: ours(*given, precision="bf16"),
+        "xrobust, compiled": lambda *given: ours(*given, compiled=True),
+        "xrobust, bf16, compiled": lambda *given: ours(*given, precision="bf16", compiled=True),
+        "Trainer, bf16": lambda *given: transformers_trainer(*given, precision="bf16"),
+    }
+
+
+def compare(
+    work: Workload, runs: dict[str, Callable[..., Trained]], *, examples: int, rounds: int, device: str
+) -> dict[str, Any]:
+    """The figures of one task and encoder: seconds of each round, ratios, losses, and the bound set by token counts."""
+    _, encoded = work.encoded("train", work.task.info.source_language, examples)
+    losses: dict[str, list[float]] = {name: [] for name in runs}
     steps: dict[str, int] = {}
 
     def timed(name: str) -> Callable[[int], float]:
         def run(seed: int) -> float:
-            done = contenders[name](work, encoded, seed, device)
+            done = runs[name](work, encoded, seed, device)
             losses[name].append(final_loss(work, done.model, encoded, device))
             steps[name] = done.steps
             return done.seconds
 
         return run
 
-    warm = work.encoded("train", work.task.info.source_language, min(examples, 2 * BATCH))[1]
-    for contender in contenders.values():
-        contender(work, warm, 0, device)
-    seconds = alternate({name: timed(name) for name in contenders}, rounds)
+    _, warm = work.encoded("train", work.task.info.source_language, min(examples, 2 * BATCH))
+    first_seconds = {name: run(work, warm, 0, device).seconds for name, run in runs.items()}
+    seconds = alternate({name: timed(name) for name in runs}, rounds)
     best = computed(encoded, batches_by_length(encoded))
-    ours_computed = computed(encoded, epoch_batches(encoded.lengths, BATCH, 0, 0))
-    fixed = MAX_LENGTH * len(encoded)
+    laid_out = computed(encoded, epoch_batches(encoded.lengths, BATCH, 0, 0))
+    fixed, real = MAX_LENGTH * len(encoded), int(encoded.lengths.sum())
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    peak = matmul_flops(device)
     return {
         "examples": len(encoded),
         "steps": steps,
-        "pieces": {"real": int(encoded.lengths.sum()), "sorted": best, "xrobust": ours_computed, "fixed 128": fixed},
+        "pieces": {"real": real, "sorted": best, "xrobust": laid_out, f"fixed {MAX_LENGTH}": fixed},
         "bound": fixed / best,
+        "seconds of the warm-up": first_seconds,
         "seconds": seconds,
-        "median_seconds": {name: statistics.median(values) for name, values in seconds.items()},
+        "median_seconds": medians,
+        "examples_per_second": {name: len(encoded) / value for name, value in medians.items()},
         "ratio": {name: ratio(values, seconds["xrobust"]) for name, values in seconds.items() if name != "xrobust"},
         "final_loss": losses,
+        "matmul_flops": peak,
+        "model_flops_utilisation": training_flops(work.fresh_model("cpu"), real, len(encoded))
+        / medians["xrobust"]
+        / peak,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,3 +78,28 @@ def mbert_shape(vocabulary: str) -> str:
 
 
 _folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def training_flops(model: Any, pieces: int, sequences: int) -> float:
+    """Floating-point operations that `pieces` real word pieces need in training, padding not counted.
+
+    Two a weight of every linear layer forward, four backward (Kaplan et al., 2020, section 2.1), and the products of
+    attention, taken at the mean length: queries with keys, and weights with values, in every layer.
+    """
+    weights = sum(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear))
+    config = model.config
+    attention = 2 * 2 * config.num_hidden_layers * config.hidden_size * (pieces / sequences)
+    return 3.0 * pieces * (2 * weights + attention)
+
+
+def matmul_flops(device: str, dtype: torch.dtype = torch.float32, size: int = 2048) -> float:
+    """Floating-point operations a second that a large matrix product reaches here: the best of ten."""
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = 0.0
+    for _ in range(10):
+        started = time.perf_counter()
+        left @ right
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = max(best, 2 * size**3 / (time.perf_counter() - started))
+    return best

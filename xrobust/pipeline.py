@@ -38,7 +38,7 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator
+    from xrobust.engine.processes import accelerator, emulated_precision
     from xrobust.evaluation import Scorer
 
     if (found := complete(plan)) is not None:
@@ -58,6 +58,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
         watching = plan.plugins.observers(observers) if main else Observers()
         result = _document(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
+            _warn(result, filter(None, [emulated_precision(accelerate)]))
             model, tokenizer = trained(result, watching)
             Scorer(plan.evaluation, model, tokenizer, folder, result, accelerate, watching).run()
             _finish(plan, folder, result, accelerate, watching)

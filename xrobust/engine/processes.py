@@ -31,6 +31,20 @@ def accelerator(precision: str) -> Any:
     )
 
 
+def emulated_precision(accelerate: Any) -> str | None:
+    """A warning where the processor has no instructions for the precision asked for: it is then slower than fp32."""
+    import torch
+
+    needed = {"bf16": ("avx512_bf16", "amx_bf16"), "fp16": ("avx512_fp16", "amx_fp16")}.get(accelerate.mixed_precision)
+    if needed is None or accelerate.device.type != "cpu":
+        return None
+    has = torch.cpu.get_capabilities()
+    if has.get("architecture") != "x86_64" or any(has.get(name) for name in needed):
+        return None
+    precision = accelerate.mixed_precision
+    return f"this processor has no {precision} instructions: --precision {precision} is several times slower than fp32"
+
+
 def is_main() -> bool:
     """Whether this is the process that prints and writes. Works before torch is imported."""
     return int(os.environ.get("RANK", "0")) == 0

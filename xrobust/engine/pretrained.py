@@ -95,6 +95,19 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
     )
 
 
+def checkpoint_gradients(model: nn.Module, path_or_id: str) -> None:
+    """Lets a model in training keep only the inputs of its layers, and compute the rest again for the gradient.
+
+    Not in torch's older, reentrant way, which needs inputs with gradients and a graph to themselves: neither frozen
+    weights (PEFT) nor an attack's gradient of the embeddings would go with it. Raises UserError where the architecture
+    cannot do it.
+    """
+    try:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"model {path_or_id!r} does not go with gradient_checkpointing: {first_line(error)}") from error
+
+
 def _describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> _Description:
     """Configuration, tokenizer and length limit. Raises UserError for whatever is wrong with them."""
     folder = folder_of(path_or_id)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from xrobust.encoded import EncodedBuilder
 from xrobust.engine.order import epoch_batches, steps_per_epoch
-from xrobust.engine.predict import BATCH_PIECES, evaluation_batches
+from xrobust.engine.predict import BATCH_PIECES, evaluation_batches, shares
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
@@ -48,3 +48,29 @@ def test_evaluation_batches_cover_all_items_within_the_budget(lengths: list[int]
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) * encoded.lengths[batch].max() <= max(BATCH_PIECES, encoded.lengths[batch].max())
+
+
+@given(st.lists(st.integers(1, 9000), max_size=60), st.integers(1, 9))
+def test_batches_are_shared_out_by_their_cost(costs: list[int], processes: int) -> None:
+    shared = shares(costs, processes)
+    assert len(shared) == processes
+    assert sorted(index for share in shared for index in share) == list(range(len(costs)))
+    loads = [sum(costs[index] for index in share) for share in shared]
+    assert max(loads) - min(loads) <= max(costs, default=0)
+
+
+def test_the_costliest_batches_go_to_different_processes() -> None:
+    assert shares([1, 1, 1, 1, 4], 2) == [[4], [0, 1, 2, 3]]
+
+
+def test_a_small_test_set_is_cut_into_batches_that_many_processes_can_share() -> None:
+    builder = EncodedBuilder(token_types=False, per_token=False)
+    for i, length in enumerate(np.random.default_rng(0).integers(5, 60, 1000).tolist()):
+        builder.sequence([1] * length, [0] * length, None)
+        builder.item(i, [0])
+    encoded = builder.build()
+    batches = evaluation_batches(encoded)
+    costs = [len(batch) * int(encoded.lengths[batch].max()) for batch in batches]
+    loads = [sum(costs[index] for index in share) for share in shares(costs, 2)]
+    assert max(loads) < 1.05 * sum(loads) / 2
+    assert encoded.lengths.sum() > 0.95 * sum(costs), "lengths in a batch are alike"

@@ -103,7 +103,9 @@ def checkpoint_gradients(model: nn.Module, path_or_id: str) -> None:
     cannot do it.
     """
     try:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+        with quiet():
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+            model.disable_input_require_grads()  # type: ignore[operator]  # a hook for the reentrant way
     except (ValueError, AttributeError) as error:
         raise UserError(f"model {path_or_id!r} does not go with gradient_checkpointing: {first_line(error)}") from error
 

@@ -345,13 +345,12 @@ class Trainer:
         total = torch.zeros((), device=self.accelerator.device)
         for micro, chosen in enumerate(micro_batches):
             final = micro == len(micro_batches) - 1
+            self._exchanging = final and world > 1  # from its forward pass on: DDP then expects the backward pass
             torch.manual_seed(derive(self.job.seed, "dropout", step, micro, rank))
             with nullcontext() if final else self.accelerator.no_sync(self.model):
                 loss = self.job.objective(self.forward, self._batch(chosen, step, micro)) * weight
-                self._exchanging = final and world > 1
                 # Gradients are averaged over processes; the loss is a sum over them.
                 self.accelerator.backward(loss * world)
-                self._exchanging = False
             total += loss.detach()
         return total
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -136,3 +137,14 @@ def test_nodes_that_do_not_share_the_folder(tmp_path: Path, monkeypatch: pytest.
         processes.check_shared(tmp_path / ".lock", Node())
     (tmp_path / ".lock").touch()
     processes.check_shared(tmp_path / ".lock", Node())
+
+
+def test_accelerate_reads_the_documented_configuration_of_two_nodes(tmp_path: Path) -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    page = Path(__file__).resolve().parents[2] / "docs" / "processes.md"
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    (tmp_path / "two_nodes.yaml").write_text(block)
+    config = load_config_from_file(str(tmp_path / "two_nodes.yaml"))
+    assert (config.num_machines, config.num_processes, config.machine_rank) == (2, 8, 0)
+    assert config.mixed_precision == "no", "a bare no is false in YAML"

@@ -38,7 +38,7 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator, emulated_precision
+    from xrobust.engine.processes import accelerator, check_shared, emulated_precision
     from xrobust.evaluation import Scorer
 
     if (found := complete(plan)) is not None:
@@ -47,7 +47,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     accelerate = accelerator(plan.request.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
-        accelerate.wait_for_everyone()  # until the main process has the lock: nobody else changes what is read now
+        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
         if (found := complete(plan)) is not None:
             return found
         found = _unfinished(plan, folder)
@@ -190,7 +190,7 @@ def evaluate(
     `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
     own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.processes import accelerator
+    from xrobust.engine.processes import accelerator, check_shared
     from xrobust.engine.trained import load_model
     from xrobust.evaluation import Scorer
 
@@ -201,7 +201,7 @@ def evaluate(
     accelerate = accelerator(train.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
-        accelerate.wait_for_everyone()  # until the main process has the lock: nobody else changes what is read now
+        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
         result = load_result(run)
         if result.training is None or not folder.model.exists():
             untrained = result.training is None

@@ -10,7 +10,7 @@ from torch import nn
 
 from xrobust.contracts import Batch, DataContext, Example, Forward, Method, ModelContext, Objective, Stage
 from xrobust.engine.checkpoint import Checkpoints
-from xrobust.engine.pretrained import load_encoder
+from xrobust.engine.pretrained import checkpoint_gradients, load_encoder
 from xrobust.engine.train import Job, Trainer, peak_memory, saves, total_steps
 from xrobust.engine.trained import save_model
 from xrobust.errors import RunError, UserError
@@ -52,6 +52,8 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
         task=plan.task, seed=request.seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm
     )
     model = _adapted(plan, encoder.model, context)
+    if request.gradient_checkpointing:
+        checkpoint_gradients(model, request.model)
     objective: Objective = plain_objective
     for method in plan.methods:
         objective = method.objective(objective, context)
@@ -105,6 +107,7 @@ def train(
         examples_per_second=progress.examples / max(progress.seconds, 1e-9),
         seconds=progress.seconds,
         peak_memory_bytes=peak_memory(accelerate.device),
+        micro_batch_size=progress.micro_batch_size,
         selected_step=progress.best_step,
         curve=progress.curve,  # type: ignore[arg-type]
         dev=progress.dev,  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from xrobust.engine.order import (
     evaluation_batches,
     steps_per_epoch,
 )
+from xrobust.engine.predict import shares
 
 
 @given(st.lists(st.integers(1, 100), min_size=1, max_size=300), st.integers(1, 40), st.integers(0, 5))
@@ -72,3 +73,25 @@ def test_evaluation_batches_are_the_cheapest_cuts_of_the_sorted_items(lengths: l
 
 def test_no_items_no_batches() -> None:
     assert evaluation_batches(np.array([], dtype=np.int64), "cpu") == []
+
+
+@given(st.lists(st.integers(1, 9000), max_size=60), st.integers(1, 9))
+def test_batches_are_shared_out_by_their_cost(costs: list[int], processes: int) -> None:
+    shared = shares(costs, processes)
+    assert len(shared) == processes
+    assert sorted(index for share in shared for index in share) == list(range(len(costs)))
+    loads = [sum(costs[index] for index in share) for share in shared]
+    assert max(loads) - min(loads) <= max(costs, default=0)
+
+
+def test_the_costliest_batches_go_to_different_processes() -> None:
+    assert shares([1, 1, 1, 1, 4], 2) == [[4], [0, 1, 2, 3]]
+
+
+def test_a_small_test_set_is_cut_into_batches_that_two_processes_can_share() -> None:
+    lengths = np.random.default_rng(0).integers(5, 60, 1000)
+    batches = evaluation_batches(lengths, "cpu")
+    costs = [len(batch) * int(lengths[batch].max()) for batch in batches]
+    loads = [sum(costs[index] for index in share) for share in shares(costs, 2)]
+    assert max(loads) < 1.05 * sum(loads) / 2
+    assert lengths.sum() > 0.95 * sum(costs), "lengths in a batch are alike"

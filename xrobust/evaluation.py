@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from xrobust import signals
 from xrobust.conditions import Prepared
 from xrobust.contracts import Example, Prediction, Task
 from xrobust.data import fingerprint
@@ -376,14 +377,15 @@ class Scorer:
     ) -> None:
         """Puts scores into the document, writes it and the predictions, and tells the observers."""
         main = self.accelerator.is_main_process
-        if main and said:
-            language = scores[0].language
-            self.result.artifacts[artifact_key(language, label)] = self.folder.save_predictions(
-                language, self.task.kind, examples, said, label
-            )
-        self.result.scores = in_order([*self.result.scores, *scores], self.result)
-        if main:
-            self.folder.save(self.result)
+        with signals.held():  # what was predicted is not to be done again
+            if main and said:
+                language = scores[0].language
+                self.result.artifacts[artifact_key(language, label)] = self.folder.save_predictions(
+                    language, self.task.kind, examples, said, label
+                )
+            self.result.scores = in_order([*self.result.scores, *scores], self.result)
+            if main:
+                self.folder.save(self.result)
         for row in scores:
             self.observers.call("language_scored", row=row.model_dump(mode="json"))
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from xrobust import signals
 from xrobust.contracts import Batch, DataContext, Example, Forward, Method, ModelContext, Objective, Stage
 from xrobust.engine.checkpoint import Checkpoints
 from xrobust.engine.pretrained import checkpoint_gradients, load_encoder
-from xrobust.engine.train import Job, Trainer, peak_memory, saves, total_steps
+from xrobust.engine.train import Job, Progress, Trainer, peak_memory, saves, total_steps
 from xrobust.engine.trained import save_model
 from xrobust.errors import RunError, UserError
 from xrobust.evaluation import main_metric
@@ -70,6 +71,7 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
         pad_id=pad_id,
         micro_batch_size=request.micro_batch_size,
         checkpoint_steps=request.checkpoint_steps,
+        checkpoint_minutes=request.checkpoint_minutes,
         checkpoints=Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all"),
         metric=metric(plan.task.metrics[0]).outputs[0],
     )
@@ -99,7 +101,16 @@ def train(
     observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
-    progress = Trainer(job, accelerate, observers).run()
+    with signals.held():  # until it is on disk what training came to
+        progress = Trainer(job, accelerate, observers, result.warn).run()
+        model = _save_trained(training, folder, result, accelerate, progress, steps)
+    return model, training.tokenizer
+
+
+def _save_trained(
+    training: Training, folder: RunFolder, result: RunResult, accelerate: Any, progress: Progress, steps: int
+) -> Any:
+    """Writes the trained model, and the document with how training went. Returns the model."""
     result.training = TrainingSection(
         steps=progress.step,
         total_steps=steps,
@@ -112,12 +123,12 @@ def train(
         curve=progress.curve,  # type: ignore[arg-type]
         dev=progress.dev,  # type: ignore[arg-type]
     )
-    model = accelerate.unwrap_model(job.model, keep_fp32_wrapper=False)
+    model = accelerate.unwrap_model(training.job.model, keep_fp32_wrapper=False)
     if accelerate.is_main_process:
         folder.save_model(lambda path: save_model(model, training.tokenizer, path))
         folder.save(result)
     accelerate.wait_for_everyone()
-    return model, training.tokenizer
+    return model
 
 
 def plain_objective(forward: Forward, batch: Batch) -> Any:

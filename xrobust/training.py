@@ -24,6 +24,7 @@ from xrobust.observers import Observers
 from xrobust.plan import Plan
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, TrainingSection
+from xrobust.splits import LaterRead
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ class TrainingSet:
     def _augmented(self, epoch: int) -> Sequence[Example]:
         """The examples that epoch `epoch` trains on."""
         plan, examples = self._plan, self._plan.train
+        if isinstance(examples, LaterRead) and any("augment" in method.stages() for method in plan.methods):
+            examples = examples.examples  # a list: what a plugin may take it for
         for method in plan.methods:
             number = epoch if method.every_epoch else 0
             name = method.info.name

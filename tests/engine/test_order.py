@@ -71,6 +71,6 @@ def test_a_small_test_set_is_cut_into_batches_that_many_processes_can_share() ->
     encoded = builder.build()
     batches = evaluation_batches(encoded)
     costs = [len(batch) * int(encoded.lengths[batch].max()) for batch in batches]
-    loads = [sum(costs[index] for index in share) for share in shares(costs, 2)]
-    assert max(loads) < 1.05 * sum(loads) / 2
+    loads = [sum(costs[index] for index in share) for share in shares(costs, 8)]
+    assert max(loads) < 1.05 * sum(loads) / 8
     assert encoded.lengths.sum() > 0.95 * sum(costs), "lengths in a batch are alike"

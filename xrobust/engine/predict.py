@@ -16,10 +16,11 @@ from xrobust.errors import RunError
 
 BATCH_PIECES = 8192
 """Word pieces in a batch at most, padding included."""
-FEWEST_BATCHES = 24
-"""Batches that a small test set is cut into: so that lengths in each are alike, and several processes share them."""
+EVEN_BATCHES = 24
+"""The number of batches is a multiple of it, so that 2, 3, 4, 6, 8 or 12 processes get as many each; and lengths in each
+are alike in a small test set too."""
 SMALLEST_BATCH_PIECES = 1024
-"""No batch is made smaller for their sake: each pass has a cost of its own."""
+"""A very small test set is cut into fewer: each pass has a cost of its own."""
 
 Result = TypeVar("Result")
 
@@ -31,16 +32,30 @@ def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
     batches and get the same numbers.
     """
     lengths = encoded.lengths * encoded.group
-    most = min(BATCH_PIECES, max(SMALLEST_BATCH_PIECES, int(lengths.sum()) // FEWEST_BATCHES))
-    batches: list[np.ndarray] = []
     order = np.argsort(lengths, kind="stable")
+    ascending, total = lengths[order], int(lengths.sum())
+    if total <= EVEN_BATCHES * SMALLEST_BATCH_PIECES:
+        return np.split(order, _cuts(ascending, SMALLEST_BATCH_PIECES))
+    number = EVEN_BATCHES * -(-total // (EVEN_BATCHES * BATCH_PIECES))
+    pieces = total / number
+    while len(cuts := _cuts(ascending, pieces)) >= number:
+        pieces *= 1.01  # for the padding
+        if pieces > BATCH_PIECES:
+            number += EVEN_BATCHES
+            pieces = total / number
+    return np.split(order, cuts)
+
+
+def _cuts(ascending: np.ndarray, pieces: float) -> list[int]:
+    """Where batches begin, but the first, of items whose lengths ascend: each of at most `pieces` with padding."""
+    cuts: list[int] = []
     start = 0
-    for stop in range(1, len(order) + 1):
-        # Lengths ascend: the batch [start, stop) is padded to the length of its last item.
-        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] > most:
-            batches.append(order[start:stop])
-            start = stop
-    return batches
+    while start < len(ascending):
+        if start:
+            cuts.append(start)
+        padded = np.arange(1, len(ascending) - start + 1) * ascending[start:]  # of a batch that ends with each item
+        start += max(1, int(np.searchsorted(padded, pieces, side="right")))
+    return cuts
 
 
 def shares(costs: Sequence[int], processes: int) -> list[list[int]]:

@@ -14,7 +14,7 @@ enough to leave the order random."""
 BATCH_OVERHEAD = {"cpu": 64, "cuda": 4096}
 """What a forward pass costs beside its word pieces, in word pieces: in evaluation a batch is cut in two where that
 saves more padding. Measured on a CPU; on a GPU, where 12 layers take some 10 ms to be launched, an estimate."""
-BATCH_PIECES = {"cpu": 2048, "cuda": 16384}
+BATCH_PIECES = {"cpu": 2048, "cuda": 8192}
 """Word pieces in a batch of evaluation at most, padding included: what fits into caches, or fills a GPU."""
 
 

@@ -217,6 +217,13 @@ def test_a_damaged_file_is_said_and_the_checkpoint_before_is_used(
         checkpoints.load_best("best-00000003.safetensors")
 
 
+def test_no_checkpoint_refers_to_best_weights_that_are_not_there(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep_all=False)
+    with pytest.raises(RunError, match=r"cannot write .*step-00000003: No such file"):
+        checkpoints.save(3, weights(3), {}, {"step": 3, "best": "best-00000003.safetensors"})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sums_are_those_of_sha256sum(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, keep_all=False)
     best = checkpoints.save_best(1, weights(1))

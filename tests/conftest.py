@@ -7,11 +7,11 @@ import os
 import random
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -140,21 +140,24 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pythons() -> Iterator[Pythons]:
+    """Starts `python <arguments>` in processes of their own, most of them in less than a second."""
+    pythons = Pythons()
+    yield pythons
+    pythons.close()
+
+
 @pytest.fixture
-def xrobust(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The real command in a process of its own, in an empty folder."""
+def xrobust(tmp_path: Path, pythons: Pythons) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command in a process of its own, in an empty folder; with `fresh`, from an interpreter of its own too."""
     work = tmp_path / "work"
     work.mkdir()
 
-    def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "xrobust", *map(str, arguments)],
-            cwd=work,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+    def command(
+        *arguments: object, env: dict[str, str] | None = None, fresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        return pythons.run("-m", "xrobust", *arguments, cwd=work, env={**os.environ, **(env or {})}, fresh=fresh)
 
     return command
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
 
 from xrobust import load_result
 from xrobust.engine.checkpoint import Checkpoints
@@ -73,33 +73,39 @@ def test_nan_stops_the_run_and_keeps_what_it_had(
 
 SCRIPT = """
 import resource, sys
+sys.dont_write_bytecode = True
 from xrobust.cli.main import main
-import xrobust.pipeline, xrobust.engine.train, peft
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 main(sys.argv[2:])
 """
 
 
-def with_full_disk(limit: int, *arguments: object) -> str:
+@pytest.fixture
+def with_full_disk(tmp_path: Path, pythons: Pythons) -> Callable[..., str]:
     """Runs a command that cannot write files of more than `limit` bytes, and returns its error, which is one line.
 
     The limit fails a write as a full disk does: in the middle, with an error of the system.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, (limit, *arguments))],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stderr.startswith("xrobust: cannot write ") and done.stderr.count("\n") == 1, done.stderr
-    assert "large" in done.stderr, "the system's own reason"
-    return done.stderr
+
+    def run(limit: int, *arguments: object) -> str:
+        done = pythons.run("-c", SCRIPT, limit, *arguments, cwd=tmp_path)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stderr.startswith("xrobust: cannot write ") and done.stderr.count("\n") == 1, done.stderr
+        assert "large" in done.stderr, "the system's own reason"
+        return done.stderr
+
+    return run
 
 
 @pytest.mark.parametrize(("share", "victim"), [(0.5, "best-"), (1.5, "step-")], ids=["the weights", "a checkpoint"])
 def test_a_full_disk_in_training(
-    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path, share: float, victim: str
+    tmp_path: Path,
+    with_full_disk: Callable[..., str],
+    tiny_model: Path,
+    tiny_data: Path,
+    finished_run: Path,
+    share: float,
+    victim: str,
 ) -> None:
     limit = int(share * (finished_run / "model" / "model.safetensors").stat().st_size)
     error = with_full_disk(
@@ -114,7 +120,9 @@ def test_a_full_disk_in_training(
     assert not [p for p in folder.rglob("*") if ".tmp" in p.name], "nothing half-written is left"
 
 
-def test_a_full_disk_leaves_the_document_as_it_was(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+def test_a_full_disk_leaves_the_document_as_it_was(
+    tmp_path: Path, with_full_disk: Callable[..., str], tiny_model: Path, tiny_data: Path
+) -> None:
     from xrobust import RunSpec, run
 
     training = {"epochs": 1}

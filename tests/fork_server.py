@@ -66,6 +66,12 @@ class Running:
                 printed.append(file.read())
             return subprocess.CompletedProcess(self.arguments, code, *printed)
 
+    def kill(self) -> None:
+        """Ends it where nobody waited for it."""
+        if not self._out.closed:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.wait(timeout=0.001)
+
     def _code(self, timeout: float | None) -> int:
         raise NotImplementedError
 
@@ -137,6 +143,7 @@ class Pythons:
     def __init__(self) -> None:
         self._environment = dict(os.environ)
         self._servers: dict[bool, ForkServer] = {}
+        self._started: list[Running] = []
 
     def start(
         self, *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, fresh: bool = False
@@ -150,9 +157,12 @@ class Pythons:
         texts = [str(argument) for argument in arguments]
         env = dict(os.environ) if env is None else env
         out, err = (tempfile.TemporaryFile("w+", encoding="utf-8") for _ in range(2))  # noqa: SIM115 (`wait` closes)
-        if fresh or (server := self._server_for(env)) is None:
-            return Fresh(texts, env, cwd, out, err)
-        return Fork(server.requests, texts, env, cwd, out, err)
+        server = None if fresh else self._server_for(env)
+        if server is None:
+            self._started.append(Fresh(texts, env, cwd, out, err))
+        else:
+            self._started.append(Fork(server.requests, texts, env, cwd, out, err))
+        return self._started[-1]
 
     def run(
         self, *arguments: object, cwd: Path, env: Mapping[str, str] | None = None, fresh: bool = False
@@ -161,7 +171,9 @@ class Pythons:
         return self.start(*arguments, cwd=cwd, env=env, fresh=fresh).wait()
 
     def close(self) -> None:
-        """Ends the servers."""
+        """Ends the servers, and what runs because a test failed before it waited for it."""
+        for running in self._started:
+            running.kill()
         for server in self._servers.values():
             server.close()
 

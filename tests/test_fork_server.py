@@ -91,3 +91,14 @@ def test_two_at_once_and_one_that_takes_too_long(pythons: Pythons, tmp_path: Pat
         first.wait(timeout=0.01)
     with pytest.raises(ProcessLookupError):
         os.kill(first.pid, 0)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_nobody_waited_for_is_ended(tmp_path: Path, fresh: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fork_server.NEED_NO_HUB", [])
+    monkeypatch.setattr("fork_server.READ_HUB_VARIABLES", [])
+    pythons = Pythons()
+    running = pythons.start("-c", "import signal; signal.pause()", cwd=tmp_path, fresh=fresh)
+    pythons.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(running.pid, 0)

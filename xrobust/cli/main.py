@@ -95,6 +95,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _stopped() -> NoReturn:
-    """Ends the process after Ctrl-C or SIGTERM."""
+    """Ends the process after Ctrl-C or SIGTERM; of several processes one says so."""
+    from xrobust.engine.processes import is_main
+
     number = asked() or signal.SIGINT
+    if not is_main():
+        sys.exit(exit_code(number))
     fail(message(number), exit_code(number))

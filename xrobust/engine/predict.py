@@ -17,8 +17,8 @@ from xrobust.errors import RunError
 BATCH_PIECES = 8192
 """Word pieces in a batch at most, padding included."""
 EVEN_BATCHES = 24
-"""The number of batches is a multiple of it, so that 2, 3, 4, 6, 8 or 12 processes get as many each; and lengths in each
-are alike in a small test set too."""
+"""The number of batches is a multiple of it: 2, 3, 4, 6, 8 or 12 processes get as many each. In a small test set it also
+makes lengths in each alike."""
 SMALLEST_BATCH_PIECES = 1024
 """A very small test set is cut into fewer: each pass has a cost of its own."""
 
@@ -35,7 +35,7 @@ def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
     order = np.argsort(lengths, kind="stable")
     ascending, total = lengths[order], int(lengths.sum())
     if total <= EVEN_BATCHES * SMALLEST_BATCH_PIECES:
-        return np.split(order, _cuts(ascending, SMALLEST_BATCH_PIECES))
+        return np.split(order, _cuts(ascending, min(SMALLEST_BATCH_PIECES, BATCH_PIECES)))
     number = EVEN_BATCHES * -(-total // (EVEN_BATCHES * BATCH_PIECES))
     pieces = total / number
     while len(cuts := _cuts(ascending, pieces)) >= number:

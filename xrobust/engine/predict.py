@@ -17,8 +17,10 @@ from xrobust.errors import RunError
 BATCH_PIECES = 8192
 """Word pieces in a batch at most, padding included."""
 EVEN_BATCHES = 24
-"""The number of batches is a multiple of it: 2, 3, 4, 6, 8 or 12 processes get as many each. In a small test set lengths
-in each are alike for it too."""
+"""The number of batches is a multiple of it: 2, 3, 4, 6, 8 or 12 processes get as many each.
+
+In a small test set lengths in each are alike for it too.
+"""
 SMALLEST_BATCH_PIECES = 1024
 """A very small test set is cut into fewer: each pass has a cost of its own."""
 

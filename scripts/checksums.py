@@ -1,6 +1,6 @@
 """Writes `bundle/SHA256SUMS`, which guards the bundled model, data and presets.
 
-    python -m scripts.checksums bundle
+python -m scripts.checksums bundle
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,9 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # whose workers have it from the process that starts them
+    _cache = tempfile.TemporaryDirectory(prefix="xrobust-cache-")  # for no test reads or writes the user's own
+    os.environ["XDG_CACHE_HOME"] = _cache.name
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust import signals
 from xrobust.data import data_folder, open_source
 from xrobust.errors import UserError
 from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
@@ -20,8 +20,6 @@ from xrobust.results.schema import DataSection, Environment, ModelSection, RunRe
 from xrobust.results.store import load_result
 from xrobust.spec import EvaluationRequest, RunSpec
 
-logger = logging.getLogger("xrobust")
-
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
     """Trains and scores what `request` asks for, and returns the result document, which is also on disk.
@@ -32,13 +30,16 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
     Raises:
         UserError: something in the request is wrong; nothing was written.
         RunError: the run could not go on; its document is marked failed and keeps what there was.
+        KeyboardInterrupt: after Ctrl-C, and `xrobust.signals.Terminated`, which is one, after SIGTERM. In training a
+            checkpoint was written.
     """
     return execute(prepare(request), observers)
 
 
+@signals.watched()
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator, check_shared
+    from xrobust.engine.processes import accelerator, check_shared, emulated_precision
     from xrobust.evaluation import Scorer
 
     if (found := complete(plan)) is not None:
@@ -58,9 +59,12 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
         watching = plan.plugins.observers(observers) if main else Observers()
         result = _document(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
+            if (warning := emulated_precision(accelerate)) is not None:
+                result.warn(warning)
             model, tokenizer = trained(result, watching)
             Scorer(plan.evaluation, model, tokenizer, folder, result, accelerate, watching).run()
-            _finish(plan, folder, result, accelerate, watching)
+            with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
+                _finish(plan, folder, result, accelerate, watching)
     return result
 
 
@@ -144,7 +148,8 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
     else:
         result = found
         if result.training is None:
-            _warn(result, _resumed_otherwise(result.environment, here))
+            for warning in _resumed_otherwise(result.environment, here):
+                result.warn(warning)
         result.environment = here
         _add(result, plan.evaluation)
     result.status, result.error = "running", None
@@ -173,6 +178,7 @@ def _resumed_otherwise(before: Environment, here: Environment) -> list[str]:
     return warnings
 
 
+@signals.watched()
 def evaluate(
     run: Path,
     languages: Sequence[str] | None = None,
@@ -266,7 +272,8 @@ def _add(result: RunResult, plan: EvaluationPlan) -> None:
 
 
 def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
-    _warn(result, out_of_range(plan, result))
+    for warning in out_of_range(plan, result):
+        result.warn(warning)
     result.status = "complete"
     result.summarise()
     if accelerate.is_main_process:
@@ -278,11 +285,3 @@ def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, o
             shutil.rmtree(folder.model, ignore_errors=True)
     accelerate.wait_for_everyone()
     observers.call("run_finished", result=result.model_dump(mode="json"))
-
-
-def _warn(result: RunResult, warnings: Iterable[str]) -> None:
-    """Logs warnings and keeps them in the document, each once."""
-    for warning in warnings:
-        if warning not in result.warnings:
-            logger.warning(warning)
-            result.warnings.append(warning)

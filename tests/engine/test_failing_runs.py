@@ -10,6 +10,7 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,37 +81,68 @@ main(sys.argv[2:])
 """
 
 
-def with_full_disk(limit: int, *arguments: object) -> str:
-    """Runs a command that cannot write files of more than `limit` bytes, and returns its error, which is one line.
+def with_full_disk(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs a command that cannot write files of more than `limit` bytes.
 
     The limit fails a write as a full disk does: in the middle, with an error of the system.
     """
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, (limit, *arguments))],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
+
+
+def the_error(done: subprocess.CompletedProcess[str]) -> str:
+    """Of a command that the disk ended: one line."""
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr.startswith("xrobust: cannot write ") and done.stderr.count("\n") == 1, done.stderr
     assert "large" in done.stderr, "the system's own reason"
     return done.stderr
 
 
-@pytest.mark.parametrize(("share", "victim"), [(0.5, "best-"), (1.5, "step-")], ids=["the weights", "a checkpoint"])
-def test_a_full_disk_in_training(
-    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path, share: float, victim: str
+def test_a_checkpoint_that_does_not_fit_is_done_without(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path
 ) -> None:
-    limit = int(share * (finished_run / "model" / "model.safetensors").stat().st_size)
-    error = with_full_disk(
+    """The weights fit, the optimiser's two moments do not: the result is that of a run with room."""
+    limit = int(1.5 * (finished_run / "model" / "model.safetensors").stat().st_size)
+    done = with_full_disk(
         limit,
         *("run", "--task", "pos", "--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path),
-        *("--set", "training.epochs=2", "--set", "training.select_every=2"),
+        *("--set", "training.epochs=2", "--set", "training.learning_rate=5e-3", "--set", "checkpoint_steps=1"),
     )
-    assert victim in error
+    assert done.returncode == 0, done.stderr
     folder = the_run(tmp_path)
+    result, expected = load_result(folder), load_result(finished_run)
+    (warning,) = result.warnings
+    checkpoint = folder / "checkpoints" / "step-00000001"
+    assert warning.startswith(f"cannot write {checkpoint}: ") and "large" in warning
+    assert warning.endswith(": training goes on without this checkpoint, and tries again at the next")
+    assert f"warning: {warning}" in done.stdout
+    assert "cannot write " + str(folder / "checkpoints" / "step-00000002") in (folder / "run.log").read_text()
+    assert result.run_id == expected.run_id
+    assert [(row.language, row.metric, row.value) for row in result.scores] == [
+        (row.language, row.metric, row.value) for row in expected.scores
+    ]
+    assert not [path for path in folder.rglob("*") if ".tmp" in path.name], "nothing half-written is left"
+
+
+def test_a_model_that_does_not_fit_fails_the_run(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path
+) -> None:
+    limit = int(0.5 * (finished_run / "model" / "model.safetensors").stat().st_size)
+    error = the_error(
+        with_full_disk(
+            limit,
+            *("run", "--task", "pos", "--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path),
+            *("--set", "training.epochs=2", "--set", "training.select_every=2"),
+        )
+    )
+    folder = the_run(tmp_path)
+    assert f"{folder / 'model'}: " in error
     result = load_result(folder)
-    assert result.status == "failed" and result.error is not None and victim in result.error
+    assert result.status == "failed" and result.error is not None and "model" in result.error
     assert not [p for p in folder.rglob("*") if ".tmp" in p.name], "nothing half-written is left"
 
 
@@ -125,7 +157,7 @@ def test_a_full_disk_leaves_the_document_as_it_was(tmp_path: Path, tiny_model: P
     )
     document = the_run(tmp_path) / "result.json"
     before = document.read_bytes()
-    error = with_full_disk(len(before), "eval", the_run(tmp_path), "--languages", "de,fr")
+    error = the_error(with_full_disk(len(before), "eval", the_run(tmp_path), "--languages", "de,fr"))
     assert "result.json" in error
     assert document.read_bytes() == before, "the last whole document"
     assert json.loads(before)["status"] == "complete"
@@ -165,50 +197,92 @@ def test_a_forced_run_that_cannot_begin_leaves_the_complete_one(
 
 
 FILL = """
-import json, sys
+import json, os, signal, sys
 from pathlib import Path
 from xrobust import RunError, RunSpec, hookimpl, run
 
-model, data, output = sys.argv[1:]
-full = []
+model, data, output, until = sys.argv[1:]
+filler = Path(output) / "filler"
+failed = []
+
+
+def fill():
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            failed.append(error.strerror)
+
 
 class Fills:
     @hookimpl
-    def checkpoint_saved(self, step):
-        if not full:
-            with (Path(output) / "filler").open("wb", buffering=0) as file:
-                try:
-                    while True:
-                        file.write(bytes(4096))
-                except OSError:
-                    full.append(step)
+    def dev_scored(self, step, best):
+        if step == 2:
+            fill()
+        if step == int(until):
+            filler.unlink()
+        if step == 7 and 0 < int(until) < 7:
+            raise KeyboardInterrupt
 
-training = {"epochs": 4, "select_every": 1}
+
+spec = RunSpec(
+    task="pos", model=model, data_dir=data, output=Path(output) / "runs", languages=("de",),
+    training={"epochs": 4, "select_every": 1, "learning_rate": 5e-3},
+)
+error = None
 try:
-    run(RunSpec(task="pos", model=model, data_dir=data, output=output, training=training), [Fills()])
-except RunError as error:
-    (document,) = Path(output).rglob("result.json")
-    names = sorted(path.name for path in document.parent.iterdir())
-    print(json.dumps([full, str(error), json.loads(document.read_text()), names]))
+    run(spec, [Fills()])
+except KeyboardInterrupt:
+    run(spec)
+except RunError as failure:
+    error = str(failure)
+(document,) = Path(output).rglob("result.json")
+names = sorted(path.name for path in document.parent.iterdir())
+model = document.parent / "model" / "model.safetensors"
+print(json.dumps([failed, error, json.loads(document.read_text()), names, model.exists() and model.read_bytes().hex()]))
 """
 
 
-def test_a_disk_that_fills_while_a_run_trains(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
-    """On a real file system of 8 MB, in a name space of its own: nothing stays mounted."""
+def on_a_small_disk(tmp_path: Path, *arguments: object) -> list[Any]:
+    """What `FILL` prints, on a real file system of 8 MB in a name space of its own: nothing stays mounted."""
     disk = tmp_path / "disk"
     disk.mkdir()
     own = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"']
     if not shutil.which("unshare") or subprocess.run([*own, disk, "true"], capture_output=True).returncode:
         pytest.skip("no file system of its own can be mounted here")
-    done = subprocess.run(
-        [*own, disk, sys.executable, "-c", FILL, tiny_model, tiny_data, disk], capture_output=True, text=True
-    )
+    given = map(str, [*arguments[:2], disk, *arguments[2:]])
+    done = subprocess.run([*own, disk, sys.executable, "-c", FILL, *given], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    full, error, document, names = json.loads(done.stdout.splitlines()[-1])
-    assert full, "the disk was filled"
-    assert "No space left on device" in error
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found[0] == ["No space left on device"], "the disk was filled"
+    return list(found)
+
+
+@pytest.mark.parametrize("until", [5, 8], ids=["and the run is stopped later", "until the last step is done"])
+def test_a_disk_that_is_full_for_a_while(tmp_path: Path, tiny_model: Path, tiny_data: Path, until: int) -> None:
+    """Better weights that could not be written are written when there is room, or go into the model from memory."""
+    from xrobust import RunSpec, run
+
+    _, error, document, _, model = on_a_small_disk(tmp_path, tiny_model, tiny_data, until)
+    assert error is None and document["status"] == "complete"
+    (warning,) = document["warnings"]
+    assert "No space left on device: training goes on" in warning
+
+    spec = RunSpec(task="pos", model=str(tiny_model), data_dir=tiny_data, output=tmp_path / "roomy", languages=("de",))
+    training = {"epochs": 4, "select_every": 1, "learning_rate": 5e-3}
+    result = run(spec.model_copy(update={"training": training}))
+    assert result.training is not None
+    assert document["training"]["dev"] == [point.model_dump() for point in result.training.dev]
+    assert document["training"]["selected_step"] == result.training.selected_step
+    assert bytes.fromhex(model) == (the_run(tmp_path / "roomy") / "model" / "model.safetensors").read_bytes()
+
+
+def test_a_disk_that_stays_full(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    _, error, document, names, _ = on_a_small_disk(tmp_path, tiny_model, tiny_data, 0)
+    assert error is not None and error.endswith("No space left on device")
     assert document["status"] == "failed" and document["error"] == error
-    assert names == ["checkpoints", "result.json", "run.log"], "no reserve, no lock"
+    assert names == ["checkpoints", "result.json", "run.log"], "no reserve, no lock, no half of a model"
 
 
 def test_the_room_that_checkpoints_take_is_what_they_take(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
 from xrobust.engine import train
+from xrobust.engine.processes import _stop
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -114,8 +116,8 @@ import os, signal
 from xrobust.contracts import Method, MethodInfo
 
 
-class Interrupts(Method):
-    info = MethodInfo(name="interrupts", summary="Ctrl-C, as a terminal sends it: to all of the processes")
+class Stops(Method):
+    info = MethodInfo(name="stops", summary="Ctrl-C to all, as a terminal sends it, or SIGTERM to one that is not main")
 
     def objective(self, inner, ctx):
         calls = 0
@@ -123,18 +125,29 @@ class Interrupts(Method):
         def objective(forward, batch):
             nonlocal calls
             calls += 1
-            if calls == 5 and os.environ["RANK"] == "0":
+            if calls == 5 and os.environ.get("STOP") == "SIGINT" and os.environ["RANK"] == "0":
                 os.killpg(os.getpgrp(), signal.SIGINT)
+            if calls == 5 and os.environ.get("STOP") == "SIGTERM" and os.environ["RANK"] == "1":
+                os.kill(os.getpid(), signal.SIGTERM)
             return inner(forward, batch)
 
         return objective
 """
 
 
-def test_ctrl_c_with_two_processes_is_said_once(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
-    (tmp_path / "interrupts.py").write_text(PLUGIN)
+@pytest.mark.parametrize(
+    ("stop", "code", "said"),
+    [
+        ("SIGINT", 130, "interrupted; the same command goes on from the last checkpoint"),
+        ("SIGTERM", 75, "terminated; the same command goes on from the last checkpoint (exit code 75: start it again)"),
+    ],
+)
+def test_two_processes_stop_after_the_same_step(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, stop: str, code: int, said: str
+) -> None:
+    (tmp_path / "stops.py").write_text(PLUGIN)
     arguments = [
-        *("run", "--task", "pos", "--method", "interrupts", "--plugin", tmp_path / "interrupts.py"),
+        *("run", "--task", "pos", "--method", "stops", "--plugin", tmp_path / "stops.py"),
         *("--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path / "runs", "--languages", "de"),
         *("--set", "training.batch_size=8", "--set", "checkpoint_steps=2", "--num-processes", "2"),
     ]
@@ -144,14 +157,38 @@ def test_ctrl_c_with_two_processes_is_said_once(tmp_path: Path, tiny_model: Path
         text=True,
         timeout=300,
         start_new_session=True,
-        # Where the tests run in the background a shell has them ignore Ctrl-C, and what they start would too.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={**os.environ, "STOP": stop},
     )
-    assert done.returncode == 130
-    assert done.stderr.splitlines() == ["xrobust: interrupted; the same command goes on from the last checkpoint"]
+    assert done.stderr.splitlines() == [f"xrobust: {said}"]
+    assert done.returncode == code
     folder = run_folder(tmp_path / "runs")
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
-    assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000002", "step-00000004"]
+    assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000004", "step-00000005"]
+
+
+CHILD = """
+import signal, sys
+
+def stop(number, frame):
+    sys.exit(int(sys.argv[1]))
+
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("codes", "expected"), [((75, 75), 75), ((0, 0), 0), ((1, 75), 75)])
+def test_a_signal_is_passed_on_to_all_processes(codes: tuple[int, ...], expected: int) -> None:
+    children = [
+        subprocess.Popen([sys.executable, "-S", "-c", CHILD, str(code)], stdout=subprocess.PIPE) for code in codes
+    ]
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    assert _stop(children, signal.SIGTERM) == expected
+    for child in children:
+        child.communicate()
+    assert tuple(child.returncode for child in children) == codes
 
 
 def test_the_same_model_scored_by_one_process_and_by_two(

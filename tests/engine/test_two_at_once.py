@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from xrobust import load_result
+from xrobust import cache, load_result
+from xrobust.errors import RunError
 from xrobust.results.run_folder import RunFolder
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -37,7 +42,7 @@ class Twice(Method):
                         [sys.executable, "-m", "xrobust", *sys.argv[1:], *command], capture_output=True, text=True
                     )
                     seen.append([done.returncode, done.stderr])
-                Path(os.environ["SEEN"]).write_text(json.dumps(seen))
+                Path(os.environ["SEEN"]).write_text(json.dumps([os.getpid(), seen]))
             return inner(forward, batch)
 
         return objective
@@ -57,8 +62,9 @@ def test_a_command_on_a_run_that_another_works_on(
     )
     assert first.returncode == 0, first.stderr
     (document,) = (tmp_path / "runs").rglob("result.json")
-    expected = f"xrobust: another process is at work on this run ({document.parent}): wait until it has ended\n"
-    assert json.loads(seen.read_text()) == [[1, expected]] * 3
+    holder, told = json.loads(seen.read_text())
+    expected = f"xrobust: another process (id {holder} on {socket.gethostname()}) is at work on this run "
+    assert told == [[1, f"{expected}({document.parent}): wait until it has ended\n"]] * 3
     result = load_result(document)
     assert result.status == "complete" and result.training is not None
     assert [point.step for point in result.training.dev] == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -71,5 +77,47 @@ def test_eval_of_a_run_that_another_works_on(xrobust: Command, finished_run: Pat
     with RunFolder(finished_run).locked(main=True):
         done = xrobust("eval", finished_run, "--languages", "fr", "--num-processes", processes)
     assert done.returncode == 1
-    assert done.stderr.startswith("xrobust: another process is at work on this run ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"xrobust: another process (id {os.getpid()} on ") and done.stderr.count("\n") == 1
     assert (finished_run / "result.json").read_bytes() == before
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from xrobust.results.run_folder import RunFolder
+
+with RunFolder(Path(sys.argv[1])).locked(main=True):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_lock_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    first = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, folder.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout is not None and first.stdout.readline() == "locked\n"
+    with pytest.raises(RunError, match=rf"another process \(id {first.pid} on "), folder.locked(main=True):
+        pytest.fail("it is another's")
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert (folder.path / ".lock").read_text().startswith(f"{first.pid} on "), "it is there, and locks nothing"
+    with folder.locked(main=True):
+        assert (folder.path / ".lock").read_text().startswith(f"{os.getpid()} on ")
+    assert not folder.path.exists() or not list(folder.path.iterdir())
+
+
+def test_two_that_keep_the_same_rows_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    rows = [{"row": i} for i in range(100)]
+
+    def while_another_does() -> Iterator[dict[str, int]]:
+        yield from rows[:50]
+        cache.write_lines("shelf", "key", iter(rows))
+        assert cache.read_lines("shelf", "key") == rows, "it does not wait for the other"
+        yield from rows[50:]
+
+    cache.write_lines("shelf", "key", while_another_does())
+    assert cache.read_lines("shelf", "key") == rows
+    assert [path.name for path in (tmp_path / "xrobust" / "shelf").iterdir()] == ["key.jsonl.gz"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from typing import Annotated, Any, NoReturn
 
@@ -19,6 +20,7 @@ from xrobust.cli.runs import runs_command
 from xrobust.cli.schema import schema_command
 from xrobust.cli.show import show_command
 from xrobust.errors import RunError, UserError
+from xrobust.signals import INTERRUPTED, asked, exit_code, message, watched
 
 app = typer.Typer(
     name="xrobust",
@@ -37,9 +39,6 @@ app.command("show")(show_command)
 app.command("schema")(schema_command)
 app.add_typer(analyze_app, name="analyze")
 app.add_typer(data_app, name="data")
-
-
-INTERRUPTED = 130
 
 
 def _version(value: bool) -> None:
@@ -65,8 +64,9 @@ def fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
+@watched()
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line. Exit codes: 0 done, 1 the run failed, 2 the user's mistake, 130 interrupted."""
+    """Runs the command line. Exit codes: 0 done, 1 failed, 2 the user's mistake, 75 terminated, 130 interrupted."""
     given = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if "--offline" in given:
         # Read by the Hugging Face libraries when they are imported: too late for an argument.
@@ -84,9 +84,17 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
+        if asked() is not None:  # such as the end of another process that was stopped a moment earlier
+            _stopped()
         if os.environ.get("XROBUST_TRACEBACK"):
             raise
         fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
-    if code == INTERRUPTED:  # typer turns Ctrl-C into this code
-        fail("interrupted; the same command goes on from the last checkpoint", INTERRUPTED)
+    if code == INTERRUPTED:  # into which typer turns a KeyboardInterrupt
+        _stopped()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stopped() -> NoReturn:
+    """Ends the process after Ctrl-C or SIGTERM."""
+    number = asked() or signal.SIGINT
+    fail(message(number), exit_code(number))

@@ -12,52 +12,10 @@ import torch
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.engine.batches import tensors
 from xrobust.engine.memory import Parts
+from xrobust.engine.order import evaluation_batches
 from xrobust.errors import RunError
 
-BATCH_PIECES = 8192
-"""Word pieces in a batch at most, padding included."""
-EVEN_BATCHES = 24
-"""The number of batches is a multiple of it: 2, 3, 4, 6, 8 or 12 processes get as many each.
-
-In a small test set lengths in each are alike for it too.
-"""
-SMALLEST_BATCH_PIECES = 1024
-"""A very small test set is cut into fewer: each pass has a cost of its own."""
-
 Result = TypeVar("Result")
-
-
-def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
-    """Item indices in batches of similar length, each of a bounded number of pieces.
-
-    They depend on the data alone, not on the number of processes, so that one and two processes compute the same
-    batches and get the same numbers.
-    """
-    lengths = encoded.lengths * encoded.group
-    order = np.argsort(lengths, kind="stable")
-    ascending, total = lengths[order], int(lengths.sum())
-    if total <= EVEN_BATCHES * SMALLEST_BATCH_PIECES:
-        return np.split(order, _cuts(ascending, min(SMALLEST_BATCH_PIECES, BATCH_PIECES)))
-    number = EVEN_BATCHES * -(-total // (EVEN_BATCHES * BATCH_PIECES))
-    pieces = total / number
-    while len(cuts := _cuts(ascending, pieces)) >= number:
-        pieces *= 1.01  # for the padding
-        if pieces > BATCH_PIECES:
-            number += EVEN_BATCHES
-            pieces = total / number
-    return np.split(order, cuts)
-
-
-def _cuts(ascending: np.ndarray, pieces: float) -> list[int]:
-    """Where batches begin, but the first, of items whose lengths ascend: each of at most `pieces` with padding."""
-    cuts: list[int] = []
-    start = 0
-    while start < len(ascending):
-        if start:
-            cuts.append(start)
-        padded = np.arange(1, len(ascending) - start + 1) * ascending[start:]  # of a batch that ends with each item
-        start += max(1, int(np.searchsorted(padded, pieces, side="right")))
-    return cuts
 
 
 def shares(costs: Sequence[int], processes: int) -> list[list[int]]:
@@ -97,7 +55,7 @@ def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int
     def pieces(items: list[int]) -> int:
         return len(items) * encoded.group * int(lengths[items].max())
 
-    batches = evaluation_batches(encoded)
+    batches = evaluation_batches(lengths * encoded.group, accelerator.device.type)
     costs = [pieces(batch.tolist()) for batch in batches]
     in_parts = Parts(compute, pieces)
     mine: list[tuple[int, Result]] = []

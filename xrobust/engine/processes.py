@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust import signals
 from xrobust.errors import UserError
 
 PATIENCE = 60.0
@@ -79,6 +81,20 @@ def check_shared(path: Path, accelerator: Any) -> None:
         )
 
 
+def emulated_precision(accelerate: Any) -> str | None:
+    """A warning where the processor has no instructions for the precision asked for: it is then slower than fp32."""
+    import torch
+
+    needed = {"bf16": ("avx512_bf16", "amx_bf16"), "fp16": ("avx512_fp16", "amx_fp16")}.get(accelerate.mixed_precision)
+    if needed is None or accelerate.device.type != "cpu":
+        return None
+    has = torch.cpu.get_capabilities()
+    if has.get("architecture") != "x86_64" or any(has.get(name) for name in needed):
+        return None
+    precision = accelerate.mixed_precision
+    return f"this processor has no {precision} instructions: --precision {precision} is several times slower than fp32"
+
+
 def is_main() -> bool:
     """Whether this is the process that prints and writes. Works before torch is imported."""
     return int(os.environ.get("RANK", "0")) == 0
@@ -103,20 +119,16 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
         shared["ACCELERATE_USE_CPU"] = "true"
         shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
     command = [sys.executable, "-m", "xrobust", *arguments]
+    processes: list[subprocess.Popen[bytes]] = []
     with contextlib.ExitStack() as stack:
         errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, num_processes)]
-        processes = [
-            subprocess.Popen(
-                command, env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}, stderr=error, stdout=None
-            )
-            for rank, error in enumerate([None, *errors])
-        ]
         try:
+            for rank, error in enumerate([None, *errors]):
+                env = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+                processes.append(subprocess.Popen(command, env=env, stderr=error, stdout=None))
             failed = _first_failure(processes)
-        except KeyboardInterrupt:  # which the terminal sent to all of them
-            for process in processes:
-                process.wait()
-            return 130
+        except KeyboardInterrupt:
+            return _stop(processes, signals.asked() or signal.SIGINT)
         if failed is None:
             return 0
         for process in processes:
@@ -126,6 +138,8 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
             errors[failed - 1].seek(0)
             lines = errors[failed - 1].read().strip().splitlines()
             print(f"process {failed}: {lines[-1] if lines else 'ended without a word'}", file=sys.stderr)
+        if signals.TERMINATED in (process.returncode for process in processes):
+            return signals.TERMINATED  # whatever became of those that it left alone
         return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
 
 
@@ -142,10 +156,35 @@ def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
             running[0].wait(timeout=0.2)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop(processes: Sequence[subprocess.Popen[bytes]], number: int) -> int:
+    """Passes Ctrl-C or SIGTERM on, a second one too; waits until all have ended, and returns the exit code.
+
+    They write a checkpoint first, however long that takes; from the first that has ended none is waited for long.
+    """
+    for again in (True, False):
+        for process in processes:
+            process.send_signal(number)
+        try:
+            while all(process.poll() is None for process in processes):
+                time.sleep(0.05)
+            break
+        except KeyboardInterrupt:
+            if not again:  # a third one
+                for process in processes:
+                    process.kill()
+    for process in processes:
+        _end(process, 30)
+    if not any(process.returncode for process in processes):
+        return 0  # it came when they had done everything
+    if processes[0].returncode < 0:
+        print(f"xrobust: {signals.message(number)}", file=sys.stderr)
+    return signals.exit_code(number)
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
     """Lets a process that fails for the same reason say so; ends one that waits for the others in vain."""
     try:
-        process.wait(timeout=5)
+        process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import resource
 import signal
 import time
@@ -19,11 +18,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast, broadcast_object_list
 
+from xrobust import signals
 from xrobust.contracts.method import Batch, Objective
 from xrobust.encoded import Encoded
 from xrobust.engine.batches import micro_batch
-from xrobust.engine.checkpoint import Checkpoints
+from xrobust.engine.checkpoint import Checkpoints, best_name
 from xrobust.engine.forward import ModelForward
 from xrobust.engine.memory import fitting_size, free_memory, is_out_of_memory, too_little_memory
 from xrobust.engine.order import epoch_batches, steps_per_epoch
@@ -36,7 +37,9 @@ from xrobust.spec import TrainingSettings
 logger = logging.getLogger("xrobust")
 
 LOG_EVERY = 20
-"""Optimiser steps between logged losses; also how often a GPU is made to wait for the loss to be read."""
+"""Optimiser steps between logged losses; also how often, at least, a GPU is made to wait for the loss to be read."""
+NOTICE_SECONDS = 2.0
+"""Within about so long several processes learn of a signal to one of them, and that a checkpoint is due."""
 
 
 @dataclass
@@ -59,6 +62,16 @@ class Progress:
     """What the micro-batches were reduced to where memory ran out; a training that goes on keeps to it."""
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What all processes know at the same step."""
+
+    signal: int | None = None
+    """Of Ctrl-C or SIGTERM to one of them."""
+    due: bool = False
+    """Whether it is time for a checkpoint."""
+
+
 @dataclass
 class Job:
     """What is trained, on what, how."""
@@ -76,6 +89,7 @@ class Job:
     pad_id: int
     micro_batch_size: int | None
     checkpoint_steps: int | None
+    checkpoint_minutes: float | None
     checkpoints: Checkpoints
     metric: str
 
@@ -109,34 +123,18 @@ def select_interval(job: Job) -> int:
 
 
 def saves(job: Job) -> int:
-    """Checkpoints that a run writes; the last step has none, for the trained model is written then."""
+    """Checkpoints that a run writes by its steps; the last has none, for the trained model is written then."""
     return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or select_interval(job))
 
 
-@contextmanager
-def finishing_the_step() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C once asks training to stop after the step it is in, so that a checkpoint can be written; twice stops now.
+def reading_interval(seconds_per_step: float, device: torch.device) -> int:
+    """Optimiser steps until the loss is read again, and with it what processes tell each other.
 
-    Several processes see a signal at different steps and would wait for each other: they stop at once.
+    A CPU has computed it anyway. A GPU has to be waited for: as seldom as a stop within NOTICE_SECONDS allows.
     """
-    asked = False
-
-    def ask(signum: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
-    try:
-        previous = signal.signal(signal.SIGINT, ask) if alone else None
-    except ValueError:  # not the main thread of a Python caller: Ctrl-C is the caller's
-        alone = False
-    try:
-        yield lambda: asked
-    finally:
-        if alone:
-            signal.signal(signal.SIGINT, previous)
+    if device.type == "cpu":
+        return 1
+    return min(max(int(NOTICE_SECONDS / max(seconds_per_step, 1e-9)), 1), LOG_EVERY)
 
 
 def probes_memory(accelerator: Any) -> bool:
@@ -156,12 +154,17 @@ def peak_memory(device: torch.device) -> int:
 
 
 class Trainer:
-    """Trains a `Job`; afterwards the model holds the weights that did best on the source dev set."""
+    """Trains a `Job`; afterwards the model holds the weights that did best on the source dev set.
 
-    def __init__(self, job: Job, accelerator: Any, observers: Observers) -> None:
+    It is to be used within `signals.held`: Ctrl-C and SIGTERM end it between two steps. `warn` is told, on the main
+    process, of what a user should know of that does not end it.
+    """
+
+    def __init__(self, job: Job, accelerator: Any, observers: Observers, warn: Callable[[str], None]) -> None:
         self.job = job
         self.accelerator = accelerator
         self.observers = observers
+        self.warn = warn
         self.progress = Progress()
         self.total = total_steps(job.examples, job.settings)
         optimiser = torch.optim.AdamW(
@@ -173,38 +176,72 @@ class Trainer:
         self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
         self.forward = ModelForward(self.model, job.model, autocast=accelerator.autocast)
         self._epoch = -1
+        self._running: torch.Tensor | None = None
+        """This process's share of the loss since it was last read, still on the device."""
+        self._heard = _Heard()
+        self._next_reading = self._read_step = 0
+        self._read_at = self._saved_at = time.monotonic()
+        self._saved = 0
+        """The step of the last checkpoint."""
+        self._best_in_memory: dict[str, torch.Tensor] | None = None
+        """On the main process: the best weights, where the disk did not take them."""
 
     def run(self) -> Progress:
-        """Trains to the end, from the last checkpoint where there is one.
+        """Trains to the end, from the last checkpoint that is whole where there is one.
 
-        Raises RunError when the loss stops being a number, KeyboardInterrupt after Ctrl-C (with a checkpoint written).
+        Raises RunError when the loss stops being a number; KeyboardInterrupt after Ctrl-C, `signals.Terminated` after
+        SIGTERM, with a checkpoint written, on all processes after the same step.
         """
         self._resume()
+        self._saved = self._read_step = self.progress.step
+        self._saved_at = self._read_at = time.monotonic()
         self.model.train()
         try:
-            with finishing_the_step() as interrupted:
-                while self.progress.step < self.total:
-                    self._advance()
-                    if interrupted():
-                        self._save()
-                        raise KeyboardInterrupt
+            while self.progress.step < self.total:
+                self._advance()
+                self._stop_where_asked()
         finally:
             self.forward.close()
         self._agree_on_micro_batches()
-        assert self.progress.best is not None, "the last step always looks at the dev set"
-        load_trainable_state(self.job.model, self.job.checkpoints.load_best(self.progress.best))
+        self._load_best()
         return self.progress
 
-    def _resume(self) -> None:
-        found = self.job.checkpoints.latest()
-        if found is None:
+    def _stop_where_asked(self) -> None:
+        """Writes a checkpoint and raises what a signal raises. After the last step the model is to be written."""
+        alone = self.accelerator.num_processes == 1
+        asked = signals.asked() if alone else self._heard.signal
+        if asked is None or self.progress.step == self.total:
             return
-        weights, state, progress = found
+        self._save()
+        self.accelerator.wait_for_everyone()  # one that ends earlier would have the others ended
+        logger.info("stops after step %d of %d", self.progress.step, self.total)
+        signals.stop(asked)
+
+    def _resume(self) -> None:
+        """Goes on from the newest checkpoint that the main process found whole."""
+        found = [self.job.checkpoints.newest(self.warn) if self.accelerator.is_main_process else None]
+        broadcast_object_list(found)
+        if found[0] is None:
+            return
+        weights, state, progress = self.job.checkpoints.load(found[0])
         load_trainable_state(self.job.model, weights)
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**progress)
+        logger.info("goes on from the checkpoint of step %d of %d", self.progress.step, self.total)
+
+    def _load_best(self) -> None:
+        """Puts the best weights into the model: from where the main process has them, the same on all processes."""
+        if self.accelerator.is_main_process:
+            assert self.progress.best is not None, "the last step always looks at the dev set"
+            best = self._best_in_memory
+            load_trainable_state(
+                self.job.model, self.job.checkpoints.load_best(self.progress.best) if best is None else best
+            )
+        for parameter in self.job.model.parameters():
+            if parameter.requires_grad:
+                broadcast(parameter.data)
 
     def _advance(self) -> None:
         """One optimiser step and what is due after it."""
@@ -220,26 +257,50 @@ class Trainer:
         save = not last and (progress.step % self.job.checkpoint_steps == 0 if self.job.checkpoint_steps else select)
 
         progress.logged_steps += 1
+        # In double precision, so that it does not matter to the sum how often it is read.
+        loss = loss if loss.device.type == "mps" else loss.double()
         self._running = loss if self._running is None else self._running + loss
-        if last or select or save or progress.step % LOG_EVERY == 0 or self.accelerator.device.type == "cpu":
-            self._read_loss()
+        if last or select or save or progress.step % LOG_EVERY == 0 or progress.step >= self._next_reading:
+            self._read()
+        elif self.accelerator.num_processes == 1:
+            self._heard = self._noticed()
         progress.seconds += time.perf_counter() - started
         if last or progress.step % LOG_EVERY == 0:
             self._log(rate)
         if select:
             self._select()
-        if save:
+        if save or (self._heard.due and not last):
             self._save()
 
-    _running: torch.Tensor | None = None
-    """This process's share of the loss since it was last read, still on the device."""
+    def _noticed(self) -> _Heard:
+        """What this process knows: a signal that it received, and whether a checkpoint is due by its clock."""
+        minutes = self.job.checkpoint_minutes
+        due = minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
+        return _Heard(signals.asked(), due)
 
-    def _read_loss(self) -> None:
-        """Adds the loss of all processes to `progress`; every process learns at the same step that it is no number."""
+    def _read(self) -> None:
+        """Adds the loss of all processes to `progress`, and tells all of them the same: one exchange for all of it.
+
+        Every process learns at the same step that the loss is no number, that one of them received a signal, whether by
+        the main one's clock a checkpoint is due, and when to read again: on a GPU, which waits for it, not each step.
+        """
         assert self._running is not None
-        value = float(self.accelerator.reduce(self._running.detach(), reduction="sum"))
+        progress, noticed, main = self.progress, self._noticed(), self.accelerator.is_main_process
+        seconds, self._read_at = time.monotonic() - self._read_at, time.monotonic()
+        mine = [
+            float(noticed.signal == signal.SIGTERM),
+            float(noticed.signal == signal.SIGINT),
+            float(main and noticed.due),
+            seconds / max(1, progress.step - self._read_step) if main else 0.0,
+        ]
+        exchanged = torch.cat([self._running.detach().reshape(1), self._running.new_tensor(mine)])
+        value, terminated, interrupted, due, seconds_per_step = self.accelerator.reduce(exchanged, "sum").tolist()
+        asked = signal.SIGTERM if terminated else signal.SIGINT if interrupted else None
+        self._heard = _Heard(asked, bool(due))
+        self._next_reading = progress.step + reading_interval(seconds_per_step, self.accelerator.device)
+        self._read_step = progress.step
         self._running = None
-        self.progress.logged += value
+        progress.logged += value
         if not math.isfinite(value):
             raise RunError(
                 f"the loss is {value} at step {self.progress.step} of {self.total}: a smaller "
@@ -357,7 +418,7 @@ class Trainer:
     def _start_epoch(self, epoch: int) -> None:
         """Encodes the epoch's examples where they change, and lays out its batches."""
         self._epoch = epoch
-        self._encoded = self.job.encoded(epoch)
+        self._encoded = self._encode(epoch)
         # Items of one example lie together: windows of a sentence are trained on in the same step.
         self._first = np.searchsorted(self._encoded.example, np.arange(self.job.examples + 1))
         lengths = np.zeros(self.job.examples, dtype=np.int64)
@@ -394,6 +455,17 @@ class Trainer:
         if found < asked:
             self._reduce(asked, found)
 
+    def _encode(self, epoch: int) -> Encoded:
+        """The training set of an epoch. A signal ends this long work at once: it comes between two steps."""
+        if self.accelerator.num_processes > 1 and self._saved < self.progress.step:
+            return self.job.encoded(epoch)  # a checkpoint has to be written, which they agree on after a step
+        try:
+            with signals.released():
+                return self.job.encoded(epoch)
+        except KeyboardInterrupt:
+            self._save()
+            raise
+
     def _batch(self, items: np.ndarray, step: int, micro: int) -> Batch:
         return micro_batch(
             self._encoded,
@@ -405,20 +477,38 @@ class Trainer:
         )
 
     def _select(self) -> None:
-        """Scores the source dev set; keeps the weights where they are strictly better than any before."""
+        """Scores the source dev set; keeps the weights where they are strictly better than any before.
+
+        Weights that the disk does not take are kept in memory.
+        """
         value = self.job.score_dev(self.model)
         progress = self.progress
         progress.dev.append({"step": progress.step, "value": value})
         better = value > progress.best_value
         if better:
             progress.best_value, progress.best_step = value, progress.step
-            progress.best = f"best-{progress.step:08d}.safetensors"
+            progress.best = best_name(progress.step)
             if self.accelerator.is_main_process:
-                self.job.checkpoints.save_best(progress.step, trainable_state(self.job.model))
+                self._best_in_memory = trainable_state(self.job.model)
+                with self._going_on():
+                    self._write_best()
         logger.debug("step %d dev %s %.4f%s", progress.step, self.job.metric, value, ", best so far" if better else "")
         self.observers.call("dev_scored", step=progress.step, metric=self.job.metric, value=value, best=better)
 
+    def _write_best(self) -> None:
+        """Writes the best weights that are not on disk yet. Raises RunError."""
+        if self._best_in_memory is not None:
+            self.job.checkpoints.save_best(self.progress.best_step, self._best_in_memory)
+            self._best_in_memory = None
+
     def _save(self) -> None:
+        """Writes a checkpoint, unless the last one is of this very step. All processes call it."""
+        if self._running is not None:
+            self._read()  # so that the loss up to here is in the checkpoint
+        progress = self.progress
+        if self._saved == progress.step:
+            return
+        self._saved, self._saved_at = progress.step, time.monotonic()
         if not self.accelerator.is_main_process:
             return
         scaler = self.accelerator.scaler
@@ -426,6 +516,22 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "scaler": None if scaler is None else scaler.state_dict(),
         }
-        progress = self.progress
-        path = self.job.checkpoints.save(progress.step, trainable_state(self.job.model), state, asdict(progress))
-        self.observers.call("checkpoint_saved", step=progress.step, path=str(path))
+        with self._going_on():
+            self._write_best()  # a checkpoint without its best weights would be none
+            path = self.job.checkpoints.save(progress.step, trainable_state(self.job.model), state, asdict(progress))
+            self.observers.call("checkpoint_saved", step=progress.step, path=str(path))
+
+    @contextmanager
+    def _going_on(self) -> Iterator[None]:
+        """Training goes on where the disk does not take a checkpoint, and tries again when the next is due."""
+        try:
+            yield
+        except RunError as error:
+            if not self._disk_failed:
+                self._disk_failed = True
+                self.warn(f"{error}: training goes on without this checkpoint, and tries again at the next")
+            else:
+                logger.info("%s", error)
+
+    _disk_failed = False
+    """Whether the user was told so."""

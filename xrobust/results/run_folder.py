@@ -8,9 +8,11 @@ import fcntl
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from xrobust import signals
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
@@ -78,11 +80,16 @@ class RunFolder:
         try:
             file = _locked_file(path)
         except BlockingIOError as error:
-            raise RunError(f"another process is at work on this run ({self.path}): wait until it has ended") from error
+            raise RunError(
+                f"another process{_holder(path)} is at work on this run ({self.path}): wait until it has ended"
+            ) from error
         except OSError as error:
             raise UserError(
                 f"cannot write to {self.path}: {error.strerror or error} (--output says where runs are written)"
             ) from error
+        with contextlib.suppress(OSError):  # a full disk: then the second command is told less
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()} on {socket.gethostname()}".encode())
         try:
             yield
         finally:
@@ -128,8 +135,11 @@ class RunFolder:
             temporary.mkdir()
             try:
                 write(temporary)
+                for path in temporary.iterdir():
+                    store.flush(path)
                 shutil.rmtree(self.model, ignore_errors=True)
                 temporary.rename(self.model)
+                store.flush(self.path)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 
@@ -155,21 +165,36 @@ class RunFolder:
             return
         with self._logging(), self._reserve():
             logger.info("run %s, %s", result.run_id, self.path)
+            self._clear_half_written()
             self.save(result)
             try:
-                yield
-            except KeyboardInterrupt:
-                self._end(result, "interrupted", None, observers)
+                try:
+                    yield
+                except (UserError, RunError) as error:
+                    logger.debug("the run ended early", exc_info=True)
+                    self._end(result, "failed", str(error), observers)
+                    raise
+                except Exception as error:
+                    logger.debug("the run ended early", exc_info=True)
+                    if (number := signals.asked()) is not None:
+                        # Another process got the signal too, and ended while this one waited for its answer.
+                        signals.stop(number)
+                    reason = " ".join(f"{type(error).__name__}: {error}".split())
+                    self._end(result, "failed", reason, observers)
+                    raise RunError(f"{reason} (traceback in {self.path / store.LOG})") from error
+            except KeyboardInterrupt as stop:  # also one that comes while another end is being written down
+                logger.info("stopped by %s", "SIGTERM" if isinstance(stop, signals.Terminated) else "Ctrl-C")
+                if result.status != "complete" or not result.is_scored():
+                    self._end(result, "interrupted", None, observers)
                 raise
-            except (UserError, RunError) as error:
-                logger.debug("the run ended early", exc_info=True)
-                self._end(result, "failed", str(error), observers)
-                raise
-            except Exception as error:
-                logger.debug("the run ended early", exc_info=True)
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                self._end(result, "failed", reason, observers)
-                raise RunError(f"{reason} (traceback in {self.path / store.LOG})") from error
+
+    def _clear_half_written(self) -> None:
+        """Deletes what a kill left of a write: nobody else writes here now."""
+        for path in (*self.path.glob(".*.tmp"), *(self.path / store.PREDICTIONS).rglob(".*.tmp")):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _end(self, result: RunResult, status: str, error: str | None, observers: Observers) -> None:
         result.status = status  # type: ignore[assignment]
@@ -226,6 +251,14 @@ def _locked_file(path: Path) -> int:
                 raise
             os.close(file)
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def _holder(path: Path) -> str:
+    """Who wrote a lock file, as in ` (id 4321 on node7)`; nothing where that is not known."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if text := path.read_text().strip():
+            return f" (id {text})"
+    return ""
 
 
 def _lock(file: int) -> None:

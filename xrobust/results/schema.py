@@ -5,6 +5,7 @@ Numbers are numbers, scores are fractions of 1, times are seconds, sizes are byt
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -12,6 +13,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from xrobust.spec import Spec
+
+logger = logging.getLogger("xrobust")
 
 SCHEMA_VERSION = 1
 PAIR = ":"
@@ -259,6 +262,12 @@ class RunResult(Section):
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
     artifacts: dict[str, Artifact] = {}
     warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """Logs a warning and keeps it, once."""
+        if text not in self.warnings:
+            logger.warning(text)
+            self.warnings.append(text)
 
     def scored(self, used: Iterable[DataRows] = ()) -> set[str]:
         """Languages that have clean scores; of those whose test rows are in `used`, the ones scored on these rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -38,12 +39,14 @@ def writing(what: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; torch.save hides it behind an error of its own."""
+    """What the system said; torch.save and safetensors hide it behind errors of their own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
         cause = cause.__cause__ or cause.__context__
+    if (number := re.search(r"\(os error (\d+)\)", str(error))) is not None:
+        return os.strerror(int(number[1]))
     return " ".join(str(error).split())
 
 
@@ -57,12 +60,24 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         try:
             with temporary.open("wb") as file:
                 write(file)
-                file.flush()
-                os.fsync(file.fileno())
+            flush(temporary)
             temporary.replace(path)
+            flush(path.parent)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file's content, or a folder's entries, are on the disk and outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # file systems that cannot wait
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def file_sha256(path: Path) -> str:

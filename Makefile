@@ -1,5 +1,6 @@
 # make test                         lint and tests
 # make demo                         train on English, score seven more languages, write the result to runs/
+# make bench                        xrobust beside transformers' Trainer and the XTREME protocol, on this machine
 # make stress                       kill a run at 20 random moments: it ends with the same weights and scores (SEED=)
 # make lint | make clean
 #
@@ -20,7 +21,12 @@ ARGS ?=
 # What the demo's method is compared with.
 OTHER = $(if $(filter vanilla,$(METHOD)),rs_aug,vanilla)
 
-.PHONY: test lint demo stress clean
+# What the benchmark measures on: folders, or names of what is bundled. `make bench BENCH='--tasks pos --rounds 3'`.
+BENCH_DATA ?= mini
+BENCH_MODEL ?= mini
+BENCH ?=
+
+.PHONY: test lint demo bench stress clean
 
 # Two at a time, one thread each: most of the time goes into runs in processes of their own.
 test: lint
@@ -38,6 +44,9 @@ demo: $(INSTALLED)
 		'$(BIN)/xrobust run --preset mini --task $(TASK) --method $(OTHER)' 'to compare with' \
 		'$(BIN)/xrobust runs' 'both, side by side' \
 		'$(BIN)/xrobust show method $(METHOD)' 'what it does, and its parameters'
+
+bench: $(FOR_TESTS)
+	$(BIN)/python -m tests.benchmarks --data $(BENCH_DATA) --model $(BENCH_MODEL) $(BENCH)
 
 stress: $(FOR_TESTS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.stress --kills 20 $(if $(SEED),--seed $(SEED))

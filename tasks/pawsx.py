@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from xrobust.contracts import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
 from xrobust.kinds import SequenceClassification
@@ -54,3 +55,6 @@ class PawsX(Task):
         if left_out := len(examples) - len(whole):
             logger.info("pawsx %s %s: %d pairs left out, never translated (NS)", split, language, left_out)
         return whole
+
+    def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
+        return source.files(self, split, language)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from xrobust.contracts import Example, HubFiles, Recipe, Source, Split, Task, TaskInfo
 from xrobust.kinds import TokenClassification
@@ -46,3 +47,6 @@ class WikiAnn(Task):
         if not all(token.startswith(prefix) for example in examples for token in example["tokens"]):
             return examples
         return [{**example, "tokens": [t.removeprefix(prefix) for t in example["tokens"]]} for example in examples]
+
+    def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
+        return source.files(self, split, language)

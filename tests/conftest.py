@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # whose workers have it from the process that starts them
+    _cache = tempfile.TemporaryDirectory(prefix="xrobust-cache-")  # for no test reads or writes the user's own
+    os.environ["XDG_CACHE_HOME"] = _cache.name
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -34,6 +39,21 @@ def real_data() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip("real data are not here (../shared/data)")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def few_real_rows(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 150 rows of each split in a few languages: whole files take longer to read than a small run takes."""
+    folder = tmp_path_factory.mktemp("few-real-rows")
+    (folder / "synonyms").symlink_to(real_data / "synonyms")
+    for task, end in (("pawsx", "\n"), ("xnli", "\n"), ("wikiann", "\n\n"), ("pos", "\n\n")):
+        for split, language in itertools.product(("train", "dev", "test"), "en ar de fr sw tr".split()):
+            source = real_data / task / f"{split}-{language}.tsv"
+            for path, terminator in ((source, end), (source.with_suffix(".ids"), "\n")):
+                if path.is_file():
+                    rows = path.read_text(encoding="utf-8").split(terminator, 150)[:150]
+                    _write(folder / task / path.name, terminator.join(rows).rstrip("\n") + "\n")
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -140,21 +160,24 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pythons() -> Iterator[Pythons]:
+    """Starts `python <arguments>` in processes of their own, most of them in less than a second."""
+    pythons = Pythons()
+    yield pythons
+    pythons.close()
+
+
 @pytest.fixture
-def xrobust(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The real command in a process of its own, in an empty folder."""
+def xrobust(tmp_path: Path, pythons: Pythons) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The command in a process of its own, in an empty folder; with `fresh`, from an interpreter of its own too."""
     work = tmp_path / "work"
     work.mkdir()
 
-    def command(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "xrobust", *map(str, arguments)],
-            cwd=work,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+    def command(
+        *arguments: object, env: dict[str, str] | None = None, fresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        return pythons.run("-m", "xrobust", *arguments, cwd=work, env={**os.environ, **(env or {})}, fresh=fresh)
 
     return command
 

@@ -8,6 +8,7 @@ these guards every file that it lists.
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,8 @@ from xrobust.plugin_record import BUNDLES
 Shelf = Literal["models", "data", "presets"]
 SHELVES: tuple[Shelf, ...] = ("models", "data", "presets")
 SUMS = "SHA256SUMS"
+PLAIN_SUMMARY = re.compile(r"^summary: ([A-Za-z](?:[\w ,.()/-]|:(?=\w)|;)*)$(?!\n[ \t])", re.MULTILINE)
+"""A summary that YAML takes as it stands, in one line: to list what is bundled, a parser of YAML takes longest."""
 
 
 @dataclass(frozen=True)
@@ -38,28 +41,43 @@ class Item:
     @property
     def summary(self) -> str:
         """What the item says of itself: `summary` of a preset and of data, the first sentence of a model's card."""
-        import yaml
-
         card = self.path / "README.md"
         if card.is_file() and self.path.parent.name == "models":
             prose = [block for block in card.read_text(encoding="utf-8").split("\n\n") if not block.startswith("#")]
             return " ".join(prose[0].split()).partition(". ")[0] if prose else ""
+        file = self.path / "about.yaml" if self.path.is_dir() else self.path
         try:
-            file = self.path / "about.yaml" if self.path.is_dir() else self.path
-            return str(yaml.safe_load(file.read_text(encoding="utf-8"))["summary"])
-        except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
             return ""
+        plain = PLAIN_SUMMARY.search(text)
+        return plain[1] if plain else _summary_by_yaml(text)
+
+
+def _summary_by_yaml(text: str) -> str:
+    import yaml
+
+    try:
+        return str(yaml.safe_load(text)["summary"])
+    except (ValueError, TypeError, KeyError, yaml.YAMLError):
+        return ""
 
 
 @cache
 def items(shelf: Shelf) -> dict[str, Item]:
     """Everything on a shelf, by name. Of two bundles with one name the first counts, as for an import."""
     found: dict[str, Item] = {}
-    for record in installed():
-        folder = None if record.group != BUNDLES or record.problem else bundle_folder(record.target)
-        for path in _on_shelf(folder, shelf) if folder else ():
-            found.setdefault(path.stem, Item(path.stem, path, folder, record.origin))  # type: ignore[arg-type]
+    for folder, origin in _bundles():
+        for path in _on_shelf(folder, shelf):
+            found.setdefault(path.stem, Item(path.stem, path, folder, origin))
     return found
+
+
+@cache
+def _bundles() -> list[tuple[Path, str]]:
+    """The folder and the origin of each bundle: the metadata of all distributions are read for it, once."""
+    records = [record for record in installed() if record.group == BUNDLES and not record.problem]
+    return [(folder, record.origin) for record in records if (folder := bundle_folder(record.target))]
 
 
 def _on_shelf(folder: Path, shelf: Shelf) -> list[Path]:

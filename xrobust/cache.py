@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import logging
+import math
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from xrobust.errors import UserError
+
+GIGABYTES = 20.0
+"""What the entries of a shelf may take on the disk, unless XROBUST_CACHE_GB says otherwise."""
+ABANDONED = 24 * 3600
+"""Seconds after which a half-written entry is taken for one whose process was killed."""
+
 logger = logging.getLogger("xrobust")
+
+
+class NotKept(Exception):
+    """The disk does not take it: why, in a few words."""
+
+
+@contextlib.contextmanager
+def keeping() -> Iterator[None]:
+    """Turns what the system says of a failed write into NotKept."""
+    try:
+        yield
+    except OSError as error:
+        raise NotKept(error.strerror or str(error)) from error
 
 
 def cache_folder() -> Path:
@@ -55,3 +79,77 @@ def write_lines(shelf: str, key: str, lines: Iterator[Any]) -> None:
                 raise
     except OSError as error:
         logger.debug("%s is not kept: %s", path, error)
+
+
+def limit() -> float:
+    """Bytes that the folders of a shelf may take: XROBUST_CACHE_GB, in 10^9; 0 keeps none. Raises UserError."""
+    given = os.environ.get("XROBUST_CACHE_GB") or str(GIGABYTES)
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = math.nan
+    if not gigabytes >= 0:
+        raise UserError(f"XROBUST_CACHE_GB is {given!r}: write how many gigabytes the cache may take, as in 20, or 0")
+    return gigabytes * 1e9
+
+
+def entry(shelf: str, key: str) -> Path:
+    """Where the folder that is kept under `key` is, if it is there."""
+    return cache_folder() / shelf / key
+
+
+def used(folder: Path) -> None:
+    """Notes that an entry was used: the one that was not for the longest time is the first to go."""
+    with contextlib.suppress(OSError):  # of a cache that may only be read
+        os.utime(folder)
+
+
+@contextlib.contextmanager
+def new_entry(shelf: str, key: str) -> Iterator[Path]:
+    """An empty folder to fill; `keep` puts it in its place, and what was not kept is removed. Raises NotKept."""
+    parent = cache_folder() / shelf
+    with keeping():
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=f".{key[:16]}-", suffix=".tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(folder: Path, shelf: str, key: str) -> None:
+    """Puts a filled folder in its place, whole; of two processes that made the same the first one's stays.
+
+    Then the entries that were not used for the longest time are removed, until the shelf is within its `limit`. One
+    that a process has open stays readable to it. Raises NotKept.
+    """
+    final = entry(shelf, key)
+    with keeping():
+        try:
+            folder.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+        _trim(final.parent, final)
+
+
+def _trim(shelf: Path, newest: Path) -> None:
+    found: list[tuple[float, int, Path]] = []
+    for path in shelf.iterdir():
+        with contextlib.suppress(OSError):  # another process removes it too
+            last = path.stat().st_mtime
+            if path.name.startswith("."):
+                if time.time() - last > ABANDONED:
+                    shutil.rmtree(path, ignore_errors=True)
+            elif path.is_dir():
+                found.append((last, sum(file.stat().st_size for file in path.iterdir()), path))
+    left = sum(size for _, size, _ in found) - limit()
+    for _, size, path in sorted(found):
+        if left <= 0:
+            break
+        if path != newest:
+            gone = path.with_name(f".{path.name}.tmp")  # at once: a process finds it whole or not at all
+            with contextlib.suppress(OSError):
+                path.rename(gone)
+                left -= size
+            shutil.rmtree(gone, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,8 @@ IGNORED = -100
 @dataclass(frozen=True)
 class Encoded:
     """Model inputs of many items in flat arrays, so that a million short sequences are five objects, not a million.
+
+    The arrays may be memory-mapped files that are read-only (`xrobust.encoded_files`).
 
     An item is what the model gives one output row for: usually a sentence or a pair; one of several windows of an
     over-long tagged sentence; or all choices of a multiple-choice example (`group` sequences).
@@ -29,7 +32,7 @@ class Encoded:
     special: np.ndarray
     """bool (pieces,): True at special tokens."""
     labels: np.ndarray
-    """int64: (items,) for one label an item; (pieces,) for tagging, IGNORED off the first piece of a word."""
+    """int64 (items,) for one label an item; int16 (pieces,) for tagging, IGNORED off the first piece of a word."""
     example: np.ndarray
     """int64 (items,): index of the example that each item comes from."""
     per_token: bool
@@ -40,18 +43,18 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.example)
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """int64 (items,): pieces of the longest sequence of each item."""
         return np.diff(self.offsets).reshape(-1, self.group).max(axis=1)
 
-    @property
+    @cached_property
     def labelled(self) -> np.ndarray:
         """int64 (items,): labels per item. One, or for tagging the number of words in it."""
         if not self.per_token:
             return np.ones(len(self), dtype=np.int64)
-        counts = np.concatenate([[0], np.cumsum(self.labels != IGNORED)])
-        return counts[self.offsets[1:]] - counts[self.offsets[:-1]]
+        (there,) = np.nonzero(self.labels != IGNORED)
+        return np.diff(np.searchsorted(there, self.offsets))
 
     def collate(self, items: Sequence[int], pad_id: int) -> dict[str, np.ndarray]:
         """A padded batch of `items`, to the longest of them.
@@ -91,14 +94,14 @@ class Encoded:
 
 
 class EncodedBuilder:
-    """Collects sequences one by one and freezes them into an `Encoded`."""
+    """Collects sequences, one by one or many at a time, and freezes them into an `Encoded`."""
 
     def __init__(self, *, token_types: bool, per_token: bool, group: int = 1) -> None:
         self._ids = array("i")
         self._offsets = array("q", [0])
         self._types = array("b") if token_types else None
         self._special = array("b")
-        self._labels = array("q")
+        self._labels = array("h" if per_token else "q")
         self._example = array("q")
         self._per_token = per_token
         self._group = group
@@ -111,29 +114,44 @@ class EncodedBuilder:
             self._types.extend(types if types is not None else [0] * len(ids))
         self._offsets.append(len(self._ids))
 
-    def sequences(self, ids: np.ndarray, special: np.ndarray, types: np.ndarray, lengths: np.ndarray) -> None:
-        """Adds many sequences in flat arrays: int32 ids, bool special tokens, int8 types, and int64 (sequences,)."""
+    def sequences(self, ids: np.ndarray, special: np.ndarray, types: np.ndarray | None, lengths: np.ndarray) -> None:
+        """Adds many sequences in flat arrays: int32 ids, bool special tokens, int8 types (None: all 0), and int64
+        (sequences,)."""
         ends = self._offsets[-1] + np.cumsum(lengths)
         self._ids.frombytes(ids.tobytes())
         self._special.frombytes(special.tobytes())
         if self._types is not None:
-            self._types.frombytes(types.tobytes())
+            self._types.frombytes(bytes(len(ids)) if types is None else types.tobytes())
         self._offsets.frombytes(ends.tobytes())
 
     def item(self, example: int, labels: Sequence[int]) -> None:
-        """Closes an item: its example's index, and its label, or for tagging one label for each piece."""
+        """Closes an item: its example's index, and its label, or for tagging one label for each piece.
+
+        Raises OverflowError for a tag set of more than 32,768.
+        """
         self._example.append(example)
         self._labels.extend(labels)
 
+    def items(self, examples: np.ndarray, labels: np.ndarray) -> None:
+        """Closes many items: int64 (items,), and int64 labels, one an item, or for tagging one a piece.
+
+        Raises OverflowError for a tag set of more than 32,768.
+        """
+        stored = labels.astype(self._labels.typecode)
+        if not np.array_equal(stored, labels):
+            raise OverflowError(f"label {int(labels.max())}: a tag set may have {2**15:,} tags")
+        self._example.frombytes(examples.astype(np.int64).tobytes())
+        self._labels.frombytes(stored.tobytes())
+
     def build(self) -> Encoded:
-        """The frozen arrays."""
+        """The frozen arrays, which share their memory with the builder: nothing can be added after."""
         return Encoded(
-            input_ids=np.array(self._ids, dtype=np.int32),
-            offsets=np.array(self._offsets, dtype=np.int64),
-            token_types=None if self._types is None else np.array(self._types, dtype=np.int8),
-            special=np.array(self._special, dtype=bool),
-            labels=np.array(self._labels, dtype=np.int64),
-            example=np.array(self._example, dtype=np.int64),
+            input_ids=np.asarray(self._ids),
+            offsets=np.asarray(self._offsets),
+            token_types=None if self._types is None else np.asarray(self._types),
+            special=np.asarray(self._special).view(bool),
+            labels=np.asarray(self._labels),
+            example=np.asarray(self._example),
             per_token=self._per_token,
             group=self._group,
         )

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from xrobust.conditions import Prepared
 from xrobust.contracts import Example, Prediction, Task
 from xrobust.data import fingerprint
 from xrobust.encoded import Encoded
+from xrobust.encodings import Encodings
 from xrobust.engine.predict import predict
 from xrobust.errors import UserError
 from xrobust.evaluation_plan import ATTACK, CLEAN, EvaluationPlan, attack_labels
@@ -83,6 +84,7 @@ class Scorer:
         self.accelerator = accelerator
         self.observers = observers
         self.metrics = [metric(name) for name in plan.task.metrics]
+        self.encodings = Encodings(plan.task.kind, tokenizer, result.spec.train.training.max_length, accelerator)
 
     def run(self) -> None:
         """Scores what the plan has and the document has not."""
@@ -117,7 +119,7 @@ class Scorer:
         guesses = self._kept_predictions(language, None, [e["id"] for e in examples]) if kept else None
         if guesses is not None:
             return Test(language, examples, rows, self._statistics(examples, guesses))
-        encoded = self._encode(examples)
+        encoded = self._encode(examples, rows.sha256)
         said = self._predict(encoded, examples)
         test = Test(language, examples, rows, self._statistics(examples, [p.value for p in said]), encoded)
         if kept:  # the predictions were lost, the scores were not
@@ -144,7 +146,7 @@ class Scorer:
         if changed:
             indices = sorted(changed)
             examples = [changed[i] for i in indices]
-            said = self._predict(self._encode(examples), examples)
+            said = self._predict(self._encode(examples, document.rows_sha256 or fingerprint(examples)), examples)
             statistics = self._statistics(examples, [p.value for p in said])
             test.perturbed[prepared.label] = (indices, statistics)
             seconds = time.perf_counter() - started
@@ -250,7 +252,7 @@ class Scorer:
         started = time.perf_counter()
         params = self.plan.attack
         assert params is not None
-        encoded = self._encode(test.examples) if test.encoded is None else test.encoded
+        encoded = self._encode(test.examples, test.rows.sha256) if test.encoded is None else test.encoded
         outputs = attack(
             self.model,
             encoded,
@@ -289,19 +291,24 @@ class Scorer:
     # --------------------------------------------------------------------------------------------- mixed languages
 
     def _pairs(self, pairs: Sequence[str]) -> None:
-        """Each language is tokenised once, however many pairs it is in."""
+        """Each language is tokenised once, however many pairs it is in; none where all pairs are in the cache."""
         from xrobust.kinds.pair_encoder import PairEncoder
 
         kind, train = check_task(self.task), self.result.spec.train
         encoder = PairEncoder(self.tokenizer, train.training.max_length)
         codes = dict.fromkeys(code for pair in pairs for code in pair.split(PAIR))
         tests = {code: load_split(self.task, self.plan.source, "test", code, train.limit) for code in codes}
-        sides = {code: kind.tokenise(examples, encoder) for code, (examples, _) in tests.items()}
+        sides = cache(lambda code: kind.tokenise(tests[code][0], encoder))
         for pair in pairs:
             started = time.perf_counter()
             first, second = pair.split(PAIR)
             mixed = aligned(tests[first][0], tests[second][0], (first, second))
-            encoded = kind.join(sides[first], sides[second], mixed.examples, encoder)
+            sha256 = fingerprint(mixed.examples)
+            encoded = self.encodings.joined(
+                {"rows": sha256},
+                len(mixed.examples),
+                lambda: kind.join(sides(first), sides(second), mixed.examples, encoder),  # noqa: B023 - called at once
+            )
             said = self._predict(encoded, mixed.examples)
             rows = PairRows(
                 pair=pair,
@@ -313,7 +320,7 @@ class Scorer:
             )
             self.result.data.pairs = [row for row in self.result.data.pairs if row.pair != pair] + [rows]
             statistics = self._statistics(mixed.examples, [p.value for p in said])
-            scores = self._plain(pair, statistics, fingerprint(mixed.examples), time.perf_counter() - started)
+            scores = self._plain(pair, statistics, sha256, time.perf_counter() - started)
             self._forget(pair, None)
             self._save(scores, mixed.examples, said, None)
 
@@ -336,8 +343,8 @@ class Scorer:
             for s in score_rows(scorer, rows)
         ]
 
-    def _encode(self, examples: Sequence[Example]) -> Encoded:
-        return self.task.kind.encode(examples, self.tokenizer, self.result.spec.train.training.max_length)
+    def _encode(self, examples: Sequence[Example], rows_sha256: str) -> Encoded:
+        return self.encodings.of({"rows": rows_sha256}, lambda: examples)
 
     def _predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
         pad_id = self.tokenizer.pad_token_id

@@ -14,7 +14,7 @@ from xrobust.pairs import Pair, aligned, check_task, parse_pairs, spelled
 from xrobust.plugins import Plugins
 from xrobust.results.schema import WORST_CASE, DataRows, RunResult
 from xrobust.spec import AttackSpec, EvaluationRequest, EvaluationSpec, TrainSpec, validated
-from xrobust.splits import evaluation_languages, load_split
+from xrobust.splits import evaluation_languages, load_split, open_split
 
 if TYPE_CHECKING:
     from xrobust.pgd import PgdParams
@@ -104,7 +104,7 @@ def plan_evaluation(
     offline: bool,
     encoder: Encoder,
 ) -> EvaluationPlan:
-    """Resolves and checks what is to be scored, reading every test set once. Raises UserError.
+    """Resolves and checks what is to be scored, reading every test set that has changed. Raises UserError.
 
     `wanted` is what `conditions` made of the request: names and parameters are checked before any data are read.
     """
@@ -113,7 +113,7 @@ def plan_evaluation(
     pairs, mixed = _pairs(request, task, source, train.limit)
     languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
     pairs = [(a, b) for a, b in pairs if a != b]
-    used = [load_split(task, source, "test", code, train.limit)[1] for code in languages]
+    used = [open_split(task, source, "test", code, train.limit)[1] for code in languages]
     preparation = Preparation(task, source, train, data_dir, offline, encoder)
     return EvaluationPlan(
         task=task,

@@ -39,7 +39,7 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 @signals.watched()
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator
+    from xrobust.engine.processes import accelerator, check_shared, emulated_precision
     from xrobust.evaluation import Scorer
 
     if (found := complete(plan)) is not None:
@@ -48,7 +48,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     accelerate = accelerator(plan.request.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
-        accelerate.wait_for_everyone()  # until the main process has the lock: nobody else changes what is read now
+        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
         if (found := complete(plan)) is not None:
             return found
         found = _unfinished(plan, folder)
@@ -59,6 +59,8 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
         watching = plan.plugins.observers(observers) if main else Observers()
         result = _document(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
+            if (warning := emulated_precision(accelerate)) is not None:
+                result.warn(warning)
             model, tokenizer = trained(result, watching)
             Scorer(plan.evaluation, model, tokenizer, folder, result, accelerate, watching).run()
             with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
@@ -193,7 +195,7 @@ def evaluate(
     `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
     own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.processes import accelerator
+    from xrobust.engine.processes import accelerator, check_shared
     from xrobust.engine.trained import load_model
     from xrobust.evaluation import Scorer
 
@@ -204,7 +206,7 @@ def evaluate(
     accelerate = accelerator(train.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
-        accelerate.wait_for_everyone()  # until the main process has the lock: nobody else changes what is read now
+        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
         result = load_result(run)
         if result.training is None or not folder.model.exists():
             untrained = result.training is None

@@ -16,7 +16,7 @@ from xrobust.plugins import Plugins
 from xrobust.results.schema import DataRows
 from xrobust.results.store import file_sha256
 from xrobust.spec import MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
-from xrobust.splits import evaluation_languages, load_split
+from xrobust.splits import evaluation_languages, open_split
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def _prepare(request: RunSpec) -> Plan:
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
     settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
 
-    train, train_rows = load_split(task, source, "train", language, request.limit)
-    dev, dev_rows = load_split(task, source, "dev", language, request.limit)
+    train, train_rows = open_split(task, source, "train", language, request.limit)
+    dev, dev_rows = open_split(task, source, "dev", language, request.limit)
 
     identity = model_identity(request.model, request.model_revision, request.offline)
     model: dict[str, str | None] = {
@@ -123,7 +123,8 @@ def _prepare(request: RunSpec) -> Plan:
         limit=request.limit,
         data={"train": train_rows.sha256, "dev": dev_rows.sha256},
     )
-    # Every test set is read now, and again when it is scored: a bad line is found before hours of training.
+    # Every test set is read now, unless it was once and has not changed, and again when it is scored: a bad line is
+    # found before hours of training.
     evaluation = plan_evaluation(
         request,
         task,

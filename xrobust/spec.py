@@ -106,7 +106,12 @@ class RunSpec(EvaluationRequest):
         default="best", description="after the run: none; the selected model; or all training checkpoints too"
     )
     micro_batch_size: int | None = Field(
-        default=None, gt=0, description="model inputs per forward pass on each process; the whole share by default"
+        default=None,
+        gt=0,
+        description="model inputs per forward pass on each process; by default the whole share, or what fits of it",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="compute activations again for the gradient: less memory, more time, same weights"
     )
     checkpoint_steps: int | None = Field(
         default=None, gt=0, description="optimiser steps between checkpoints; at each look at the dev set by default"

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from xrobust import signals
+from xrobust.code_identity import code_sha256
 from xrobust.contracts import Batch, DataContext, Example, Forward, Method, ModelContext, Objective, Stage
+from xrobust.encoded import Encoded
+from xrobust.encodings import Encodings
 from xrobust.engine.checkpoint import Checkpoints
-from xrobust.engine.pretrained import load_encoder
+from xrobust.engine.pretrained import checkpoint_gradients, load_encoder
 from xrobust.engine.train import Job, Progress, Trainer, peak_memory, saves, total_steps
 from xrobust.engine.trained import save_model
 from xrobust.errors import RunError, UserError
@@ -21,6 +25,7 @@ from xrobust.observers import Observers
 from xrobust.plan import Plan
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, TrainingSection
+from xrobust.splits import LaterRead
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
     Raises UserError for what only a loaded model shows: damaged weights, a method that does not go with it.
     """
     request, spec, kind = plan.request, plan.spec.train, plan.task.kind
-    examples = TrainingSet(plan, tokenizer=None).count()
+    training_set = TrainingSet(plan)
+    examples = training_set.count()
     encoder = load_encoder(
         kind, request.model, revision=request.model_revision, seed=request.seed, offline=request.offline
     )
@@ -53,15 +59,18 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
         task=plan.task, seed=request.seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm
     )
     model = _adapted(plan, encoder.model, context)
+    if request.gradient_checkpointing:
+        checkpoint_gradients(model, request.model)
     objective: Objective = plain_objective
     for method in plan.methods:
         objective = method.objective(objective, context)
     pad_id = encoder.tokenizer.pad_token_id
-    dev = kind.encode(plan.dev, encoder.tokenizer, spec.training.max_length)
+    encodings = Encodings(kind, encoder.tokenizer, spec.training.max_length, accelerate)
+    dev = encodings.of({"rows": spec.data["dev"]}, lambda: plan.dev)
     job = Job(
         model=model,
         objective=objective,
-        encoded=TrainingSet(plan, encoder.tokenizer).encoded,
+        encoded=lambda epoch: training_set.encoded(epoch, encodings),
         examples=examples,
         score_dev=lambda m: main_metric(plan.task, m, dev, plan.dev, accelerate, pad_id),
         settings=spec.training,
@@ -116,6 +125,7 @@ def _save_trained(
         examples_per_second=progress.examples / max(progress.seconds, 1e-9),
         seconds=progress.seconds,
         peak_memory_bytes=peak_memory(accelerate.device),
+        micro_batch_size=progress.micro_batch_size,
         selected_step=progress.best_step,
         curve=progress.curve,  # type: ignore[arg-type]
         dev=progress.dev,  # type: ignore[arg-type]
@@ -136,11 +146,10 @@ def plain_objective(forward: Forward, batch: Batch) -> Any:
 class TrainingSet:
     """The augmented and encoded training examples of each epoch; one epoch's are kept."""
 
-    def __init__(self, plan: Plan, tokenizer: Any) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._tokenizer = tokenizer
         self._anew = any(method.every_epoch for method in plan.methods)
-        self._held: tuple[int, Any] | None = None
+        self._held: tuple[int, Encoded] | None = None
 
     def count(self) -> int:
         """Examples in an epoch. Raises UserError where a method leaves none."""
@@ -149,6 +158,8 @@ class TrainingSet:
     def _augmented(self, epoch: int) -> Sequence[Example]:
         """The examples that epoch `epoch` trains on."""
         plan, examples = self._plan, self._plan.train
+        if isinstance(examples, LaterRead) and any("augment" in method.stages() for method in plan.methods):
+            examples = examples.examples  # a list: what a plugin may take it for
         for method in plan.methods:
             number = epoch if method.every_epoch else 0
             name = method.info.name
@@ -173,15 +184,28 @@ class TrainingSet:
                 raise RunError(f"method {names}: example {row} of its augment (id {example.get('id')}): {problem}")
             yield example
 
-    def encoded(self, epoch: int) -> Any:
-        """The same, tokenised."""
+    def encoded(self, epoch: int, encodings: Encodings) -> Encoded:
+        """The same, tokenised. What changes from epoch to epoch is not kept: it would be a file an epoch."""
         key = epoch if self._anew else 0
         if self._held is None or self._held[0] != key:
             self._held = None  # before the next is made: two at once would double the memory
-            length = self._plan.spec.train.training.max_length
-            encoded = self._plan.task.kind.encode(self._checked(key), self._tokenizer, length)
-            self._held = (key, encoded)
+            examples = partial(self._checked, key)
+            made = encodings.anew(examples) if self._anew else encodings.of(self._made_from(), examples)
+            self._held = (key, made)
         return self._held[1]
+
+    def _made_from(self) -> dict[str, Any]:
+        """What determines the examples: the rows, and for methods that augment them all that these go by."""
+        plan, train = self._plan, self._plan.spec.train
+        augmenting = [
+            {**spec.model_dump(mode="json"), "code": code_sha256(type(method))}
+            for method, spec in zip(plan.methods, train.method, strict=True)
+            if "augment" in method.stages()
+        ]
+        if not augmenting:
+            return {"rows": train.data["train"]}
+        task = {"name": train.task, "version": train.task_plugin_version, "sha256": train.task_plugin_sha256}
+        return {"rows": train.data["train"], "methods": augmenting, "task": task, "seed": train.seed}
 
 
 def _names(methods: Sequence[Method], stage: Stage) -> str:

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -30,13 +31,18 @@ _WIDE = re.compile(r"\s*[、，；：。！？．…｡､—]+\s*")
 class Marks:
     """A function of punctuation, and the ways to write it."""
 
-    pattern: re.Pattern[str]
+    regex: str
     variants: tuple[tuple[str, ...], ...]
     """Each a mark, or an opening and a closing one."""
 
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when it is used: there are dozens, and `xrobust list` needs none."""
+        return re.compile(self.regex)
+
 
 def _marks(pattern: str, *variants: str) -> Marks:
-    return Marks(re.compile(pattern), tuple(tuple(variant.split()) for variant in variants))
+    return Marks(pattern, tuple(tuple(variant.split()) for variant in variants))
 
 
 _QUOTES = r"``|''|[“”„«»「」]|(?<![^\W_])\"|(?<=[^\s\d])\"(?![^\W\d_])"

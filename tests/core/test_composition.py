@@ -197,6 +197,7 @@ def test_where_and_how_a_run_runs_is_not_its_identity(
         {"model": str(model)},
         {"data_dir": data},
         {"micro_batch_size": 3},
+        {"gradient_checkpointing": True},
         {"checkpoint_steps": 5},
         {"keep_checkpoints": "all"},
         {"offline": True},

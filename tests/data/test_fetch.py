@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
 from hub_server import Hub
 from test_hub_source import parquet
 
 from xrobust import load_result
 from xrobust.cli.main import main
 from xrobust_tasks.pos import Pos
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
@@ -37,30 +40,32 @@ def hub(tiny_model: Path, tiny_data: Path) -> Hub:
     return Hub({(info.repo, info.revision): files}, {("somebody/tiny", SHA): model})
 
 
-def xrobust(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def xrobust(pythons: Pythons) -> Command:
     """The command in an empty folder with a cache of its own; `endpoint` is all that it can reach."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
-    home.mkdir(exist_ok=True)
-    return subprocess.run(
-        [sys.executable, "-m", "xrobust", *arguments],
-        env={
-            **clean,
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(home / "hf"),
-            "XDG_CACHE_HOME": str(home / "cache"),
-            "https_proxy": "http://127.0.0.1:9",  # nobody is there: no way to the world
-        },
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+
+    def command(home: Path, endpoint: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and "proxy" not in k.lower()}
+        home.mkdir(exist_ok=True)
+        return pythons.run(
+            *("-m", "xrobust", *arguments),
+            env={
+                **clean,
+                "HF_ENDPOINT": endpoint,
+                "HF_HOME": str(home / "hf"),
+                "XDG_CACHE_HOME": str(home / "cache"),
+                "https_proxy": "http://127.0.0.1:9",  # nobody is there: no way to the world
+            },
+            cwd=home,
+        )
+
+    return command
 
 
 RUN = ("--task", "pos", "--model", "somebody/tiny", "--languages", "en,de")
 
 
-def test_what_was_fetched_is_all_that_a_run_needs(hub: Hub, tmp_path: Path) -> None:
+def test_what_was_fetched_is_all_that_a_run_needs(hub: Hub, tmp_path: Path, xrobust: Command) -> None:
     fetched = xrobust(tmp_path / "home", hub.endpoint, "data", "fetch", *RUN)
     assert fetched.returncode == 0, fetched.stderr
     assert [line.partition(":")[0] for line in fetched.stdout.splitlines()] == [
@@ -91,7 +96,7 @@ def test_what_was_fetched_is_all_that_a_run_needs(hub: Hub, tmp_path: Path) -> N
     ],
 )
 def test_what_the_hub_does_not_have_is_said_before_data_come(
-    hub: Hub, tmp_path: Path, arguments: tuple[str, ...], message: str
+    hub: Hub, tmp_path: Path, xrobust: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     refused = xrobust(tmp_path / "home", hub.endpoint, "data", "fetch", "--task", "pos", *arguments)
     hub.close()
@@ -135,7 +140,9 @@ def test_what_is_here_is_named(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(("method", "offline"), [("vanilla", ()), ("rs_aug", ()), ("rs_aug", ("--offline",))])
-def test_out_of_reach_says_what_to_do(hub: Hub, tmp_path: Path, method: str, offline: tuple[str, ...]) -> None:
+def test_out_of_reach_says_what_to_do(
+    hub: Hub, tmp_path: Path, xrobust: Command, method: str, offline: tuple[str, ...]
+) -> None:
     """The first thing that a newcomer types, where there is no network."""
     hub.close()
     command = ("run", "--task", "wikiann", "--method", method, *offline)
@@ -148,7 +155,7 @@ def test_out_of_reach_says_what_to_do(hub: Hub, tmp_path: Path, method: str, off
     assert not (tmp_path / "home" / "runs").exists()
 
 
-def test_fetching_where_there_is_no_network(hub: Hub, tmp_path: Path) -> None:
+def test_fetching_where_there_is_no_network(hub: Hub, tmp_path: Path, xrobust: Command) -> None:
     hub.close()
     refused = xrobust(tmp_path / "home", hub.endpoint, "data", "fetch", *RUN)
     assert refused.returncode == 2

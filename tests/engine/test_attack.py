@@ -26,7 +26,7 @@ from xrobust.contracts import Batch, Output, Task
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.engine import attack as module
 from xrobust.engine import forward as forward_module
-from xrobust.engine import predict as predict_module
+from xrobust.engine import order
 from xrobust.engine.attack import _Worst, attack
 from xrobust.engine.predict import predict
 from xrobust.engine.pretrained import load_encoder
@@ -349,7 +349,7 @@ def test_the_model_is_left_as_it_was(fails: bool, monkeypatch: pytest.MonkeyPatc
 
 
 def test_draws_depend_on_seed_and_batch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict_module, "BATCH_PIECES", 40)
+    monkeypatch.setitem(order.BATCH_PIECES, "cpu", 40)
     model, encoded, pad = case("distilbert", TinySequenceTask)
     drawn: list[torch.Tensor] = []
 
@@ -374,7 +374,7 @@ def test_draws_depend_on_seed_and_batch_alone(monkeypatch: pytest.MonkeyPatch) -
 
 def test_two_processes_find_what_one_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes its batches as it would beside another one, whose share is put in at the gathering."""
-    monkeypatch.setattr(predict_module, "BATCH_PIECES", 60)
+    monkeypatch.setitem(order.BATCH_PIECES, "cpu", 60)
     model, encoded, pad = case("bert", TinyTokenTask)
     alone = attacked(model, encoded, pad)
     shares: list[list[Any]] = []

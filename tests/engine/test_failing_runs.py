@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import Pythons
 
 from xrobust import load_result
 from xrobust.engine.checkpoint import Checkpoints
@@ -74,24 +74,24 @@ def test_nan_stops_the_run_and_keeps_what_it_had(
 
 SCRIPT = """
 import resource, sys
+sys.dont_write_bytecode = True
 from xrobust.cli.main import main
-import xrobust.pipeline, xrobust.engine.train, peft
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 main(sys.argv[2:])
 """
 
 
-def with_full_disk(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def with_full_disk(tmp_path: Path, pythons: Pythons) -> Command:
     """Runs a command that cannot write files of more than `limit` bytes.
 
     The limit fails a write as a full disk does: in the middle, with an error of the system.
     """
-    return subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, (limit, *arguments))],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+
+    def run(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+        return pythons.run("-c", SCRIPT, limit, *arguments, cwd=tmp_path)
+
+    return run
 
 
 def the_error(done: subprocess.CompletedProcess[str]) -> str:
@@ -103,7 +103,7 @@ def the_error(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_checkpoint_that_does_not_fit_is_done_without(
-    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path
+    tmp_path: Path, with_full_disk: Command, tiny_model: Path, tiny_data: Path, finished_run: Path
 ) -> None:
     """The weights fit, the optimiser's two moments do not: the result is that of a run with room."""
     limit = int(1.5 * (finished_run / "model" / "model.safetensors").stat().st_size)
@@ -129,7 +129,7 @@ def test_a_checkpoint_that_does_not_fit_is_done_without(
 
 
 def test_a_model_that_does_not_fit_fails_the_run(
-    tmp_path: Path, tiny_model: Path, tiny_data: Path, finished_run: Path
+    tmp_path: Path, with_full_disk: Command, tiny_model: Path, tiny_data: Path, finished_run: Path
 ) -> None:
     limit = int(0.5 * (finished_run / "model" / "model.safetensors").stat().st_size)
     error = the_error(
@@ -146,7 +146,9 @@ def test_a_model_that_does_not_fit_fails_the_run(
     assert not [p for p in folder.rglob("*") if ".tmp" in p.name], "nothing half-written is left"
 
 
-def test_a_full_disk_leaves_the_document_as_it_was(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+def test_a_full_disk_leaves_the_document_as_it_was(
+    tmp_path: Path, with_full_disk: Command, tiny_model: Path, tiny_data: Path
+) -> None:
     from xrobust import RunSpec, run
 
     training = {"epochs": 1}

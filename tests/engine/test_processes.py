@@ -15,7 +15,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from xrobust import load_predictions
+from xrobust import RunSpec, load_predictions, run
+from xrobust.engine import train
 from xrobust.engine.processes import _stop
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,25 +27,70 @@ def run_folder(output: Path) -> Path:
     return document.parent
 
 
+EACH_STEP = """
+import os
+
+import torch
+
+import xrobust.engine.train as train
+from xrobust.contracts import Method, MethodInfo
+
+if "RANK" in os.environ:
+    train.LOG_EVERY = 1
+    train.probes_memory = lambda accelerator: True  # as on GPUs
+
+
+class Scarce(Method):
+    info = MethodInfo(name="scarce", summary="the second of several processes has memory for one input at a time")
+
+    def objective(self, inner, ctx):
+        def objective(forward, batch):
+            loss = inner(forward, batch)
+            if os.environ.get("RANK") == "1" and len(batch.labels) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return loss
+
+        return objective
+"""
+
+
 def test_two_processes_train_and_score_what_one_does(
-    tmp_path: Path, xrobust: Command, no_dropout: Path, tiny_data: Path
+    tmp_path: Path, xrobust: Command, no_dropout: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = [
-        *("run", "--task", "wikiann", "--model", no_dropout, "--data-dir", tiny_data, "--limit", "23"),
-        # 23 examples in batches of 4: the last has 3, which two processes share unevenly.
-        *("--set", "training.epochs=3", "--set", "training.batch_size=4", "--set", "training.learning_rate=2e-3"),
-        *("--set", "micro_batch_size=1"),
-    ]
-    one = xrobust(*arguments, "--output", tmp_path / "one")
-    two = xrobust(*arguments, "--output", tmp_path / "two", "--num-processes", "2", env={"OMP_NUM_THREADS": "1"})
-    assert one.returncode == 0, one.stderr
+    """Step by step, on tags: sentences differ in their number of words, and a mean of the processes' means would be
+    another loss. One process accumulates over micro-batches of 3. Of the two, the second has memory for a single input:
+    both learn of it before they begin."""
+    (tmp_path / "scarce.py").write_text(EACH_STEP)
+    # 23 examples in batches of 4: the last has 3, which two processes share unevenly.
+    training = {"epochs": 9, "batch_size": 4, "learning_rate": 2e-3}
+    spec = RunSpec(
+        task="pos",
+        method="scarce",
+        plugins=(tmp_path / "scarce.py",),
+        model=str(no_dropout),
+        data_dir=tiny_data,
+        limit=23,
+        training=training,
+        micro_batch_size=3,
+        output=tmp_path / "one",
+    )
+    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    run(spec)
+    two = xrobust(
+        *("run", "--task", "pos", "--method", "scarce", "--plugin", tmp_path / "scarce.py", "--model", no_dropout),
+        *("--data-dir", tiny_data, "--limit", "23", "--output", tmp_path / "two", "--num-processes", "2"),
+        *(part for name, value in training.items() for part in ("--set", f"training.{name}={value}")),
+        env={"OMP_NUM_THREADS": "1"},
+    )
     assert two.returncode == 0, two.stderr
-    assert two.stdout.count("step 18/18") == 1, "one process prints"
+    assert two.stdout.count("average ") == 1, "one process prints"
 
     documents = [json.loads((run_folder(tmp_path / n) / "result.json").read_text()) for n in ("one", "two")]
     assert [d["environment"]["world_size"] for d in documents] == [1, 2]
+    assert [d["training"]["micro_batch_size"] for d in documents] == [None, 1], "what fits on both"
     assert documents[0]["run_id"] == documents[1]["run_id"], "the number of processes is no part of a run's identity"
     losses = [[point["loss"] for point in d["training"]["curve"]] for d in documents]
+    assert len(losses[0]) == 54 and losses[0][-1] < losses[0][0] - 0.5
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
     folders = [run_folder(tmp_path / n) for n in ("one", "two")]

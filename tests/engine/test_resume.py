@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fork_server import Pythons
 from safetensors.torch import load_file
 
 from xrobust import load_result
@@ -110,10 +111,11 @@ def arguments(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, tiny_d
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, arguments: list[object], forked: Command) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, arguments: list[object], pythons: Pythons) -> Path:
     """The folder of the run that nothing stopped."""
     output = tmp_path_factory.mktemp("whole")
-    done = forked(*arguments, "--output", output)
+    # Of an interpreter of its own, so that it has another hash seed than those that are killed.
+    done = pythons.run("-m", "xrobust", *arguments, "--output", output, cwd=output.parent, fresh=True)
     assert done.returncode == 0, done.stderr
     return run_folder(output)
 
@@ -174,11 +176,11 @@ KILLS = [
 
 
 def test_killed_at_four_points_ends_with_the_same_weights_and_scores(
-    tmp_path: Path, forked: Command, arguments: list[object], whole: Path
+    tmp_path: Path, xrobust: Command, arguments: list[object], whole: Path
 ) -> None:
     expected = "nothing"
     for where, point, kept, languages, next_from in [*KILLS, ("not at all", "", [], ["de", "en", "fr"], "")]:
-        done = forked(*arguments, "--output", tmp_path, env={"SIGNAL_AT": point})
+        done = xrobust(*arguments, "--output", tmp_path, env={"SIGNAL_AT": point})
         folder = run_folder(tmp_path)
         if point:
             assert done.returncode == -signal.SIGKILL, where
@@ -198,10 +200,10 @@ TERMINATED = "xrobust: terminated; the same command goes on from the last checkp
 
 
 def test_sigterm_ends_with_the_code_to_start_again_wherever_it_comes(
-    tmp_path: Path, forked: Command, arguments: list[object], whole: Path
+    tmp_path: Path, xrobust: Command, arguments: list[object], whole: Path
 ) -> None:
     def terminated(point: str) -> Path | None:
-        done = forked(*arguments, "--output", tmp_path / "runs", env={"SIGNAL": "SIGTERM", "SIGNAL_AT": point})
+        done = xrobust(*arguments, "--output", tmp_path / "runs", env={"SIGNAL": "SIGTERM", "SIGNAL_AT": point})
         assert (done.returncode, done.stderr.splitlines()) == (75, [TERMINATED]), done.stdout
         if not (tmp_path / "runs").exists():
             return None
@@ -223,15 +225,15 @@ def test_sigterm_ends_with_the_code_to_start_again_wherever_it_comes(
     assert document(folder)["training"]["steps"] == 24, "what training came to is on disk"
     terminated("write:.de.parquet:1")
     assert scored(folder) == ["de"], "what was predicted is on disk"
-    last = forked(*arguments, "--output", tmp_path / "runs")
+    last = xrobust(*arguments, "--output", tmp_path / "runs")
     assert last.returncode == 0, last.stderr
     assert same_as(folder, whole)
 
 
 def test_a_damaged_checkpoint_is_said_and_the_one_before_it_is_used(
-    tmp_path: Path, forked: Command, arguments: list[object], whole: Path
+    tmp_path: Path, xrobust: Command, arguments: list[object], whole: Path
 ) -> None:
-    killed = forked(*arguments, "--output", tmp_path, env={"SIGNAL_AT": "call:15"})
+    killed = xrobust(*arguments, "--output", tmp_path, env={"SIGNAL_AT": "call:15"})
     assert killed.returncode == -signal.SIGKILL
     folder = run_folder(tmp_path)
     assert checkpoints(folder) == [8, 12]
@@ -239,7 +241,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_is_used(
     content = bytearray(victim.read_bytes())
     content[len(content) // 2] ^= 1
     victim.write_bytes(content)
-    last = forked(*arguments, "--output", tmp_path)
+    last = xrobust(*arguments, "--output", tmp_path)
     assert last.returncode == 0, last.stderr
     (warning,) = document(folder)["warnings"]
     instead = "training goes on from the older checkpoint step-00000008"
@@ -251,12 +253,12 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_is_used(
     assert same_as(folder, whole)
 
 
-def test_force_goes_on_with_a_run_that_was_stopped(tmp_path: Path, forked: Command, arguments: list[object]) -> None:
+def test_force_goes_on_with_a_run_that_was_stopped(tmp_path: Path, xrobust: Command, arguments: list[object]) -> None:
     forced = [*arguments, "--output", tmp_path / "runs", "--languages", "de", "--force"]
-    stopped = forked(*forced, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:10"})
+    stopped = xrobust(*forced, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:10"})
     assert stopped.returncode == 130
     assert "the same command goes on" in stopped.stderr
-    last = forked(*forced)
+    last = xrobust(*forced)
     assert last.returncode == 0, last.stderr
     folder = run_folder(tmp_path / "runs")
     log = (folder / "run.log").read_text()
@@ -266,12 +268,12 @@ def test_force_goes_on_with_a_run_that_was_stopped(tmp_path: Path, forked: Comma
 
 
 def test_another_micro_batch_size_on_the_way_is_warned_about(
-    tmp_path: Path, forked: Command, arguments: list[object]
+    tmp_path: Path, xrobust: Command, arguments: list[object]
 ) -> None:
     arguments = [*arguments, "--output", tmp_path / "runs", "--languages", "de"]
-    stopped = forked(*arguments, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:6"})
+    stopped = xrobust(*arguments, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:6"})
     assert stopped.returncode == 130
-    last = forked(*arguments, "--set", "micro_batch_size=4")
+    last = xrobust(*arguments, "--set", "micro_batch_size=4")
     assert last.returncode == 0, last.stderr
     (warning,) = document(run_folder(tmp_path / "runs"))["warnings"]
     assert warning.startswith("resumed with micro_batch_size 4 after unset: dropout and noise are other draws")
@@ -288,19 +290,19 @@ def test_what_is_warned_about_when_a_run_goes_on(finished_run: Path) -> None:
 
 
 def test_ctrl_c_writes_a_checkpoint_after_the_step_and_the_same_command_goes_on(
-    tmp_path: Path, forked: Command, arguments: list[object]
+    tmp_path: Path, xrobust: Command, arguments: list[object]
 ) -> None:
     output = tmp_path / "runs"
-    stopped = forked(*arguments, "--output", output, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:6"})
+    stopped = xrobust(*arguments, "--output", output, env={"SIGNAL": "SIGINT", "SIGNAL_AT": "call:6"})
     assert stopped.returncode == 130
     assert stopped.stderr.splitlines() == ["xrobust: interrupted; the same command goes on from the last checkpoint"]
     folder = run_folder(output)
     assert document(folder)["status"] == "interrupted"
     assert (folder / "checkpoints" / "step-00000006").is_dir()
-    resumed = forked(*arguments, "--output", output)
+    resumed = xrobust(*arguments, "--output", output)
     assert resumed.returncode == 0, resumed.stderr
     assert document(folder)["training"]["steps"] == 24
 
-    done = forked(*arguments, "--output", output)
+    done = xrobust(*arguments, "--output", output)
     assert done.returncode == 0
     assert "already complete" in done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
 
 from xrobust import cache, load_result
 from xrobust.errors import RunError
@@ -20,14 +20,13 @@ from xrobust.results.run_folder import RunFolder
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 PLUGIN = """
-import json, os, subprocess, sys
-from pathlib import Path
+import os
 
 from xrobust.contracts import Method, MethodInfo
 
 
-class Twice(Method):
-    info = MethodInfo(name="twice", summary="starts commands on the run in the middle of its training")
+class Waits(Method):
+    info = MethodInfo(name="waits", summary="waits in the middle of its training")
 
     def objective(self, inner, ctx):
         calls = 0
@@ -36,13 +35,8 @@ class Twice(Method):
             nonlocal calls
             calls += 1
             if calls == 4:
-                seen = []
-                for command in ([], ["--force"], ["--num-processes", "2"]):
-                    done = subprocess.run(
-                        [sys.executable, "-m", "xrobust", *sys.argv[1:], *command], capture_output=True, text=True
-                    )
-                    seen.append([done.returncode, done.stderr])
-                Path(os.environ["SEEN"]).write_text(json.dumps([os.getpid(), seen]))
+                for name in ("AT_WORK", "GO_ON"):  # opening a pipe waits for the other side
+                    os.close(os.open(os.environ[name], os.O_WRONLY))
             return inner(forward, batch)
 
         return objective
@@ -50,21 +44,28 @@ class Twice(Method):
 
 
 def test_a_command_on_a_run_that_another_works_on(
-    tmp_path: Path, xrobust: Command, tiny_model: Path, tiny_data: Path
+    tmp_path: Path, pythons: Pythons, xrobust: Command, tiny_model: Path, tiny_data: Path
 ) -> None:
-    plugin, seen = tmp_path / "twice.py", tmp_path / "seen.json"
+    plugin = tmp_path / "waits.py"
     plugin.write_text(PLUGIN)
-    first = xrobust(
-        *("run", "--task", "pos", "--method", "twice", "--plugin", plugin, "--model", tiny_model, "--languages", "de"),
+    arguments = [
+        *("run", "--task", "pos", "--method", "waits", "--plugin", plugin, "--model", tiny_model, "--languages", "de"),
         *("--data-dir", tiny_data, "--output", tmp_path / "runs", "--set", "training.epochs=4"),
         *("--set", "training.select_every=1"),
-        env={"SEEN": str(seen)},
-    )
+    ]
+    pipes = {name: str(tmp_path / name) for name in ("AT_WORK", "GO_ON")}
+    for pipe in pipes.values():
+        os.mkfifo(pipe)
+    running = pythons.start("-m", "xrobust", *arguments, cwd=tmp_path, env={**os.environ, **pipes})
+    Path(pipes["AT_WORK"]).read_bytes()
+    others = [xrobust(*arguments, *more) for more in ([], ["--force"], ["--num-processes", "2"])]
+    Path(pipes["GO_ON"]).read_bytes()
+    first = running.wait()
     assert first.returncode == 0, first.stderr
     (document,) = (tmp_path / "runs").rglob("result.json")
-    holder, told = json.loads(seen.read_text())
-    expected = f"xrobust: another process (id {holder} on {socket.gethostname()}) is at work on this run "
-    assert told == [[1, f"{expected}({document.parent}): wait until it has ended\n"]] * 3
+    expected = f"xrobust: another process (id {running.pid} on {socket.gethostname()}) is at work on this run "
+    message = f"{expected}({document.parent}): wait until it has ended\n"
+    assert [(other.returncode, other.stderr) for other in others] == [(1, message)] * 3
     result = load_result(document)
     assert result.status == "complete" and result.training is not None
     assert [point.step for point in result.training.dev] == [1, 2, 3, 4, 5, 6, 7, 8]

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from xrobust.data.local import LocalSource
 from xrobust.kinds import MultipleChoice, SequenceClassification
 from xrobust.kinds.pair_encoder import PairEncoder
-from xrobust.kinds.sequence_classification import CHUNK
+from xrobust.kinds.stream import CHUNK
 from xrobust.pairs import aligned
 from xrobust_tasks.pawsx import PawsX
 

@@ -13,7 +13,7 @@ from tiny_encoders import ARCHITECTURES, tokenizer
 
 from xrobust.encoded import IGNORED
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.kinds.sequence_classification import CHUNK
+from xrobust.kinds.stream import CHUNK
 
 PAIRS = SequenceClassification(("no", "maybe", "yes"))
 CHOICES = MultipleChoice(("first", "second", "third"))

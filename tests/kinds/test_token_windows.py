@@ -15,7 +15,7 @@ from tiny_encoders import ARCHITECTURES, tokenizer
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.errors import UserError
 from xrobust.kinds import TokenClassification
-from xrobust.kinds.sequence_classification import CHUNK
+from xrobust.kinds.stream import CHUNK
 
 LABELS = ("A", "B", "C", "D", "E")
 KIND = TokenClassification(LABELS)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from fork_server import Pythons
 from safetensors.torch import load_file
 
 from xrobust import RunSpec, run
@@ -22,10 +21,9 @@ from xrobust.results.schema import RunResult
 
 Killed = Callable[[RunSpec, int], None]
 
-STARTER = """
+PROGRAM = """
 import os, signal, sys
 
-import peft, torch, transformers, xrobust.pipeline  # once, for all the processes below
 from xrobust import RunSpec, run
 from xrobust.engine.train import Trainer
 
@@ -33,43 +31,25 @@ plain_step = Trainer._step
 
 
 def step(self, number, rate):
-    if number == kill_at:
+    if number == int(sys.argv[1]):
         os.kill(os.getpid(), signal.SIGKILL)
     return plain_step(self, number, rate)
 
 
 Trainer._step = step
-for line in sys.stdin:
-    number, _, spec = line.partition(" ")
-    child = os.fork()
-    if child == 0:
-        kill_at = int(number)
-        run(RunSpec.model_validate_json(spec))
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+run(RunSpec.model_validate_json(sys.argv[2]))
 """
 
 
-@pytest.fixture(scope="module")
-def killed() -> Iterator[Killed]:
-    """Starts a run that is killed after a number of steps, in a process of its own.
-
-    Forked from a process that has imported the libraries, which takes most of the time of a short run.
-    """
-    starter = subprocess.Popen(
-        [sys.executable, "-c", STARTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert starter.stdin is not None and starter.stdout is not None
-    stdin, stdout = starter.stdin, starter.stdout
+@pytest.fixture
+def killed(pythons: Pythons, tmp_path: Path) -> Killed:
+    """Starts a run that is killed after a number of steps, in a process of its own."""
 
     def start(spec: RunSpec, steps: int) -> None:
-        print(steps, spec.model_dump_json(), file=stdin, flush=True)
-        assert int(stdout.readline()) == -signal.SIGKILL
+        done = pythons.run("-c", PROGRAM, steps, spec.model_dump_json(), cwd=tmp_path)
+        assert done.returncode == -signal.SIGKILL, done.stderr
 
-    yield start
-    stdin.close()
-    stdout.close()
-    assert starter.wait() == 0
+    return start
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,39 @@ def test_quick_commands_import_nothing_heavy(arguments: str):
 def test_the_library_imports_nothing_heavy():
     modules = imported(f"import sys, xrobust, xrobust.contracts, xrobust.kinds, xrobust.noise, xrobust.plugins{REPORT}")
     assert not modules & HEAVY
+
+
+FIRST_STEP = f"""
+import os, sys
+import xrobust.engine.train as train
+
+def step(self, *arguments):
+    found = original(self, *arguments)
+    {REPORT.strip("; ")}
+    sys.stderr.flush()
+    os._exit(0)
+
+original, train.Trainer._step = train.Trainer._step, step
+from xrobust.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+def test_training_begins_without_what_it_does_not_use(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    modules = imported(
+        FIRST_STEP,
+        "run",
+        "--task",
+        "pos",
+        "--model",
+        str(tiny_model),
+        "--data-dir",
+        str(tiny_data),
+        "-o",
+        str(tmp_path),
+    )
+    assert "torch" in modules
+    assert not modules & {"datasets", "evaluate", "matplotlib", "pandas", "peft", "pyarrow", "seqeval", "sklearn"}
 
 
 def test_listing_needs_neither_rich_nor_pluggy_where_nothing_is_drawn():

@@ -25,7 +25,7 @@ def fresh() -> Iterator[None]:
 
 
 def forget() -> None:
-    for cached in (bundles.items, bundles._checked, bundles._sums):
+    for cached in (bundles.items, bundles._bundles, bundles._checked, bundles._sums):
         cached.cache_clear()
 
 

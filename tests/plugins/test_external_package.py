@@ -8,9 +8,13 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fork_server import Pythons
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 PACKAGE = Path(__file__).resolve().parents[2] / "plugins" / "xrobust-example"
 
@@ -49,15 +53,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def xrobust(site: Path, *arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "xrobust", *map(str, arguments)],
-        cwd=site.parent,
-        env={**os.environ, "PYTHONPATH": str(site), **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+@pytest.fixture
+def xrobust(pythons: Pythons) -> Command:
+    """The command with `site` on the path, in the folder around it."""
+
+    def command(
+        site: Path, *arguments: object, fresh: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHONPATH": str(site), **environment}
+        return pythons.run("-m", "xrobust", *arguments, cwd=site.parent, env=env, fresh=fresh)
+
+    return command
 
 
 def test_it_uses_the_public_interface_only():
@@ -67,8 +73,8 @@ def test_it_uses_the_public_interface_only():
                 assert line.split()[1] in {"xrobust", "xrobust.contracts", "xrobust.contracts.method", "xrobust.kinds"}
 
 
-def test_it_is_listed_and_shown(installed: Path):
-    checked = json.loads(xrobust(installed, "list", "plugins", "--json").stdout)["plugins"]
+def test_it_is_listed_and_shown(xrobust: Command, installed: Path):
+    checked = json.loads(xrobust(installed, "list", "plugins", "--json", fresh=True).stdout)["plugins"]
     mine = {(r["group"], r["name"]): r["problem"] for r in checked if r["distribution"] == "xrobust-example"}
     assert mine == {("tasks", "sentiment"): None, ("methods", "r_drop"): None, ("plugins", "step_log"): None}
     assert "alpha" in xrobust(installed, "show", "method", "r_drop").stdout
@@ -76,13 +82,14 @@ def test_it_is_listed_and_shown(installed: Path):
     assert xrobust(installed.parent, "show", "method", "r_drop").returncode == 2  # not on the path: not known
 
 
-def test_it_is_run_by_name(installed: Path, data: Path, tiny_model: Path, tmp_path: Path):
+def test_it_is_run_by_name(xrobust: Command, installed: Path, data: Path, tiny_model: Path, tmp_path: Path):
     steps = tmp_path / "steps.jsonl"
     done = xrobust(
         installed,
         *("run", "--task", "sentiment", "--method", "r_drop", "--model", tiny_model, "--data-dir", data),
         *("--output", tmp_path / "runs", "--set", "method.r_drop.alpha=0.5", "--set", "training.learning_rate=1e-2"),
         *("--set", "training.batch_size=8", "--set", "training.epochs=5"),
+        fresh=True,
         XROBUST_STEP_LOG=str(steps),
     )
     assert done.returncode == 0, done.stderr
@@ -112,7 +119,9 @@ def test_it_is_run_by_name(installed: Path, data: Path, tiny_model: Path, tmp_pa
     assert len(done.stdout.splitlines()) == 16
 
 
-def test_it_composes_with_built_in_methods(installed: Path, data: Path, tiny_model: Path, tmp_path: Path):
+def test_it_composes_with_built_in_methods(
+    xrobust: Command, installed: Path, data: Path, tiny_model: Path, tmp_path: Path
+):
     done = xrobust(
         installed,
         *("run", "--task", "sentiment", "--method", "adversarial+r_drop+lora", "--model", tiny_model),

@@ -70,14 +70,13 @@ def test_tiny(task: str, tmp_path: Path, tiny_model: Path, tiny_data: Path) -> N
 
 
 @pytest.mark.parametrize("task", ["wikiann", "pos"])
-def test_real(task: str, tmp_path: Path, real_model: Path, real_data: Path) -> None:
-    training = {"epochs": 3, "learning_rate": 1e-3, "batch_size": 16}
+def test_real(task: str, tmp_path: Path, real_model: Path, few_real_rows: Path) -> None:
+    training = {"epochs": 3, "learning_rate": 1e-3, "batch_size": 8}
     spec = RunSpec(
         task=task,
         model=str(real_model),
-        data_dir=real_data,
+        data_dir=few_real_rows,
         output=tmp_path,
-        limit=300,
         languages=("en", "de", "ar"),
         training=training,
     )

@@ -18,13 +18,13 @@ METHODS = ("vanilla", "adversarial", "rs_random", "rs_aug", "lora", "adapter")
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("task", TASKS)
-def test_a_run(task: str, method: str, tmp_path: Path, real_model: Path, real_data: Path) -> None:
+def test_a_run(task: str, method: str, tmp_path: Path, real_model: Path, few_real_rows: Path) -> None:
     target = TASKS[task]
     spec = RunSpec(
         task=task,
         method=method,
         model=str(real_model),
-        data_dir=real_data,
+        data_dir=few_real_rows,
         output=tmp_path,
         languages=("en", target),
         limit=12,
@@ -46,7 +46,7 @@ def test_a_run(task: str, method: str, tmp_path: Path, real_model: Path, real_da
 
     model, tokenizer = load_model(folder)
     plugin = Plugins().load("tasks", task)()
-    example = plugin.load("test", target, open_source(real_data, True))[0]
+    example = plugin.load("test", target, open_source(few_real_rows, True))[0]
     encoded = plugin.kind.encode([example], tokenizer, result.spec.train.training.max_length)
     with torch.no_grad():
         batch = encoded.collate(range(len(encoded)), tokenizer.pad_token_id)

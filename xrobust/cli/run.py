@@ -315,4 +315,4 @@ def _describe(plan: Plan) -> None:
 def _training_examples(plan: Plan) -> int:
     from xrobust.training import TrainingSet
 
-    return TrainingSet(plan, tokenizer=None).count()
+    return TrainingSet(plan).count()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 from xrobust.contracts.example import Example
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from xrobust.contracts.kind import Kind
     from xrobust.metrics import Metric
 
@@ -84,6 +86,10 @@ class Source(Protocol):
     def load(self, task: Task, split: Split, language: str) -> Sequence[Example]:
         """All rows of a split in file order, in canonical columns, checked. Raises UserError."""
 
+    def files(self, task: Task, split: Split, language: str) -> list[Path] | None:
+        """The files that `load` reads, and those that it would read if they were there; None where that is not known.
+        What is in them decides what `load` gives, and nothing else does."""
+
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """The languages that `split` exists in, sorted."""
 
@@ -120,3 +126,8 @@ class Task:
     def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
         """The examples of one split in one language. Override it for data that no source knows how to read."""
         return source.load(self, split, language)
+
+    def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
+        """All files that `load` reads, or would if they were there; None where that is not known, and the data are then
+        read at each start of a run. To be overridden together with `load`."""
+        return source.files(self, split, language) if type(self).load is Task.load else None

@@ -50,6 +50,13 @@ class HubSource:
         examples = [{"id": str(i), **dict(zip(names, row, strict=True))} for i, *row in rows]
         return checked(task, examples, f"{split} set in {language!r} of {_where(hub)}")
 
+    def files(self, task: Task, split: Split, language: str) -> list[Path] | None:
+        """The parquet files, where the hub's cache has all of them."""
+        hub = task.info.hub
+        if hub is None or language not in task.info.languages or split not in hub.splits:
+            return None
+        return self._cached(hub, _pattern(hub, split, language)) or None
+
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """The task's languages: what a split lacks is known when its files are asked for."""
         return tuple(sorted(task.info.languages))
@@ -66,7 +73,7 @@ class HubSource:
         import datasets
         import pyarrow.parquet
 
-        pattern = hub.files.format(language=hub.configs.get(language, language), split=hub.splits[split])
+        pattern = _pattern(hub, split, language)
         files = self._cached(hub, pattern) or self._fetched(task, hub, pattern)
         schema = pyarrow.parquet.read_schema(files[0])
         if missing := sorted(set(hub.columns.values()) - set(schema.names)):
@@ -122,6 +129,11 @@ class HubSource:
                 f"{task.info.name}: cannot get {pattern} of {_where(hub)} from the hub ({reason})", "use --data-dir"
             ) from error
         raise UserError(f"{task.info.name}: there is no file {pattern} in {_where(hub)}")
+
+
+def _pattern(hub: HubFiles, split: Split, language: str) -> str:
+    """The names of a split's files in one language."""
+    return hub.files.format(language=hub.configs.get(language, language), split=hub.splits[split])
 
 
 def _where(hub: HubFiles) -> str:

@@ -45,6 +45,16 @@ class LocalSource:
         path = files[split, language]
         return with_ids(tsv.read(path, task), task, language, path.with_suffix(".ids"))
 
+    def files(self, task: Task, split: Split, language: str) -> list[Path] | None:
+        """The table and its ids, or the treebanks of the language; None where there is neither."""
+        path = self._tables(task).get((split, language))
+        if path is not None:
+            return [path, path.with_suffix(".ids")]
+        if self._tables(task):
+            return None
+        found = [file.path for file in self._treebanks(task) if (file.language, file.split) == (language, split)]
+        return sorted(found) or None
+
     def languages(self, task: Task, split: Split) -> tuple[str, ...]:
         """The languages that `split` exists in, sorted."""
         tables = self._tables(task)

@@ -52,7 +52,7 @@ def attack(
         steps: of ascent at each radius: `steps` passes forward and backward, and one forward.
         step_size: length of a step in the model's own units; None: 2.5 * radius / steps.
         norm: of the balls.
-        seed: random starts are drawn by (seed, number of the batch), whatever the number of processes.
+        seed: random starts are drawn by (seed, first item of the batch), whatever the number of processes.
         accelerator: shares batches out over processes, and says where and in which precision to compute.
         pad_id: of the tokenizer's padding.
 
@@ -63,13 +63,13 @@ def attack(
         raise ValueError(f"radii must be at least 0 and ascend: {list(radii)}")
     bare = accelerator.unwrap_model(model)
 
-    def under_attack(number: int, items: list[int]) -> list[list[np.ndarray]]:
+    def under_attack(items: list[int]) -> list[list[np.ndarray]]:
         batch = micro_batch(
             encoded,
             items,
             pad_id,
             accelerator.device,
-            seed=derive(seed, "attack", number),
+            seed=derive(seed, "attack", items[0]),
             embedding_dim=forward.embedding_dim,
         )
         with torch.no_grad():

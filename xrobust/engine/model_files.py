@@ -13,6 +13,7 @@ from huggingface_hub import errors as hub
 from xrobust import bundles
 from xrobust.engine.libraries import first_line, quiet
 from xrobust.errors import OutOfReach, UserError, did_you_mean, nearest
+from xrobust.file_memo import remembered
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -39,12 +40,17 @@ def model_identity(path_or_id: str, revision: str | None, offline: bool) -> dict
 
 def _folder_sha256(folder: Path) -> str:
     """sha256 over the names and contents of the files that make the model: configuration, weights, tokenizer."""
-    total = hashlib.sha256()
     names = {p.name for pattern in (*WEIGHT_PATTERNS, *TOKENIZER_FILES) for p in folder.glob(pattern)}
-    for name in sorted(names | {"config.json"}):
-        with (folder / name).open("rb") as file:
-            total.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return total.hexdigest()
+    files = [folder / name for name in sorted(names | {"config.json"})]
+
+    def sha256() -> str:
+        total = hashlib.sha256()
+        for path in files:
+            with path.open("rb") as file:
+                total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        return total.hexdigest()
+
+    return str(remembered({"sha256": "model"}, files, sha256))
 
 
 def folder_of(path_or_id: str) -> Path | None:

@@ -1,8 +1,8 @@
-"""Prediction over many items, sharded over processes."""
+"""Prediction over many items, shared out over processes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -11,27 +11,23 @@ import torch
 
 from xrobust.encoded import IGNORED, Encoded
 from xrobust.engine.batches import tensors
+from xrobust.engine.memory import Parts
+from xrobust.engine.order import evaluation_batches
 from xrobust.errors import RunError
-
-BATCH_PIECES = 8192
-"""Word pieces in a batch, padding included. Independent of the number of processes, so that one and two processes
-compute the same batches and get the same numbers."""
 
 Result = TypeVar("Result")
 
 
-def evaluation_batches(encoded: Encoded) -> list[np.ndarray]:
-    """Item indices in batches of similar length and at most BATCH_PIECES pieces."""
-    lengths = encoded.lengths * encoded.group
-    batches: list[np.ndarray] = []
-    order = np.argsort(lengths, kind="stable")
-    start = 0
-    for stop in range(1, len(order) + 1):
-        # Lengths ascend: the batch [start, stop) is padded to the length of its last item.
-        if stop == len(order) or (stop + 1 - start) * lengths[order[stop]] > BATCH_PIECES:
-            batches.append(order[start:stop])
-            start = stop
-    return batches
+def shares(costs: Sequence[int], processes: int) -> list[list[int]]:
+    """Indices of `costs` for each process, so that the sums of costs are nearly equal: they differ by less than the
+    greatest cost. The greatest first, each to the process that has least (Graham's longest-processing-time rule)."""
+    taken: list[list[int]] = [[] for _ in range(processes)]
+    loads = [0] * processes
+    for index in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
+        least = loads.index(min(loads))
+        taken[least].append(index)
+        loads[least] += costs[index]
+    return taken
 
 
 @contextmanager
@@ -46,19 +42,26 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[int, list[int]], list[Result]]) -> list[Result]:
+def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int]], list[Result]]) -> list[Result]:
     """What `compute` gives for each item, in the order of items, on all processes.
 
-    `compute` is called with a batch's number and its items; every process takes each n-th batch. (item, result) pairs
-    are gathered, and the set of items must come out exact.
+    `compute` is called with the items of a batch, or of a part of one that did not fit into memory. Each process takes
+    batches of about as many pieces; (item, result) pairs are gathered, and the set of items must come out exact.
     """
     from accelerate.utils import gather_object
 
+    lengths = encoded.lengths
+
+    def pieces(items: list[int]) -> int:
+        return len(items) * encoded.group * int(lengths[items].max())
+
+    batches = evaluation_batches(lengths * encoded.group, accelerator.device.type)
+    costs = [pieces(batch.tolist()) for batch in batches]
+    in_parts = Parts(compute, pieces)
     mine: list[tuple[int, Result]] = []
-    batches = list(enumerate(evaluation_batches(encoded)))
-    for number, batch in batches[accelerator.process_index :: accelerator.num_processes]:
-        items = batch.tolist()
-        mine += zip(items, compute(number, items), strict=True)
+    for number in shares(costs, accelerator.num_processes)[accelerator.process_index]:
+        items = batches[number].tolist()
+        mine += zip(items, in_parts(items), strict=True)
     gathered = gather_object(mine) if accelerator.num_processes > 1 else mine
     outputs = dict(gathered)
     if len(gathered) != len(encoded) or sorted(outputs) != list(range(len(encoded))):
@@ -76,7 +79,7 @@ def item_outputs(probabilities: torch.Tensor, labels: torch.Tensor, *, per_token
 def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:
     """The probabilities of each item: float32 (labels,), or (words, labels) for tagging. All processes return all."""
 
-    def probabilities(number: int, items: list[int]) -> list[np.ndarray]:
+    def probabilities(items: list[int]) -> list[np.ndarray]:
         inputs = tensors(encoded, items, pad_id, accelerator.device)
         labels = inputs.pop("labels")
         inputs.pop("noise_mask")

@@ -95,6 +95,22 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
     )
 
 
+def checkpoint_gradients(model: Any, path_or_id: str) -> None:
+    """Lets a model in training keep only the inputs of its layers, and compute the rest again for the gradient.
+
+    Not in torch's older, reentrant way, which needs inputs with gradients and a graph to themselves: neither frozen
+    weights (PEFT) nor an attack's gradient of the embeddings would go with it. Raises UserError where the architecture
+    cannot do it.
+    """
+    try:
+        with quiet():
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.disable_input_require_grads()  # a hook for the reentrant way
+            model.config.use_cache = False  # else a warning: of decoders' caches, which do not go with it
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"model {path_or_id!r} does not go with gradient_checkpointing: {first_line(error)}") from error
+
+
 def _describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> _Description:
     """Configuration, tokenizer and length limit. Raises UserError for whatever is wrong with them."""
     folder = folder_of(path_or_id)

@@ -26,6 +26,7 @@ from xrobust.encoded import Encoded
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.checkpoint import Checkpoints, best_name
 from xrobust.engine.forward import ModelForward
+from xrobust.engine.memory import fitting_size, free_memory, is_out_of_memory, too_little_memory
 from xrobust.engine.order import epoch_batches, steps_per_epoch
 from xrobust.engine.seeds import derive
 from xrobust.engine.trained import load_trainable_state, trainable_state
@@ -57,6 +58,8 @@ class Progress:
     logged: float = 0.0
     """Loss summed since the last logged step, and steps in it: so that a resumed curve is the same curve."""
     logged_steps: int = 0
+    micro_batch_size: int | None = None
+    """What the micro-batches were reduced to where memory ran out; a training that goes on keeps to it."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,15 @@ def reading_interval(seconds_per_step: float, device: torch.device) -> int:
     return min(max(int(NOTICE_SECONDS / max(seconds_per_step, 1e-9)), 1), LOG_EVERY)
 
 
+def probes_memory(accelerator: Any) -> bool:
+    """Whether training begins with a pass over the longest batch, to learn what fits into memory.
+
+    A process that runs out of memory in the pass in which gradients are exchanged leaves the others waiting. One
+    process alone does the step again, and on a CPU the system ends a process long before anything can be caught.
+    """
+    return bool(accelerator.num_processes > 1 and accelerator.device.type != "cpu")
+
+
 def peak_memory(device: torch.device) -> int:
     """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
     if device.type == "cuda":
@@ -190,6 +202,7 @@ class Trainer:
                 self._stop_where_asked()
         finally:
             self.forward.close()
+        self._agree_on_micro_batches()
         self._load_best()
         return self.progress
 
@@ -316,33 +329,91 @@ class Trainer:
         if epoch != self._epoch:
             self._start_epoch(epoch)
         batch = self._batches[position]
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        items = np.concatenate([np.arange(self._first[e], self._first[e + 1]) for e in batch])
+        items = self._items(batch)
         # All processes know the whole batch, so its number of labels needs no message between them.
         labels = max(1, int(self._encoded.labelled[items].sum()))
-        mine = items[rank::world]
-        # A process without a share still takes part in the exchange of gradients, with a weight of nothing.
-        weight = 1.0 if len(mine) else 0.0
-        if not len(mine):
-            mine = np.array([0])
-        size = self.job.micro_batch_size or len(mine)
-        micro_batches = [mine[i : i + size] for i in range(0, len(mine), size)]
-
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        total = torch.zeros((), device=self.accelerator.device)
-        for micro, chosen in enumerate(micro_batches):
-            final = micro == len(micro_batches) - 1
-            torch.manual_seed(derive(self.job.seed, "dropout", step, micro, rank))
-            with nullcontext() if final else self.accelerator.no_sync(self.model):
-                loss = self.job.objective(self.forward, self._batch(chosen, step, micro)) * (weight / labels)
-                # Gradients are averaged over processes; the loss is a sum over them.
-                self.accelerator.backward(loss * world)
-            total += loss.detach()
+        loss = self._fitting_gradients(self._share(items), step, labels)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return total, len(batch)
+        return loss, len(batch)
+
+    def _items(self, examples: np.ndarray) -> np.ndarray:
+        """The items of examples, in their order."""
+        return np.concatenate([np.arange(self._first[e], self._first[e + 1]) for e in examples])
+
+    def _share(self, items: np.ndarray) -> np.ndarray:
+        """This process's items of a batch. They lie in it by length, so that dealing them out one by one gives every
+        process as much to do, and its micro-batches items of similar length."""
+        return items[self.accelerator.process_index :: self.accelerator.num_processes]
+
+    def _size(self, share: int) -> int:
+        """Items of a micro-batch, of a share of so many."""
+        sizes = (self.job.micro_batch_size, self.progress.micro_batch_size, share)
+        return min(size for size in sizes if size is not None)
+
+    def _fitting_gradients(self, mine: np.ndarray, step: int, labels: int) -> torch.Tensor:
+        """`_gradients`, begun again with micro-batches of half the size where memory runs out. Raises RunError."""
+        # A process without a share still takes part in the exchange of gradients, with a weight of nothing.
+        weight = 1 / labels if len(mine) else 0.0
+        if not len(mine):
+            mine = np.array([0])
+        while True:
+            size = self._size(len(mine))
+            try:
+                return self._gradients(mine, size, step, weight)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._exchanging:
+                    raise RunError(
+                        f"out of memory in process {self.accelerator.process_index} with {size} model inputs at a "
+                        f"time: --set micro_batch_size={max(1, size // 2)} needs less, and the same command goes on"
+                    ) from error
+            self.optimiser.zero_grad()
+            free_memory()
+            if size == 1:
+                raise too_little_memory()
+            self._reduce(size, size // 2)
+
+    def _reduce(self, size: int, fitting: int) -> None:
+        self.progress.micro_batch_size = fitting
+        logger.warning(
+            "out of memory with %d model inputs at a time: going on with %d; the batch of an optimiser step stays %d",
+            size,
+            fitting,
+            self.job.settings.batch_size,
+        )
+
+    def _agree_on_micro_batches(self) -> None:
+        """Notes the smallest size that any process was left with. Waits for all of them."""
+        size = self.progress.micro_batch_size
+        sizes = self.accelerator.gather(torch.tensor([size or 0], device=self.accelerator.device)).tolist()
+        self.progress.micro_batch_size = min((s for s in sizes if s), default=None)
+
+    _exchanging = False
+    """In a pass in which processes exchange gradients: what fails here cannot be done again by one of them."""
+
+    def _gradients(self, mine: np.ndarray, size: int, step: int, weight: float) -> torch.Tensor:
+        """Accumulates the gradients of this process's items, and exchanges them with the other processes.
+
+        Returns the loss, summed over the items and times `weight`.
+        """
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
+        micro_batches = [mine[i : i + size] for i in range(0, len(mine), size)]
+        total = torch.zeros((), device=self.accelerator.device)
+        for micro, chosen in enumerate(micro_batches):
+            final = micro == len(micro_batches) - 1
+            self._exchanging = final and world > 1  # from its forward pass on: DDP then expects the backward pass
+            torch.manual_seed(derive(self.job.seed, "dropout", step, micro, rank))
+            with nullcontext() if final else self.accelerator.no_sync(self.model):
+                loss = self.job.objective(self.forward, self._batch(chosen, step, micro)) * weight
+                # Gradients are averaged over processes; the loss is a sum over them.
+                self.accelerator.backward(loss * world)
+            total += loss.detach()
+        return total
 
     def _start_epoch(self, epoch: int) -> None:
         """Encodes the epoch's examples where they change, and lays out its batches."""
@@ -353,6 +424,36 @@ class Trainer:
         lengths = np.zeros(self.job.examples, dtype=np.int64)
         np.maximum.at(lengths, self._encoded.example, self._encoded.lengths)
         self._batches = epoch_batches(lengths, self.job.settings.batch_size, self.job.seed, epoch)
+        longest = np.argsort(lengths, kind="stable")[-self.job.settings.batch_size :]
+        if probes_memory(self.accelerator) and lengths[longest].sum() > self._probed:
+            self._probed = int(lengths[longest].sum())
+            self._probe_memory(longest)
+
+    _probed = 0
+    """Word pieces of the batch that memory was tried with."""
+
+    def _probe_memory(self, longest: np.ndarray) -> None:
+        """Reduces micro-batches, on all processes alike, to what fits into memory of a batch of the longest examples.
+
+        Beside the optimiser's state, which is made room for where there is none yet. Changes no weight.
+        """
+        mine = self._share(self._items(longest))
+        asked = self._size(max(1, len(mine)))
+        trained = [p for p in self.job.model.parameters() if p.requires_grad]
+        moments = [] if self.optimiser.state else [torch.empty_like(p) for p in trained for _ in range(2)]
+
+        def attempt(size: int) -> None:
+            try:
+                with self.accelerator.no_sync(self.model):
+                    loss = self.job.objective(self.forward, self._batch(mine[-size:], step=0, micro=0))
+                    self.accelerator.backward(loss)
+            finally:
+                self.optimiser.zero_grad()
+
+        found = fitting_size(attempt, asked, self.accelerator)
+        del moments
+        if found < asked:
+            self._reduce(asked, found)
 
     def _encode(self, epoch: int) -> Encoded:
         """The training set of an epoch. A signal ends this long work at once: it comes between two steps."""

@@ -11,9 +11,8 @@ import transformers
 
 from xrobust.engine.libraries import first_line, quiet
 from xrobust.engine.model_files import cache_only, config_file, folder_of
+from xrobust.engine.order import evaluation_batches
 from xrobust.errors import UserError
-
-BATCH_PIECES = 8192
 
 
 def word_vectors(
@@ -45,23 +44,17 @@ def word_vectors(
     def vectors(words: list[str], max_pieces: int | None) -> np.ndarray:
         longest = min(most, max_pieces or most) + special
         encoded = tokenizer(words, truncation=True, max_length=longest, return_attention_mask=False)["input_ids"]
-        order = sorted(range(len(words)), key=lambda i: len(encoded[i]))
+        lengths = np.array([len(pieces) for pieces in encoded])
         found = np.zeros((len(words), model.config.hidden_size), dtype=np.float32)
-        start = 0
         with torch.inference_mode():
-            for stop in range(1, len(order) + 1):
-                # Lengths ascend: the batch [start, stop) is as wide as its last word.
-                if stop < len(order) and (stop + 1 - start) * len(encoded[order[stop]]) <= BATCH_PIECES:
-                    continue
-                rows = [encoded[i] for i in order[start:stop]]
-                ids = torch.full((len(rows), len(rows[-1])), tokenizer.pad_token_id)
+            for batch in evaluation_batches(lengths, device.type):
+                ids = torch.full((len(batch), int(lengths[batch].max())), tokenizer.pad_token_id)
                 mask = torch.zeros_like(ids)
-                for row, pieces in enumerate(rows):
-                    ids[row, : len(pieces)] = torch.tensor(pieces)
-                    mask[row, : len(pieces)] = 1
+                for row, word in enumerate(batch):
+                    ids[row, : lengths[word]] = torch.tensor(encoded[word])
+                    mask[row, : lengths[word]] = 1
                 states = model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state[:, 0]
-                found[order[start:stop]] = states.float().cpu().numpy()
-                start = stop
+                found[batch] = states.float().cpu().numpy()
         return found
 
     return vectors

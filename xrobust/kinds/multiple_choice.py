@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.kinds.sequence_classification import chunks
+from xrobust.kinds.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
     from xrobust.encoded import Encoded
+    from xrobust.kinds.pair_encoder import Pieces
 
 
 class MultipleChoice(Kind):
@@ -50,15 +51,18 @@ class MultipleChoice(Kind):
         builder = EncodedBuilder(
             token_types="token_type_ids" in tokenizer.model_input_names, per_token=False, group=group
         )
-        index = 0
-        for chunk in chunks(examples):
+
+        def tokenised(chunk: list[Example]) -> tuple[list[Example], Pieces, Pieces]:
             text = encoder.tokenise(e["text"] for e in chunk)
-            choices = encoder.tokenise(choice for e in chunk for choice in e["choices"])
+            return chunk, text, encoder.tokenise(choice for e in chunk for choice in e["choices"])
+
+        index = 0
+        for chunk, text, choices in ahead(map(tokenised, ahead(chunks(examples)))):
             joined = encoder.join(text.take(np.arange(len(chunk)).repeat(group)), choices)
             builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
-            for example in chunk:
-                builder.item(index, [self._index.get(example.get("label", ""), 0)])
-                index += 1
+            labels = [self._index.get(example.get("label", ""), 0) for example in chunk]
+            builder.items(np.arange(index, index + len(chunk)), np.array(labels, dtype=np.int64))
+            index += len(chunk)
         return builder.build()
 
     def decode(self, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from xrobust.kinds.sequence_classification import chunks
+from xrobust.kinds.ranges import ranges
+from xrobust.kinds.stream import chunks
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class PairEncoder:
                 self._probe = self._probe or (text if pieces else "")
                 if len(pieces) not in self._samples:
                     self._samples[len(pieces)] = encoding
-            ids.append(np.fromiter((i for pieces in encodings["input_ids"] for i in pieces), dtype=np.int32))
+            ids.append(np.fromiter(chain.from_iterable(encodings["input_ids"]), dtype=np.int32))
         counts = np.array(lengths, dtype=np.int64)
         return Pieces(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32), np.cumsum(counts) - counts, counts)
 
@@ -124,8 +127,8 @@ class PairEncoder:
                 types[position] = type_id
                 position = position + 1
             else:
-                there = _ranges(position, kept[text])
-                ids[there] = texts[text].ids[_ranges(starts[text], kept[text])]
+                there = ranges(position, kept[text])
+                ids[there] = texts[text].ids[ranges(starts[text], kept[text])]
                 special[there] = False
                 types[there] = type_id
                 position = position + kept[text]
@@ -148,24 +151,25 @@ class PairEncoder:
     def _kept_of(self, lengths: tuple[int, ...], special: int) -> tuple[int, ...]:
         """How many pieces the tokenizer keeps of texts of such lengths."""
         if lengths not in self._kept:
-            from transformers.tokenization_utils_base import TruncationStrategy
-            from transformers.utils import PaddingStrategy
-
-            # Each call of the tokenizer sets this anew, so it is said again here.
-            self.tokenizer.set_truncation_and_padding(
-                padding_strategy=PaddingStrategy.DO_NOT_PAD,
-                truncation_strategy=TruncationStrategy.LONGEST_FIRST,
-                max_length=self._max_length,
-                stride=0,
-                pad_to_multiple_of=None,
-                padding_side=None,
-            )
-            cut = self.tokenizer.backend_tokenizer.post_process(*(self._samples[length] for length in lengths))
+            cut = self._cutter.post_process(*(self._samples[length] for length in lengths))
             pieces = len(cut.ids) - special
             # The library loses track of the first text where both were encoded alone, never of the second.
             second = cut.sequence_ids.count(1)
             self._kept[lengths] = (pieces - second, second)[: len(lengths)]
         return self._kept[lengths]
+
+    @cached_property
+    def _cutter(self) -> Any:
+        """What cuts and joins as the tokenizer does, and nothing else: its own backend may be tokenising meanwhile."""
+        from tokenizers import Tokenizer, models
+
+        cutter = Tokenizer(models.WordLevel({}, unk_token=""))
+        if (processor := self.tokenizer.backend_tokenizer.post_processor) is not None:
+            cutter.post_processor = processor
+        cutter.enable_truncation(
+            self._max_length, stride=0, strategy="longest_first", direction=self.tokenizer.truncation_side
+        )
+        return cutter
 
     def _template(self, *, pair: bool) -> _Template:
         key = self._probe, pair
@@ -178,9 +182,3 @@ class PairEncoder:
                     parts.append((number, piece, type_id))
             self._templates[key] = _Template(tuple(parts))
         return self._templates[key]
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """int64: start, start + 1, ... of each range, one range after the other."""
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))

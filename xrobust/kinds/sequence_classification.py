@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
+from xrobust.kinds.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
     from xrobust.encoded import Encoded, EncodedBuilder
     from xrobust.kinds.pair_encoder import Joined, PairEncoder, Pieces
-
-CHUNK = 1000
-"""Texts tokenised at a time: enough for the tokenizer's threads, little enough to stream, and that what the tokenizer
-says of each (nearly 100 bytes a piece) is not kept for all."""
-
-Item = TypeVar("Item")
-
-
-def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Lists of up to CHUNK items."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
 
 
 @dataclass(frozen=True)
@@ -62,10 +49,13 @@ class SequenceClassification(Kind):
 
         encoder = PairEncoder(tokenizer, max_length)
         builder = self._builder(tokenizer)
-        index = 0
-        for chunk in chunks(examples):
+
+        def tokenised(chunk: list[Example]) -> tuple[list[Example], Pieces, Pieces | None]:
             first = encoder.tokenise(e["text"] for e in chunk)
-            second = encoder.tokenise(e["text_pair"] for e in chunk) if "text_pair" in chunk[0] else None
+            return chunk, first, encoder.tokenise(e["text_pair"] for e in chunk) if "text_pair" in chunk[0] else None
+
+        index = 0
+        for chunk, first, second in ahead(map(tokenised, ahead(chunks(examples)))):
             self._add(builder, encoder.join(first, second), chunk, index)
             index += len(chunk)
         return builder.build()
@@ -97,9 +87,11 @@ class SequenceClassification(Kind):
 
     def _add(self, builder: EncodedBuilder, joined: Joined, examples: Sequence[Example], index: int) -> None:
         """A sequence and an item for each example; `index` is that of the first."""
+        import numpy as np
+
         builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
-        for k, example in enumerate(examples):
-            builder.item(index + k, [self._index.get(example.get("label", ""), 0)])
+        labels = [self._index.get(example.get("label", ""), 0) for example in examples]
+        builder.items(np.arange(index, index + len(labels)), np.array(labels, dtype=np.int64))
 
     def decode(self, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
         return [Prediction(self.labels[int(p.argmax())], [float(x) for x in p]) for p in outputs]

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.errors import UserError
-from xrobust.kinds.sequence_classification import chunks
+from xrobust.kinds.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
     from xrobust.encoded import Encoded
+    from xrobust.kinds.word_encoder import Words
 
 
 class TokenClassification(Kind):
@@ -48,62 +48,22 @@ class TokenClassification(Kind):
         return None
 
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
-        from xrobust.encoded import IGNORED, EncodedBuilder
+        from xrobust.encoded import EncodedBuilder
+        from xrobust.kinds.word_encoder import WordEncoder
 
-        # What the tokenizer puts around a single sequence, read off one: [CLS] ... [SEP] in most, but not in all.
-        probe = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True)
-        mask = probe["special_tokens_mask"]
-        start = mask.index(0)
-        stop = len(mask) - mask[::-1].index(0)
-        prefix, suffix = probe["input_ids"][:start], probe["input_ids"][stop:]
-        room = max_length - len(prefix) - len(suffix)
-        if room < 1:
-            special = len(prefix) + len(suffix)
-            raise UserError(f"max_length {max_length} leaves no room for a token beside the {special} special ones")
-
+        encoder = WordEncoder(tokenizer, max_length)
         builder = EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=True)
 
-        def close(example: int, pieces: list[int], labels: list[int]) -> None:
-            special = [1] * len(prefix) + [0] * len(pieces) + [1] * len(suffix)
-            builder.sequence([*prefix, *pieces, *suffix], special, None)
-            builder.item(example, [IGNORED] * len(prefix) + labels + [IGNORED] * len(suffix))
+        def tokenised(chunk: list[Example]) -> tuple[list[Example], Words]:
+            return chunk, encoder.tokenise([e["tokens"] for e in chunk])
 
-        no_piece = tokenizer.mask_token_id if tokenizer.unk_token_id is None else tokenizer.unk_token_id
         index = 0
-        for chunk in chunks(examples):
-            # An empty sentence is not something every tokenizer takes; it has no token to predict either.
-            full = [e for e in chunk if e["tokens"]]
-            encodings = iter(
-                tokenizer(
-                    [list(e["tokens"]) for e in full],
-                    is_split_into_words=True,
-                    add_special_tokens=False,
-                    return_attention_mask=False,
-                    verbose=False,  # about sequences that are too long: they are cut into windows below
-                ).encodings
-                if full
-                else ()
-            )
-            for example in chunk:
-                tokens = example["tokens"]
-                words: list[list[int]] = [[] for _ in tokens]
-                if tokens:
-                    encoding = next(encodings)
-                    for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
-                        words[word].append(piece)
-                tags = example.get("tags") or [self.labels[0]] * len(tokens)
-                pieces: list[int] = []
-                labels: list[int] = []
-                for word_pieces, tag in zip(words, tags, strict=True):
-                    word_pieces = word_pieces[:room] or [no_piece]
-                    if len(pieces) + len(word_pieces) > room:
-                        close(index, pieces, labels)
-                        pieces, labels = [], []
-                    pieces += word_pieces
-                    labels += [self._index[tag]] + [IGNORED] * (len(word_pieces) - 1)
-                if pieces:
-                    close(index, pieces, labels)
-                index += 1
+        for chunk, words in ahead(map(tokenised, ahead(chunks(examples)))):
+            tags = [self._index[tag] for e in chunk for tag in e.get("tags") or [self.labels[0]] * len(e["tokens"])]
+            windows = encoder.windows(words, tags)
+            builder.sequences(windows.ids, windows.special, None, windows.lengths)
+            builder.items(windows.sentence + index, windows.labels)
+            index += len(chunk)
         return builder.build()
 
     def decode(self, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:

@@ -51,6 +51,7 @@ def environment(plan: Plan, accelerator: Any) -> Environment:
         plugin_files=[str(path.resolve()) for path in request.plugins],
         method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},
         micro_batch_size=request.micro_batch_size,
+        gradient_checkpointing=request.gradient_checkpointing,
     )
 
 

@@ -47,6 +47,7 @@ class RunFolder:
         self.path = path
         self.model = path / store.MODEL
         self.checkpoints = path / store.CHECKPOINTS
+        self.lock = path / LOCK
 
     def result(self) -> RunResult | None:
         """The document there is, verified, or None. Raises UserError for one that is damaged."""

@@ -125,6 +125,7 @@ class Environment(Section):
     method_files: dict[str, dict[str, str]] = {}
     """Paths of the files that each method read."""
     micro_batch_size: int | None = None
+    gradient_checkpointing: bool = False
 
 
 class CurvePoint(Section):
@@ -152,6 +153,8 @@ class TrainingSection(Section):
     seconds: float
     peak_memory_bytes: int
     """Device memory on a GPU, else resident memory of the main process."""
+    micro_batch_size: int | None = None
+    """What micro-batches were reduced to because memory ran out; null where it did not."""
     selected_step: int
     """The step whose weights were kept: the best on the source dev set, the earliest of equals."""
     curve: list[CurvePoint]

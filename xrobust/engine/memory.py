@@ -1,0 +1,90 @@
+"""What does not fit into memory is computed in smaller parts: the same result, but for rounding and draws of noise."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import torch
+from accelerate.utils.memory import clear_device_cache, find_executable_batch_size, should_reduce_batch_size
+
+from xrobust.errors import RunError
+
+logger = logging.getLogger("xrobust")
+
+Result = TypeVar("Result")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that a device's memory, or the machine's, did not suffice."""
+    return bool(should_reduce_batch_size(error))
+
+
+def free_memory() -> None:
+    """Gives back what a pass that ran out of memory held. To be called when its error is gone, which holds tensors."""
+    clear_device_cache(garbage_collection=True)
+
+
+def too_little_memory() -> RunError:
+    """What is said when not even one model input fits."""
+    return RunError(
+        "out of memory with a single model input: a smaller training.max_length, --set gradient_checkpointing=true or "
+        "a method that trains fewer parameters (lora) needs less"
+    )
+
+
+def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> int:
+    """The largest of size, size / 2, size / 4, ... for which `attempt` does not run out of memory on any process.
+
+    `attempt` must exchange nothing with other processes: where it fails on one, the others do not know. Raises
+    RunError, on all processes, where it fails at 1 on one of them.
+    """
+    sizes = iter(size >> halvings for halvings in range(1, size.bit_length() + 1))  # the last is 0
+
+    def fits(batch_size: int) -> int:
+        attempt(batch_size)
+        return batch_size
+
+    try:
+        found = find_executable_batch_size(fits, starting_batch_size=size, reduce_batch_size_fn=lambda: next(sizes))()
+    except RuntimeError as error:
+        if "No executable batch size found" not in str(error):
+            raise
+        found = 0  # the others wait to hear of it
+    smallest = int(accelerator.gather(torch.tensor([found], device=accelerator.device)).min())
+    if smallest == 0:
+        raise too_little_memory()
+    return smallest
+
+
+class Parts(Generic[Result]):
+    """Computes a batch at once where it fits into memory, else in parts; what did not fit once is not tried again."""
+
+    def __init__(self, compute: Callable[[list[int]], Sequence[Result]], cost: Callable[[list[int]], int]) -> None:
+        """
+        Args:
+            compute: gives a result for each of the items that it is given.
+            cost: word pieces of a batch, padding included.
+        """
+        self._compute = compute
+        self._cost = cost
+        self._most = math.inf
+        """Word pieces that are tried at once."""
+
+    def __call__(self, items: list[int]) -> list[Result]:
+        """A result for each item. Raises RunError where a single one does not fit."""
+        if len(items) == 1 or self._cost(items) <= self._most:
+            try:
+                return list(self._compute(items))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            free_memory()
+            if len(items) == 1:
+                raise too_little_memory()
+            self._most = self._cost(items) // 2
+            logger.warning("out of memory with %d model inputs at a time: going on with fewer", len(items))
+        half = len(items) // 2
+        return [*self(items[:half]), *self(items[half:])]

@@ -174,8 +174,9 @@ class Pythons:
         """Ends the servers, and what runs because a test failed before it waited for it."""
         for running in self._started:
             running.kill()
-        for server in self._servers.values():
-            server.close()
+        self._started.clear()
+        while self._servers:
+            self._servers.popitem()[1].close()
 
     def _server_for(self, env: Mapping[str, str]) -> ForkServer | None:
         here = self._environment

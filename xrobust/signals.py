@@ -14,7 +14,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 TERMINATED = 75
 """Exit code after SIGTERM: EX_TEMPFAIL of sysexits.h. The same command, started again, goes on."""
-SAME_SECONDS = 1.0
+SAME_SECONDS = 2.0
 """A signal that comes again so soon is the same one: a scheduler sends it to every process, and a launcher, which is
 one of them, passes it on."""
 
@@ -64,7 +64,8 @@ def watched() -> Iterator[None]:
         if not _state.watches:
             _state.asked = None
         for number, handler in previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if signal.getsignal(number) == _receive:
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 @contextmanager
@@ -101,6 +102,12 @@ def stop(number: int) -> NoReturn:
     if _state.asked is None:
         _state.asked, _state.at = number, time.monotonic()
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+
+def ignored() -> None:
+    """From here on this process only ends: a signal that is passed on to it again would change how."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def exit_code(number: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,10 +79,11 @@ def ours(
             pad_id=work.tokenizer.pad_token_id,
             micro_batch_size=None,
             checkpoint_steps=None,
+            checkpoint_minutes=None,
             checkpoints=Checkpoints(Path(folder), keep_all=False),
             metric=work.task.metrics[0],
         )
-        progress = Trainer(job, accelerator(precision), Observers()).run()
+        progress = Trainer(job, accelerator(precision), Observers(), warnings.warn).run()
     return Trained(model, progress.seconds, progress.step)
 
 

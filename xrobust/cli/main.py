@@ -20,7 +20,7 @@ from xrobust.cli.runs import runs_command
 from xrobust.cli.schema import schema_command
 from xrobust.cli.show import show_command
 from xrobust.errors import RunError, UserError
-from xrobust.signals import INTERRUPTED, asked, exit_code, message, watched
+from xrobust.signals import INTERRUPTED, asked, exit_code, ignored, message, watched
 
 app = typer.Typer(
     name="xrobust",
@@ -99,6 +99,7 @@ def _stopped() -> NoReturn:
     from xrobust.engine.processes import is_main
 
     number = asked() or signal.SIGINT
+    ignored()
     if not is_main():
         sys.exit(exit_code(number))
     fail(message(number), exit_code(number))

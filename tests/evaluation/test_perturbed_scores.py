@@ -123,6 +123,7 @@ def test_only_changed_examples_are_encoded_and_nothing_twice(
     original = TokenClassification.encode
 
     def counting(self: Any, examples: Any, tokenizer: Any, max_length: int) -> Any:
+        examples = list(examples)
         encoded.append(len(examples))
         return original(self, examples, tokenizer, max_length)
 

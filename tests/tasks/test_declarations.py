@@ -122,4 +122,11 @@ def test_the_declarations_import_nothing_heavy() -> None:
 def test_the_declarations_use_the_public_contracts_only() -> None:
     for path in Path(xrobust_tasks.__file__).parent.glob("*.py"):
         imported = set(re.findall(r"^\s*(?:from|import) (\S+)", path.read_text(), re.MULTILINE))
-        assert imported <= {"__future__", "logging", "collections.abc", "xrobust.contracts", "xrobust.kinds"}, path
+        assert imported <= {
+            "__future__",
+            "logging",
+            "collections.abc",
+            "pathlib",
+            "xrobust.contracts",
+            "xrobust.kinds",
+        }, path

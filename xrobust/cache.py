@@ -53,6 +53,9 @@ def read_lines(shelf: str, key: str) -> list[Any] | None:
             return lines[:-1]
     except FileNotFoundError:
         return None
+    except (PermissionError, NotADirectoryError) as error:
+        logger.debug("%s cannot be read: %s", path, error)
+        return None
     except (OSError, EOFError, ValueError) as error:
         logger.warning("%s is damaged and is made anew (%s)", path, " ".join(str(error).split()))
         return None

@@ -9,31 +9,30 @@ from pathlib import Path
 
 
 def code_sha256(cls: type) -> str | None:
-    """sha256 over the source of the packages that `cls` and its bases are from, without those of contracts and Python.
+    """sha256 over the source of xrobust and of the whole packages that `cls` and its bases are from.
 
-    Of a module that is in no package, as a single file with a plugin, it is that file. None where there is no source to
-    be read: nobody can tell then whether the class still does what it did.
+    None where that does not tell what the class does: for a class in no package, as in a single file with a plugin,
+    which may import anything that lies beside it, and where there is no source to be read. Packages that a plugin
+    depends on are taken for what they were, as the versions that are installed.
     """
     total = hashlib.sha256()
-    modules = {c.__module__ for c in cls.__mro__}
-    for name in sorted(modules):
-        if name.partition(".")[0] in sys.stdlib_module_names or name.startswith("xrobust.contracts"):
-            continue
+    packages = {c.__module__.partition(".")[0] for c in cls.__mro__} - sys.stdlib_module_names
+    for name in sorted(packages | {"xrobust"}):
         place = getattr(sys.modules.get(name), "__file__", None)
-        found = None if place is None else _sha256(Path(place), alone="." not in name)
-        if found is None:
+        if place is None or Path(place).name != "__init__.py" or (found := _sha256(Path(place).parent)) is None:
             return None
-        total.update(f"{name}.{cls.__qualname__}\0{found}\n".encode())
+        total.update(f"{name}\0{found}\n".encode())
+    total.update(f"{cls.__module__}.{cls.__qualname__}".encode())
     return total.hexdigest()
 
 
 @cache
-def _sha256(file: Path, *, alone: bool) -> str | None:
-    """Of one file, or of all Python files in its folder and below."""
+def _sha256(folder: Path) -> str | None:
+    """Of all Python files in a folder and below."""
     total = hashlib.sha256()
     try:
-        for path in [file] if alone and file.name != "__init__.py" else sorted(file.parent.rglob("*.py")):
-            total.update(f"{path.relative_to(file.parent)}\0".encode() + path.read_bytes())
+        for path in sorted(folder.rglob("*.py")):
+            total.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     except OSError:
         return None
     return total.hexdigest()

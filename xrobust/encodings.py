@@ -73,11 +73,14 @@ class Encodings:
 
     def _kept(self, key: str) -> Encoded | None:
         folder = cache.entry(SHELF, key)
-        if not folder.exists():
-            return None
         try:
+            if not folder.exists():
+                return None
             found = open_encoded(folder)
-        except (Damaged, OSError) as error:
+        except OSError as error:
+            logger.warning("%s cannot be read (%s)", folder, error.strerror or error)
+            return None
+        except Damaged as error:
             logger.warning("%s is damaged and is made anew (%s)", folder, " ".join(str(error).split()))
             shutil.rmtree(folder, ignore_errors=True)
             return None
@@ -93,7 +96,7 @@ class Encodings:
                 writer.finish()
                 cache.keep(folder, SHELF, key)
                 return open_encoded(cache.entry(SHELF, key))
-        except (cache.NotKept, Damaged) as error:
+        except (cache.NotKept, Damaged, OSError) as error:  # the last: another run may delete what it takes for old
             if not self._told:
                 logger.warning("encoded in memory: %s does not take it (%s)", cache.cache_folder() / SHELF, error)
                 self._told = True
@@ -121,7 +124,8 @@ class Encodings:
         code = code_sha256(type(self._kind))
         try:
             settings = canonical_json(vars(self._kind))
-        except (TypeError, ValueError):
+            tokenizer = tokenizer_sha256(self._tokenizer)
+        except Exception:  # the tokenizers library raises bare Exception for parts that are written in Python
             return None
         return (
             None
@@ -130,7 +134,7 @@ class Encodings:
                 "format": FORMAT,
                 "kind": {"name": f"{type(self._kind).__module__}.{type(self._kind).__qualname__}", "code": code},
                 "settings": settings,
-                "tokenizer": tokenizer_sha256(self._tokenizer),
+                "tokenizer": tokenizer,
                 "max_length": self._max_length,
                 "packages": {name: version(name) for name in ("tokenizers", "transformers")},
             }

@@ -117,7 +117,11 @@ class RunSpec(EvaluationRequest):
         default=None, gt=0, description="optimiser steps between checkpoints; at each look at the dev set by default"
     )
     checkpoint_minutes: float | None = Field(
-        default=15.0, gt=0, description="minutes after which a checkpoint is written in any case; null for never"
+        default=15.0,
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description="minutes after which a checkpoint is written in any case; null for never",
     )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     force: bool = Field(default=False, description="do the run again though it is complete")

@@ -185,17 +185,20 @@ class TrainingSet:
             yield example
 
     def encoded(self, epoch: int, encodings: Encodings) -> Encoded:
-        """The same, tokenised. What changes from epoch to epoch is not kept: it would be a file an epoch."""
+        """The same, tokenised. What changes from epoch to epoch is not kept: it would be a file an epoch. Nor is what a
+        method made of which nobody can tell whether it still does what it did."""
         key = epoch if self._anew else 0
         if self._held is None or self._held[0] != key:
             self._held = None  # before the next is made: two at once would double the memory
             examples = partial(self._checked, key)
-            made = encodings.anew(examples) if self._anew else encodings.of(self._made_from(), examples)
+            source = None if self._anew else self._made_from()
+            made = encodings.anew(examples) if source is None else encodings.of(source, examples)
             self._held = (key, made)
         return self._held[1]
 
-    def _made_from(self) -> dict[str, Any]:
-        """What determines the examples: the rows, and for methods that augment them all that these go by."""
+    def _made_from(self) -> dict[str, Any] | None:
+        """What determines the examples: the rows, and for methods that augment them all that these go by. None where
+        their code cannot be named."""
         plan, train = self._plan, self._plan.spec.train
         augmenting = [
             {**spec.model_dump(mode="json"), "code": code_sha256(type(method))}
@@ -204,6 +207,8 @@ class TrainingSet:
         ]
         if not augmenting:
             return {"rows": train.data["train"]}
+        if any(method["code"] is None for method in augmenting):
+            return None
         task = {"name": train.task, "version": train.task_plugin_version, "sha256": train.task_plugin_sha256}
         return {"rows": train.data["train"], "methods": augmenting, "task": task, "seed": train.seed}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from xrobust import early_log
 from xrobust.cli.analyze import analyze_app
 from xrobust.cli.data import data_app
 from xrobust.cli.eval import eval_command
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     if "--offline" in given:
         # Read by the Hugging Face libraries when they are imported: too late for an argument.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
-    logging.getLogger("xrobust").addHandler(logging.NullHandler())
+    early_log.keep()
     try:
         code: Any = app(args=given, prog_name="xrobust", standalone_mode=False)
     except UserError as error:
@@ -80,6 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"{error.format_message()} (xrobust --help)", 2)
     except RunError as error:
         fail(str(error), 1)
+    except KeyboardInterrupt:  # before typer, which turns one into an exit code, or after it
+        _stopped()
     except BrokenPipeError:  # `xrobust list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -103,7 +103,8 @@ Set = Annotated[
         "--set",
         "-s",
         metavar="NAME=VALUE",
-        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1, perturb.typos.rate=0.2. Repeatable.",
+        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1, perturb.typos.rate=0.2; "
+        "checkpoint_steps=500, checkpoint_minutes=5, micro_batch_size=8, gradient_checkpointing=true. Repeatable.",
     ),
 ]
 Config = Annotated[

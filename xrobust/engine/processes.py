@@ -30,11 +30,17 @@ def accelerator(precision: str) -> Any:
     Buffers are not broadcast before each forward pass: encoders have none that training changes, and a broadcast in
     place would break objectives that go through the model several times before one backward pass.
 
-    Raises UserError where sharding (FSDP) was asked for.
+    Raises UserError where sharding (FSDP, DeepSpeed) was asked for.
     """
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
+    from accelerate.utils import parse_flag_from_env
 
+    if parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
+        raise UserError(
+            "DeepSpeed was asked for, and training with it is not supported: start it without --use_deepspeed "
+            "(ACCELERATE_USE_DEEPSPEED)"
+        )
     # Accelerate keeps one precision a process; a second run in the same process may want another.
     AcceleratorState._reset_state(reset_partial_state=False)
     found = Accelerator(
@@ -131,9 +137,12 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
             return _stop(processes, signals.asked() or signal.SIGINT)
         if failed is None:
             return 0
+        killed = -processes[failed].returncode
         for process in processes:
             _end(process)
-        if failed > 0 and processes[0].returncode < 0:
+        if killed > 0:
+            print(f"xrobust: {_killed(failed, killed)}", file=sys.stderr)
+        elif failed > 0 and processes[0].returncode < 0:
             # The main process was only waiting: what happened is in the words of the one that failed.
             errors[failed - 1].seek(0)
             lines = errors[failed - 1].read().strip().splitlines()
@@ -141,6 +150,15 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
         if signals.TERMINATED in (process.returncode for process in processes):
             return signals.TERMINATED  # whatever became of those that it left alone
         return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
+
+
+def _killed(rank: int, number: int) -> str:
+    """What is said of a process that a signal ended, of which nothing else is heard."""
+    why = " (as the system does when memory runs out)" if number == signal.SIGKILL else ""
+    return (
+        f"process {rank} was ended by {signal.Signals(number).name}{why}; "
+        "the same command goes on from the last checkpoint"
+    )
 
 
 def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from xrobust import signals
+from xrobust import early_log, signals
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
@@ -179,7 +179,7 @@ class RunFolder:
                     if (number := signals.asked()) is not None:
                         # Another process got the signal too, and ended while this one waited for its answer.
                         signals.stop(number)
-                    reason = " ".join(f"{type(error).__name__}: {error}".split())
+                    reason = _reason(error)
                     self._end(result, "failed", reason, observers)
                     raise RunError(f"{reason} (traceback in {self.path / store.LOG})") from error
             except KeyboardInterrupt as stop:  # also one that comes while another end is being written down
@@ -226,11 +226,10 @@ class RunFolder:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         level = logger.level
         logger.setLevel(logging.DEBUG)
-        logger.addHandler(handler)
         try:
-            yield
+            with early_log.written_to(handler):
+                yield
         finally:
-            logger.removeHandler(handler)
             logger.setLevel(level)
             handler.close()
 
@@ -268,6 +267,13 @@ def _lock(file: int) -> None:
         # Some file systems of clusters have no locks: better to work without than not at all.
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
+
+
+def _reason(error: Exception) -> str:
+    """One line. What gloo says when another process is gone is about sockets."""
+    if "closed by peer" in str(error) or "reset by peer" in str(error):
+        return "another process of this run has ended, and this one cannot go on alone"
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _gigabytes(size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 from tiny_encoders import tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from xrobust import RunSpec, cache, encodings, run
+from xrobust import RunSpec, cache, code_identity, encodings, run
 from xrobust.code_identity import code_sha256
 from xrobust.encoded import Encoded
 from xrobust.encoded_files import _Array
@@ -299,13 +300,33 @@ class Mine(Task):
 """
 
 
-def test_a_kind_that_was_edited_is_another(tmp_path: Path, folder: Path) -> None:
+def test_what_a_single_file_brings_is_not_kept(tmp_path: Path, folder: Path) -> None:
+    """It may import anything that lies beside it, and nobody would see that edited."""
     file = tmp_path / "mine.py"
+    file.write_text(PLUGIN)
+    ((_, task),) = plugins_in(file)
+    assert code_sha256(type(task.kind)) is None
+    rows = sentences(3)
+    assert same(of(rows, kind=task.kind), TAGGING.encode(rows, tokenizer("bert"), 12))
+    assert entries(folder) == []
+
+
+def test_an_edit_anywhere_in_a_package_makes_another_of_its_kinds(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
     for number in (1, 2):
-        file.write_text(PLUGIN.replace("number = 1", f"number = {number}"))
-        ((_, task),) = plugins_in(file)
-        assert code_sha256(type(task.kind)) is not None
-        of(sentences(3), kind=task.kind)
+        package = tmp_path / f"acme{number}"  # for one that is imported stays as it is
+        (package / "kinds").mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "kinds" / "__init__.py").write_text(PLUGIN)
+        (package / "text.py").write_text("changed = False")
+        kind = importlib.import_module(f"acme{number}.kinds").Mine.kind
+        before = code_sha256(type(kind))
+        (package / "text.py").write_text("changed = True")
+        code_identity._sha256.cache_clear()
+        assert before is not None and code_sha256(type(kind)) not in (None, before)
+        of(sentences(3), kind=kind)
         assert len(entries(folder)) == number
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
 from xrobust.engine import train
-from xrobust.engine.processes import _stop
+from xrobust.engine.processes import _stop, relaunch
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -189,6 +189,22 @@ def test_a_signal_is_passed_on_to_all_processes(codes: tuple[int, ...], expected
     for child in children:
         child.communicate()
     assert tuple(child.returncode for child in children) == codes
+
+
+def test_a_process_that_the_system_ended_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`xrobust` that is killed at once in the second process; the first waits for it in vain."""
+    code = "import os, time; time.sleep(60) if os.environ['RANK'] == '0' else os.kill(os.getpid(), 9)"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "xrobust.engine.processes.subprocess.Popen",
+        lambda command, **settings: popen([sys.executable, "-S", "-c", code], **settings),
+    )
+    monkeypatch.setattr("xrobust.engine.processes._end", lambda process: (process.kill(), process.wait()))
+    assert relaunch(2, ["run"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("xrobust: process 1 was ended by SIGKILL (as the system does when memory runs out); ")
 
 
 def test_the_same_model_scored_by_one_process_and_by_two(

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from xrobust import RunSpec, hookimpl, run, signals
+from xrobust.cli.main import main
 from xrobust.engine.train import reading_interval
 from xrobust.signals import Terminated, asked, held, released, watched
 
@@ -133,3 +134,17 @@ def test_checkpoints_by_time_and_by_step(
     )
     run(spec, [saved])
     assert saved.steps == steps
+
+
+def test_a_signal_before_the_command_has_begun_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(*arguments: object, **settings: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("xrobust.cli.main.app", build)
+    with pytest.raises(SystemExit) as end:
+        main(["list"])
+    assert end.value.code == 75
+    assert capsys.readouterr().err.startswith("xrobust: terminated; ")
+    assert signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN, "this process goes on"

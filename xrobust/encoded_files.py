@@ -12,6 +12,7 @@ import numpy as np
 
 from xrobust.cache import keeping
 from xrobust.encoded import Encoded
+from xrobust.results.store import file_sha256
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -110,8 +111,7 @@ def open_encoded(folder: Path) -> Encoded:
 
 def _mapped(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_sha256(path)
     except FileNotFoundError as error:
         raise Damaged(f"{path.name} is missing") from error
     if found != sha256:

@@ -122,23 +122,21 @@ class Encodings:
     def _encoder(self) -> dict[str, Any] | None:
         """What the outcome depends on besides the examples."""
         code = code_sha256(type(self._kind))
+        if code is None:
+            return None
         try:
             settings = canonical_json(vars(self._kind))
             tokenizer = tokenizer_sha256(self._tokenizer)
         except Exception:  # the tokenizers library raises bare Exception for parts that are written in Python
             return None
-        return (
-            None
-            if code is None
-            else {
-                "format": FORMAT,
-                "kind": {"name": f"{type(self._kind).__module__}.{type(self._kind).__qualname__}", "code": code},
-                "settings": settings,
-                "tokenizer": tokenizer,
-                "max_length": self._max_length,
-                "packages": {name: version(name) for name in ("tokenizers", "transformers")},
-            }
-        )
+        return {
+            "format": FORMAT,
+            "kind": {"name": f"{type(self._kind).__module__}.{type(self._kind).__qualname__}", "code": code},
+            "settings": settings,
+            "tokenizer": tokenizer,
+            "max_length": self._max_length,
+            "packages": {name: version(name) for name in ("tokenizers", "transformers")},
+        }
 
 
 class _Counted(Iterator[Example]):

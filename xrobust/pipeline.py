@@ -7,31 +7,31 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust import signals
-from xrobust.data import data_folder, open_source
+from xrobust.config.run_spec import EvaluationRequest, RunSpec
+from xrobust.data.sources import data_folder, open_source
 from xrobust.errors import UserError
-from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
-from xrobust.observers import Observers
+from xrobust.evaluation.expected_range import out_of_range
+from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation, requested_conditions
 from xrobust.plan import Plan, prepare
-from xrobust.plugins import Plugins
-from xrobust.published_scores import out_of_range
+from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import DataSection, Environment, ModelSection, RunResult, note_rows, now
+from xrobust.results.schema import DataSection, ModelSection, RunResult, note_rows, now
 from xrobust.results.store import load_result
-from xrobust.spec import EvaluationRequest, RunSpec
+from xrobust.runtime import signals
+from xrobust.runtime.observers import Observers
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
     """Trains and scores what `request` asks for, and returns the result document, which is also on disk.
 
     A run that was stopped goes on from its last checkpoint; a complete one is returned as it is. `observers` are
-    objects with hook implementations (`xrobust.hookspecs`).
+    objects with hook implementations (`xrobust.contracts.hooks`).
 
     Raises:
         UserError: something in the request is wrong; nothing was written.
         RunError: the run could not go on; its document is marked failed and keeps what there was.
-        KeyboardInterrupt: after Ctrl-C, and `xrobust.signals.Terminated`, which is one, after SIGTERM. In training a
-            checkpoint was written.
+        KeyboardInterrupt: after Ctrl-C, and `xrobust.runtime.signals.Terminated`, which is one, after SIGTERM. In
+            training a checkpoint was written.
     """
     return execute(prepare(request), observers)
 
@@ -39,8 +39,8 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 @signals.watched()
 def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator, check_shared, emulated_precision
-    from xrobust.evaluation import Scorer
+    from xrobust.engine.accelerator import accelerator, check_shared, emulated_precision
+    from xrobust.evaluation.scorer import Scorer
 
     if (found := complete(plan)) is not None:
         return found
@@ -111,13 +111,14 @@ def _trained(
     Raises UserError for all that can be found out before the document is opened: a run that is complete stays so.
     """
     if found is not None and found.training is not None:
-        from xrobust.engine.trained import load_model
+        from xrobust.models.trained import load_model
 
         model, tokenizer = load_model(folder.path, offline=plan.request.offline)
         model.to(accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
-    from xrobust.training import ready, train
+    from xrobust.training.run import train
+    from xrobust.training.setup import ready
 
     training = ready(plan, folder, accelerate)
     anew = found is None and plan.request.force
@@ -128,9 +129,9 @@ def _trained(
 
 def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult:
     """The document to go on with: the one on disk, with more languages to score, or a new one."""
-    from xrobust.results.environment import environment
+    from xrobust.results.environment import environment, resume_warnings
 
-    here = environment(plan, accelerate)
+    here = environment(plan.request, plan.origins, plan.files, accelerate)
     if found is None:
         result = RunResult(
             run_id=plan.run_id,
@@ -148,34 +149,12 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
     else:
         result = found
         if result.training is None:
-            for warning in _resumed_otherwise(result.environment, here):
+            for warning in resume_warnings(result.environment, here):
                 result.warn(warning)
         result.environment = here
         _add(result, plan.evaluation)
     result.status, result.error = "running", None
     return result
-
-
-def _resumed_otherwise(before: Environment, here: Environment) -> list[str]:
-    """Warnings of what makes the weights of a training that goes on others than those of one that was not stopped."""
-    tail = "from those of a run that was not stopped"
-    warnings = []
-    if here.threads != before.threads:
-        warnings.append(
-            f"resumed with {here.threads} threads after {before.threads}: "
-            f"the weights can differ in their last bits {tail}"
-        )
-    if here.world_size != before.world_size:
-        warnings.append(
-            f"resumed with {here.world_size} processes after {before.world_size}: "
-            f"dropout and noise are other draws, and the weights differ {tail}"
-        )
-    if here.micro_batch_size != before.micro_batch_size:
-        warnings.append(
-            f"resumed with micro_batch_size {here.micro_batch_size or 'unset'} after "
-            f"{before.micro_batch_size or 'unset'}: dropout and noise are other draws, and the weights differ {tail}"
-        )
-    return warnings
 
 
 @signals.watched()
@@ -195,9 +174,9 @@ def evaluate(
     `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
     own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.processes import accelerator, check_shared
-    from xrobust.engine.trained import load_model
-    from xrobust.evaluation import Scorer
+    from xrobust.engine.accelerator import accelerator, check_shared
+    from xrobust.evaluation.scorer import Scorer
+    from xrobust.models.trained import load_model
 
     if request is None:
         request = EvaluationRequest(languages=None if languages is None else tuple(languages))
@@ -241,8 +220,8 @@ def _evaluation_of(
     offline: bool,
 ) -> tuple[EvaluationPlan, Plugins]:
     """The plan of an evaluation of a trained run, with the plugins that the run had and `plugin_files`."""
-    from xrobust.engine.trained import check_unchanged
-    from xrobust.engine.word_vectors import word_vectors
+    from xrobust.models.trained import check_unchanged
+    from xrobust.models.word_vectors import word_vectors
 
     train, base = result.spec.train, result.environment.model_path
     files = [*(Path(file) for file in result.environment.plugin_files), *plugin_files]
@@ -272,7 +251,7 @@ def _add(result: RunResult, plan: EvaluationPlan) -> None:
 
 
 def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
-    for warning in out_of_range(plan, result):
+    for warning in out_of_range(plan.task, plan.request, result):
         result.warn(warning)
     result.status = "complete"
     result.summarise()

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrobust.composition import compose
+from xrobust.config.composition import compose
+from xrobust.config.resolved_spec import MethodSpec, Spec, TrainSpec, group_id, run_id
+from xrobust.config.run_spec import RunSpec
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
-from xrobust.data import data_folder, open_source
+from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import DataRows, evaluation_languages, open_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
-from xrobust.plugins import Plugins
-from xrobust.results.schema import DataRows
-from xrobust.results.store import file_sha256
-from xrobust.spec import MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
-from xrobust.splits import evaluation_languages, open_split
+from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation, requested_conditions
+from xrobust.registry.plugins import Plugins
+from xrobust.storage.hashing import file_sha256
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class Plan:
         return "+".join(part.name for part in self.spec.train.method)
 
     @property
+    def origins(self) -> dict[str, str]:
+        """Name of the task and of each method -> distribution and version it comes from."""
+        methods = {part.name: self.plugins.record("methods", part.name).origin for part in self.spec.train.method}
+        return {self.request.task: self.plugins.record("tasks", self.request.task).origin, **methods}
+
+    @property
     def folder(self) -> Path:
         """Where the run is written."""
         task, method = (name.replace("/", ".") for name in (self.spec.train.task, self.method_name))
@@ -88,9 +95,9 @@ def resolved(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
 
 
 def _prepare(request: RunSpec) -> Plan:
-    from xrobust.engine.model_files import model_identity
-    from xrobust.engine.pretrained import check_model
-    from xrobust.engine.word_vectors import word_vectors
+    from xrobust.models.files import model_identity
+    from xrobust.models.pretrained import check_model
+    from xrobust.models.word_vectors import word_vectors
 
     plugins, task, methods, language = resolved(request)
     settings = TrainingSettings.resolve(task.recipe, request.training)

@@ -122,15 +122,15 @@ def work(options: argparse.Namespace) -> None:
 
     import torch
 
+    from xrobust.config.run_spec import RunSpec
+    from xrobust.data.splits import load_split
+    from xrobust.engine.accelerator import accelerator
     from xrobust.engine.predict import predict
-    from xrobust.engine.processes import accelerator
-    from xrobust.engine.train import Trainer
-    from xrobust.observers import Observers
     from xrobust.plan import prepare
     from xrobust.results.run_folder import RunFolder
-    from xrobust.spec import RunSpec
-    from xrobust.splits import load_split
-    from xrobust.training import ready
+    from xrobust.runtime.observers import Observers
+    from xrobust.training.loop import Trainer
+    from xrobust.training.setup import ready
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as output:

@@ -18,14 +18,17 @@ import pytest
 from tiny_encoders import tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from xrobust import RunSpec, cache, code_identity, encodings, run
-from xrobust.code_identity import code_sha256
-from xrobust.encoded import Encoded
-from xrobust.encoded_files import _Array
-from xrobust.encodings import Encodings, tokenizer_sha256
+from xrobust import RunSpec, run
+from xrobust.contracts.encoded import Encoded
+from xrobust.encoding import cache as encodings
+from xrobust.encoding.cache import Encodings, tokenizer_sha256
+from xrobust.encoding.files import _Array
 from xrobust.errors import UserError
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.plugin_files import plugins_in
+from xrobust.registry.plugin_file import plugins_in
+from xrobust.storage import cache
+from xrobust.storage import code_hash as code_identity
+from xrobust.storage.code_hash import code_sha256
 
 TAGGING = TokenClassification(("A", "B"))
 ALONE = SimpleNamespace(main_process_first=nullcontext, local_main_process_first=nullcontext)

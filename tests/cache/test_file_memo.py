@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from xrobust import RunSpec, cache, file_memo
+from xrobust import RunSpec
 from xrobust.data.local import LocalSource
-from xrobust.engine.model_files import model_identity
+from xrobust.data.splits import LaterRead, open_split
 from xrobust.errors import RunError, UserError
-from xrobust.file_memo import remembered
+from xrobust.models.files import model_identity
 from xrobust.plan import prepare
-from xrobust.splits import LaterRead, open_split
+from xrobust.storage import cache, file_memo
+from xrobust.storage.file_memo import remembered
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from xrobust import RunSpec
 from xrobust.cli.main import main
-from xrobust.composition import canonical_order, compose
+from xrobust.config.composition import canonical_order, compose
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Method, MethodInfo
 from xrobust.contracts.method import STAGES
 from xrobust.errors import UserError
 from xrobust.plan import Plan, prepare
-from xrobust.plugins import Plugins
-from xrobust.spec import TrainingSettings
+from xrobust.registry.plugins import Plugins
 
 Prepare = Callable[..., Plan]
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.scheme import IOB2, Entities
 
-from xrobust.overlap import entity_chunks, entity_spans, entity_tokens, word_pattern
+from xrobust.data.text import entity_chunks, entity_spans, entity_tokens, word_pattern
 
 SENTENCES = [
     {"id": "0", "tokens": "Anna Karenina leaves Moscow".split(), "tags": "B-PER I-PER O B-LOC".split()},

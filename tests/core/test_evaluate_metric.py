@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from xrobust.contracts.metric import Metric
 from xrobust.errors import UserError
-from xrobust.evaluate_metric import evaluate_metric
-from xrobust.metrics import Metric, metric, score
+from xrobust.metrics.bootstrap import score
+from xrobust.metrics.by_name import metric
+from xrobust.metrics.hf_evaluate import evaluate_metric
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-LOC", "O"], ["O", "B-ORG", "O", "B-PER"]]
 GUESS = [["B-PER", "I-PER", "O"], ["B-PER", "O"], ["O", "B-ORG", "I-ORG", "B-PER"]]

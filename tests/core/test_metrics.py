@@ -14,7 +14,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score as sklearn_f1
 
 from xrobust.errors import UserError
-from xrobust.metrics import metric, score
+from xrobust.metrics.bootstrap import score
+from xrobust.metrics.by_name import metric
 
 NER_TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 

@@ -14,7 +14,7 @@ from tiny_encoders import TinyChoiceTask, TinySequenceTask, TinyTokenTask
 
 from xrobust.data.local import LocalSource
 from xrobust.errors import UserError
-from xrobust.pairs import aligned, check_task, parse_pairs, spelled
+from xrobust.evaluation.language_pairs import aligned, check_task, parse_pairs, spelled
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.xnli import Xnli
 
@@ -132,6 +132,8 @@ def test_in_the_real_data_no_label_differs(real_data: Path, task: Any) -> None:
 
 
 def test_pairs_are_read_without_heavy_imports() -> None:
-    program = "import sys, xrobust.pairs; print(*{'numpy', 'torch', 'transformers'} & set(sys.modules))"
+    program = (
+        "import sys, xrobust.evaluation.language_pairs; print(*{'numpy', 'torch', 'transformers'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

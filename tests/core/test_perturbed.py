@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xrobust.contracts import Example, GoldenCase, NotCovered, Perturbation, PerturbationContext, PerturbationInfo
+from xrobust.evaluation.apply_perturbation import changed_tokens, perturb, text_tokens, violation
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.perturbed import changed_tokens, perturb, text_tokens, violation
 from xrobust.testing import check_perturbation
 
 TAGGING = TokenClassification(("O", "B-PER", "I-PER", "B-LOC", "I-LOC"))

@@ -7,9 +7,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xrobust.config.resolved_spec import group_id, run_id
+from xrobust.config.run_spec import RunSpec
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Recipe
 from xrobust.errors import UserError
-from xrobust.spec import RunSpec, TrainingSettings, canonical_json, group_id, run_id
+from xrobust.storage.hashing import canonical_json
 
 RECIPE = Recipe(epochs=2, learning_rate=2e-5, select_every=100)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from xrobust.cli.main import main
 from xrobust.data import tsv
-from xrobust.data.wikititle import SPLITS, convert, split_of
 from xrobust.errors import UserError
 from xrobust_tasks.wikititle import WikiTitle
+from xrobust_tasks.wikititle_pages import SPLITS, convert, split_of
 
 TITLES = ["Naam", "Ligging", "Sport", "Kuns", "Musiek"]
 
@@ -165,7 +165,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
     def said(*arguments: object) -> tuple[object, str, str]:
         with pytest.raises(SystemExit) as ended:
-            main(["data", "wikititle", *map(str, arguments)])
+            main(["data", "convert", "wikititle", *map(str, arguments)])
         return ended.value.code, *capsys.readouterr()
 
     code, out, _ = said(dump, "--language", "af", "--output", tmp_path / "data" / "wikititle")

@@ -124,7 +124,7 @@ def test_the_same_weights_as_the_trainer(task: str, tmp_path: Path, no_dropout: 
 
 def load_start(result: Any, folder: Path, kind: Any) -> dict[str, torch.Tensor]:
     """The weights that our run began with: the head is initialised from the seed."""
-    from xrobust.engine.pretrained import load_encoder
+    from xrobust.models.pretrained import load_encoder
 
     encoder = load_encoder(kind, str(folder), revision=None, seed=result.spec.train.seed)
     return {name: tensor.clone() for name, tensor in encoder.model.state_dict().items()}

@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust.engine.checkpoint import Checkpoints
 from xrobust.errors import RunError
+from xrobust.training.checkpoints import Checkpoints
 
 
 def weights(step: int) -> dict[str, torch.Tensor]:
@@ -162,10 +162,10 @@ def test_a_failing_write_leaves_the_checkpoints_before(
     def full(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xrobust.engine.checkpoint.torch.save", full)
+    monkeypatch.setattr("xrobust.training.checkpoints.torch.save", full)
     with pytest.raises(RunError, match=r"cannot write .*step-00000004: No space left on device$"):
         checkpoints.save(4, weights(4), {}, {"step": 4, "best": best})
-    monkeypatch.setattr("xrobust.engine.checkpoint.save_file", full)
+    monkeypatch.setattr("xrobust.training.checkpoints.save_file", full)
     with pytest.raises(RunError, match=r"cannot write .*best-00000004\.safetensors: No space left on device$"):
         checkpoints.save_best(4, weights(4))
     assert {path.relative_to(tmp_path) for path in tmp_path.rglob("*")} == before

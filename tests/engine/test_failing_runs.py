@@ -15,9 +15,9 @@ import pytest
 from fork_server import Pythons
 
 from xrobust import load_result
-from xrobust.engine.checkpoint import Checkpoints
 from xrobust.errors import UserError
 from xrobust.results.run_folder import RunFolder
+from xrobust.training.checkpoints import Checkpoints
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -31,10 +31,10 @@ from tiny_encoders import (
     tokenizer,
 )
 
-from xrobust.engine.model_files import model_identity
-from xrobust.engine.pretrained import Encoder, check_model, load_encoder
-from xrobust.engine.trained import load_trainable_state, trainable_state
 from xrobust.errors import UserError
+from xrobust.models.files import model_identity
+from xrobust.models.pretrained import Encoder, check_model, load_encoder
+from xrobust.models.trained import load_trainable_state, trainable_state
 
 SEQUENCE, TOKEN, CHOICE = TinySequenceTask.kind, TinyTokenTask.kind, TinyChoiceTask.kind
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -383,8 +383,8 @@ def test_hub_models(tmp_path: Path) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     script = """
 import json, sys
-from xrobust.engine.model_files import *
-from xrobust.engine.pretrained import *
+from xrobust.models.files import *
+from xrobust.models.pretrained import *
 from xrobust.kinds import SequenceClassification
 kind = SequenceClassification(("no", "maybe", "yes"))
 def said(*arguments):

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
 from xrobust.engine import train
-from xrobust.engine.processes import _stop, relaunch
+from xrobust.runtime.processes import _stop, relaunch
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -201,7 +201,7 @@ def test_a_process_that_the_system_ended_is_named(
         "xrobust.engine.processes.subprocess.Popen",
         lambda command, **settings: popen([sys.executable, "-S", "-c", code], **settings),
     )
-    monkeypatch.setattr("xrobust.engine.processes._end", lambda process: (process.kill(), process.wait()))
+    monkeypatch.setattr("xrobust.runtime.processes._end", lambda process: (process.kill(), process.wait()))
     assert relaunch(2, ["run"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("xrobust: process 1 was ended by SIGKILL (as the system does when memory runs out); ")

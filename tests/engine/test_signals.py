@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from xrobust import RunSpec, hookimpl, run, signals
+from xrobust import RunSpec, hookimpl, run
 from xrobust.cli.main import main
-from xrobust.engine.train import reading_interval
-from xrobust.signals import Terminated, asked, held, released, watched
+from xrobust.runtime import signals
+from xrobust.runtime.signals import Terminated, asked, held, released, watched
+from xrobust.training.loop import reading_interval
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from fork_server import Pythons
 
-from xrobust import cache, load_result
+from xrobust import load_result
 from xrobust.errors import RunError
 from xrobust.results.run_folder import RunFolder
+from xrobust.storage import cache
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -16,10 +16,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xrobust.data.local import LocalSource
+from xrobust.data.splits import load_split
+from xrobust.encoding.pairs import PairEncoder
+from xrobust.encoding.stream import CHUNK
+from xrobust.evaluation.language_pairs import aligned
 from xrobust.kinds import MultipleChoice, SequenceClassification
-from xrobust.kinds.pair_encoder import PairEncoder
-from xrobust.kinds.stream import CHUNK
-from xrobust.pairs import aligned
 from xrobust_tasks.pawsx import PawsX
 
 KIND = SequenceClassification(("no", "maybe", "yes"))
@@ -197,7 +198,7 @@ def test_seven_by_seven_pairs_tokenise_each_language_once(architecture: str) -> 
 def test_real_sentences_with_a_real_vocabulary(real_data: Path, real_model: Path) -> None:
     both = AutoTokenizer.from_pretrained(real_model)
     source = LocalSource(real_data)
-    data = {language: PawsX().load("test", language, source)[:150] for language in ("ja", "ko", "de")}
+    data = {language: load_split(PawsX(), source, "test", language, None)[0][:150] for language in ("ja", "ko", "de")}
     for max_length in (128, 40):
         encoder = PairEncoder(both, max_length)
         sides = {language: PawsX.kind.tokenise(examples, encoder) for language, examples in data.items()}

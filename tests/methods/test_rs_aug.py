@@ -22,9 +22,9 @@ from xrobust import RunSpec
 from xrobust.contracts import DataContext, Example, Task
 from xrobust.errors import UserError
 from xrobust.plan import Plan, prepare
-from xrobust.plugins import Plugins
-from xrobust_methods import neighbors
+from xrobust.registry.plugins import Plugins
 from xrobust_methods.rs_aug import RsAug
+from xrobust_methods.shared import synonyms as neighbors
 
 TABLE = {
     "good": ["fine", "nice"],

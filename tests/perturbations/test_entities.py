@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from seqeval.scheme import IOB2, Entities
 
 from xrobust.contracts import GoldenCase, Perturbation
-from xrobust.perturbed import generator, violation
+from xrobust.evaluation.apply_perturbation import generator, violation
 from xrobust.testing.perturbations import kind_of, prepared
 from xrobust_tasks.perturbations.entity_swap import EntitySwap
-from xrobust_tasks.perturbations.spans import replaced_entities
+from xrobust_tasks.perturbations.shared.entities import replaced_entities
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from xrobust import RunSpec, UserError, bundles, load_model, load_result, run
+from xrobust import RunSpec, UserError, load_model, load_result, run
 from xrobust.cli.main import main
-from xrobust.plugins import Plugins
+from xrobust.registry import bundles
+from xrobust.registry.plugins import Plugins
 
 Refused = Callable[..., str]
 
@@ -113,7 +114,7 @@ def test_what_the_user_gives_wins_over_the_preset(
 
 
 def test_sections_for_the_method_however_it_is_named(tmp_path: Path) -> None:
-    from xrobust.settings import request_values
+    from xrobust.config.request import request_values
 
     own = tmp_path / "own.yaml"
     own.write_text(
@@ -146,19 +147,20 @@ def test_a_preset_from_python(bundle: Path) -> None:
 
 
 def test_a_preset_of_ones_own(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:
-    from xrobust.preset_files import preset_values
+    from xrobust.config.presets import preset_values
+    from xrobust.config.run_spec import check_values
 
     own = tmp_path / "presets" / "own.yaml"
     own.parent.mkdir()
     shutil.copytree(tiny_model, own.parent / "encoder")
     own.write_text("model: ./encoder\ndata_dir: ../data\ntasks: {pos: {limit: 3}}\n")
-    values = preset_values(str(own), "xrobust/pos", "vanilla")
+    values = preset_values(str(own), check_values, "xrobust/pos", "vanilla")
     assert (Path(values["model"]), Path(values["data_dir"]), values["limit"]) == (
         own.parent / "encoder",
         own.parent / ".." / "data",
         3,
     )
-    assert "limit" not in preset_values(str(own), "xnli", None)
+    assert "limit" not in preset_values(str(own), check_values, "xnli", None)
 
 
 def test_list_shows_what_is_bundled(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:

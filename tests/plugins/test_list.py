@@ -15,7 +15,7 @@ from handmade import GOOD, write_distribution
 
 from xrobust.cli.main import main
 from xrobust.cli.table import plain_table, print_table
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 
 @pytest.fixture

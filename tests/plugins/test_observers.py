@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from xrobust import hookimpl, hookspecs
+from xrobust import hookimpl
+from xrobust.contracts import hooks as hookspecs
 from xrobust.errors import UserError
-from xrobust.observers import Observers, hook_problem
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
+from xrobust.runtime.observers import Observers, hook_problem
 
 HOOKS = {name: value for name, value in vars(hookspecs).items() if inspect.isfunction(value)}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from xrobust.errors import UserError
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 METHOD = """
 from __future__ import annotations

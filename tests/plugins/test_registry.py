@@ -13,7 +13,7 @@ from xrobust import RunSpec
 from xrobust.contracts import Method, Task
 from xrobust.errors import UserError
 from xrobust.plan import Plan, prepare
-from xrobust.plugins import GROUPS, PluginRecord, Plugins
+from xrobust.registry.plugins import GROUPS, PluginRecord, Plugins
 
 
 def found(plugins: Plugins, distribution: str) -> PluginRecord:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from xrobust.cli.main import main
 from xrobust.cli.parameters import parameters
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 
 def show(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int | str | None, str, str]:

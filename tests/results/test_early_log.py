@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from xrobust import early_log
+from xrobust.runtime import early_log
 
 logger = logging.getLogger("xrobust")
 

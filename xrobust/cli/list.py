@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from xrobust.bundles import SHELVES, items
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
-from xrobust.plugins import GROUPS, PluginRecord, Plugins
+from xrobust.registry.bundles import SHELVES, items
+from xrobust.registry.plugins import GROUPS, PluginRecord, Plugins
 
 SECTIONS = (*GROUPS, *SHELVES, "plugins")
 

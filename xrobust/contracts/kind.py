@@ -12,7 +12,10 @@ from xrobust.contracts.example import Example
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded
+    from xrobust.contracts.encoded import Encoded
+
+IGNORED = -100
+"""Label of a position that carries none; the value that torch's cross entropy leaves out by default."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ import torch
 from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import Encoded
+from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.noise import Norm, project, steepest, uniform_in_ball
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.forward import ModelForward
 from xrobust.engine.predict import evaluating, item_outputs, over_batches
 from xrobust.engine.seeds import derive
-from xrobust.noise import Norm, project, steepest, uniform_in_ball
 
 
 def attack(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import resource
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -88,3 +89,10 @@ class Parts(Generic[Result]):
             logger.warning("out of memory with %d model inputs at a time: going on with fewer", len(items))
         half = len(items) // 2
         return [*self(items[:half]), *self(items[half:])]
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

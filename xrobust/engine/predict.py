@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import Encoded
+from xrobust.contracts.kind import IGNORED
 from xrobust.engine.batches import tensors
 from xrobust.engine.memory import Parts
 from xrobust.engine.order import evaluation_batches

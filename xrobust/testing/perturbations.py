@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust.config.validation import validated
 from xrobust.contracts import (
     Example,
     GoldenCase,
@@ -17,9 +18,8 @@ from xrobust.contracts import (
     Task,
 )
 from xrobust.contracts.task import Recipe, TaskInfo
+from xrobust.evaluation.apply_perturbation import generator, violation
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.perturbed import generator, violation
-from xrobust.spec import validated
 
 
 def check_perturbation(cls: type[Perturbation]) -> int:

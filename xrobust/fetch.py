@@ -9,7 +9,7 @@ from xrobust.contracts import Split
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import evaluation_languages, load_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.plan import resolved
+from xrobust.plan import load_plugins
 
 
 def fetch(request: RunSpec) -> Iterator[str]:
@@ -28,7 +28,7 @@ def _fetch(request: RunSpec) -> Iterator[str]:
     from xrobust.models.files import folder_of
     from xrobust.models.pretrained import check_model, load_encoder
 
-    _, task, methods, train_language = resolved(request)
+    _, task, methods, train_language = load_plugins(request)
     folder = folder_of(request.model)
     check_model(task.kind, request.model, request.model_revision, offline=False)
 

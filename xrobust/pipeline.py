@@ -10,12 +10,13 @@ from typing import Any
 from xrobust.config.run_spec import EvaluationRequest, RunSpec
 from xrobust.data.sources import data_folder, open_source
 from xrobust.errors import UserError
-from xrobust.evaluation.expected_range import out_of_range
-from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation, requested_conditions
-from xrobust.plan import Plan, prepare
+from xrobust.evaluation.expected_range import range_warnings
+from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation
+from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import DataSection, ModelSection, RunResult, note_rows, now
+from xrobust.results.schema import DataSection, ModelSection, RunResult, now, replace_rows
 from xrobust.results.store import load_result
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
@@ -33,31 +34,31 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
         KeyboardInterrupt: after Ctrl-C, and `xrobust.runtime.signals.Terminated`, which is one, after SIGTERM. In
             training a checkpoint was written.
     """
-    return execute(prepare(request), observers)
+    return execute(make_plan(request), observers)
 
 
 @signals.watched()
-def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
+def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
     from xrobust.engine.accelerator import accelerator, check_shared, emulated_precision
     from xrobust.evaluation.scorer import Scorer
 
-    if (found := complete(plan)) is not None:
+    if (found := finished_result(plan)) is not None:
         return found
     folder = RunFolder(plan.folder)
     accelerate = accelerator(plan.request.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
         check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
-        if (found := complete(plan)) is not None:
+        if (found := finished_result(plan)) is not None:
             return found
-        found = _unfinished(plan, folder)
-        trained = _trained(plan, folder, found, accelerate)
+        found = result_to_resume(plan, folder)
+        trained = load_or_set_up(plan, folder, found, accelerate)
         if main and found is None and plan.request.force:
             folder.clear()
         accelerate.wait_for_everyone()
         watching = plan.plugins.observers(observers) if main else Observers()
-        result = _document(plan, found, accelerate)
+        result = open_result(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
             if (warning := emulated_precision(accelerate)) is not None:
                 result.warn(warning)
@@ -68,7 +69,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     return result
 
 
-def complete(plan: Plan) -> RunResult | None:
+def finished_result(plan: RunPlan) -> RunResult | None:
     """The document of a run in which nothing is left to do; None where something is, and always with `--force`."""
     if plan.request.force:
         return None
@@ -78,7 +79,7 @@ def complete(plan: Plan) -> RunResult | None:
     return None if plan.evaluation.left(found) or plan.evaluation.pairs_left(found) else found
 
 
-def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:
+def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
     """The document to go on with, or None for a run from its beginning. Raises UserError.
 
     `--force` does anew what is complete or damaged. It goes on with a run that was stopped or failed, or else the same
@@ -103,8 +104,8 @@ def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:
     )
 
 
-def _trained(
-    plan: Plan, folder: RunFolder, found: RunResult | None, accelerate: Any
+def load_or_set_up(
+    plan: RunPlan, folder: RunFolder, found: RunResult | None, accelerate: Any
 ) -> Callable[[RunResult, Observers], tuple[Any, Any]]:
     """What gives the trained model and its tokenizer: loaded where training had ended, else about to be trained.
 
@@ -118,16 +119,16 @@ def _trained(
         return lambda result, observers: (model, tokenizer)
 
     from xrobust.training.run import train
-    from xrobust.training.setup import ready
+    from xrobust.training.setup import set_up_training
 
-    training = ready(plan, folder, accelerate)
+    training = set_up_training(plan, folder, accelerate)
     anew = found is None and plan.request.force
     if accelerate.is_main_process and (anew or not folder.checkpoints.exists()):
-        folder.require_space(training.room(), anew=anew)
+        folder.require_space(training.disk_space(), anew=anew)
     return lambda result, observers: train(training, folder, result, accelerate, observers)
 
 
-def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult:
+def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunResult:
     """The document to go on with: the one on disk, with more languages to score, or a new one."""
     from xrobust.results.environment import environment, resume_warnings
 
@@ -152,7 +153,7 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
             for warning in resume_warnings(result.environment, here):
                 result.warn(warning)
         result.environment = here
-        _add(result, plan.evaluation)
+        note_requested(result, plan.evaluation)
     result.status, result.error = "running", None
     return result
 
@@ -197,7 +198,7 @@ def evaluate(
 
         watching = plugins.observers(observers) if main else Observers()
         before = result.status
-        _add(result, plan)
+        note_requested(result, plan)
         with folder.recording(result, watching, main=main):
             model.to(accelerate.device)
             Scorer(plan, model, tokenizer, folder, result, accelerate, watching).run()
@@ -227,7 +228,7 @@ def _evaluation_of(
     files = [*(Path(file) for file in result.environment.plugin_files), *plugin_files]
     plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
     task = plugins.load("tasks", train.task)()
-    wanted = requested_conditions(request, task, plugins)
+    wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)
     folder = data_folder(data_dir or result.environment.data_dir)
@@ -244,14 +245,14 @@ def _evaluation_of(
     return plan, plugins
 
 
-def _add(result: RunResult, plan: EvaluationPlan) -> None:
+def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
     """Notes what is to be scored, on which rows; an attempt that scored nothing may have noted others."""
-    note_rows(result, [row for row in plan.used if row.language not in result.scored()])
+    replace_rows(result, [row for row in plan.used if row.language not in result.scored()])
     result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
 
 
-def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
-    for warning in out_of_range(plan.task, plan.request, result):
+def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
+    for warning in range_warnings(plan.task, plan.request, result):
         result.warn(warning)
     result.status = "complete"
     result.summarise()

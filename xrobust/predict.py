@@ -7,7 +7,7 @@ from typing import Any
 
 from xrobust.data.tsv import read
 from xrobust.engine.accelerator import accelerator
-from xrobust.evaluation.predictions import predictions
+from xrobust.evaluation.predictions import predict_examples
 from xrobust.models.trained import load_model
 from xrobust.registry.plugins import Plugins
 from xrobust.results.store import load_result
@@ -27,7 +27,7 @@ def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
     model, tokenizer = load_model(run, offline=offline)
     accelerate = accelerator(result.spec.train.precision)
     encoded = kind.encode(examples, tokenizer, result.spec.train.training.max_length)
-    guesses = predictions(task, model.to(accelerate.device), encoded, examples, accelerate, tokenizer.pad_token_id)
+    guesses = predict_examples(task, model.to(accelerate.device), encoded, examples, accelerate, tokenizer.pad_token_id)
     lines: list[str] = []
     for example, guess in zip(examples, guesses, strict=True):
         if kind.pre_split:

@@ -28,7 +28,7 @@ from xrobust.engine.batches import micro_batch
 from xrobust.engine.order import epoch_batches
 from xrobust.runtime.observers import Observers
 from xrobust.training.checkpoints import Checkpoints
-from xrobust.training.job import Job
+from xrobust.training.job import TrainingJob
 from xrobust.training.loop import Trainer
 from xrobust.training.setup import plain_objective
 
@@ -69,7 +69,7 @@ def ours(
     if compiled:
         model.compile(dynamic=True)
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(
+        job = TrainingJob(
             model=model,
             objective=objective,
             encoded=lambda epoch: encoded,

@@ -105,10 +105,10 @@ def test_no_connection_is_tried(tmp_path: Path) -> None:
 
 
 def test_the_neighbours_of_the_sample_are_found(tmp_path: Path) -> None:
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
 
     values = preset_values("mini", check_values, "xnli", "rs_aug")
-    plan = prepare(RunSpec.parse({**values, "task": "xnli", "method": "rs_aug", "output": tmp_path}))
+    plan = make_plan(RunSpec.parse({**values, "task": "xnli", "method": "rs_aug", "output": tmp_path}))
     assert plan.files["rs_aug"]["neighbors"].is_relative_to(BUNDLE)
 
 

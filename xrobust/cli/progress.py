@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from xrobust.cli.result_tables import print_results
 from xrobust.contracts.hooks import hookimpl
-from xrobust.plan import Plan
+from xrobust.plan import RunPlan
 from xrobust.results.schema import WORST_CASE, RunResult
 
 PLAIN_SECONDS = 5.0
@@ -63,7 +63,7 @@ class Console:
         else:
             yield
 
-    def header(self, plan: Plan) -> None:
+    def header(self, plan: RunPlan) -> None:
         """What is about to run."""
         train = plan.spec.train
         rows = {row.split: row.rows for row in plan.used if row.language == train.source}

@@ -40,7 +40,7 @@ from xrobust.errors import UserError
 if TYPE_CHECKING:
     from xrobust.config.run_spec import RunSpec
     from xrobust.experiments.transfer_pairs import TransferPlan
-    from xrobust.plan import Plan
+    from xrobust.plan import RunPlan
     from xrobust.results.schema import RunResult
 
 
@@ -121,10 +121,10 @@ def run_command(
 
 def _check(requests: list[RunSpec]) -> None:
     """Raises UserError for the first of several different runs that cannot begin, before any of them is trained."""
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
 
     for request in requests:
-        prepare(request)
+        make_plan(request)
 
 
 def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
@@ -140,13 +140,13 @@ def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
 
 def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int:
     """Checks the requests in this process, so that a mistake is one line, not one a process; then starts them."""
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
     from xrobust.runtime.processes import launched, relaunch
 
     if launched():
         raise UserError("--num-processes inside a launcher: the launcher says how many processes there are")
     for request in requests:
-        plan = prepare(request)
+        plan = make_plan(request)
         if dry_run:
             _describe(plan)
     if dry_run:
@@ -163,15 +163,15 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
     console = Console(enabled=is_main())
     with console.status(f"reading data and plugins for {request.task}"):
         quiet_libraries()
-        from xrobust.pipeline import complete, execute
-        from xrobust.plan import prepare
+        from xrobust.pipeline import execute, finished_result
+        from xrobust.plan import make_plan
 
-        plan = prepare(request)
+        plan = make_plan(request)
     if dry_run:
         if is_main():
             _describe(plan)
         return None
-    if (found := complete(plan)) is not None:
+    if (found := finished_result(plan)) is not None:
         console.say(f"run {plan.run_id} is already complete (--force does it again)")
         console.results(found, plan.folder)
         return found
@@ -182,7 +182,7 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
     return result
 
 
-def _describe(plan: Plan) -> None:
+def _describe(plan: RunPlan) -> None:
     """Prints the resolved run as YAML, which `--config` does not read back: it is what the document will hold."""
     import yaml
 
@@ -203,7 +203,7 @@ def _describe(plan: Plan) -> None:
     typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True).rstrip())
 
 
-def _training_examples(plan: Plan) -> int:
+def _training_examples(plan: RunPlan) -> int:
     from xrobust.training.training_set import TrainingSet
 
     return TrainingSet(plan).count()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from xrobust.config.parameters import by_part
+from xrobust.config.parameters import split_parameters
 from xrobust.config.validation import validated
 from xrobust.contracts import Method, Task
 from xrobust.errors import UserError
@@ -27,7 +27,7 @@ def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins
         if short.count(name) > 1:
             raise UserError(f"method {method!r} has {name} twice: each part occurs once")
     classes = {part: plugins.load("methods", name) for part, name in zip(short, names, strict=True)}
-    given = by_part(params, classes, "method")
+    given = split_parameters(params, classes, "method")
     parts = [
         cls(validated(cls.Params, {**cls.defaults(task), **given[name]}, f"method.{name}"))
         for name, cls in classes.items()

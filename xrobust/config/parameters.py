@@ -8,7 +8,7 @@ from typing import Any
 from xrobust.errors import UserError, did_you_mean
 
 
-def by_part(params: Mapping[str, Any], classes: Mapping[str, type], section: str) -> dict[str, dict[str, Any]]:
+def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], section: str) -> dict[str, dict[str, Any]]:
     """Sorts parameters to the parts that have them.
 
     `params` is {parameter: value} or {part: {parameter: value}}; `classes` are the parts by name, each with its

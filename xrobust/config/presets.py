@@ -51,12 +51,12 @@ def preset_file(preset: str) -> Path:
     if path.suffix in (".yaml", ".yml") or "/" in preset:
         if path.is_file():
             return path
-        near = nearest(path.stem, bundles.items("presets"))
+        near = nearest(path.stem, bundles.assets("presets"))
         hint = f"; of the presets that come in packages, {did_you_mean(path.stem, near)}" if near else ""
         raise UserError(f"preset {preset}: there is no such file{hint}")
-    found = bundles.find("presets", preset)
+    found = bundles.find_asset("presets", preset)
     if found is None:
-        known = did_you_mean(preset, bundles.items("presets"))
+        known = did_you_mean(preset, bundles.assets("presets"))
         raise UserError(f"unknown preset {preset!r}: {known} (a file of your own: --preset ./NAME.yaml)")
     return found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xrobust.errors import UserError
 
 if TYPE_CHECKING:
-    from xrobust.registry.bundles import Shelf
+    from xrobust.registry.bundles import AssetType
 
 PATHS = ("data_dir", "output", "plugins")
 """Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
@@ -68,10 +68,10 @@ def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
     return values
 
 
-def _is_bundled(shelf: Shelf, name: Any) -> bool:
+def _is_bundled(kind: AssetType, name: Any) -> bool:
     from xrobust.registry import bundles
 
-    return isinstance(name, str) and name in bundles.items(shelf)
+    return isinstance(name, str) and name in bundles.assets(kind)
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:

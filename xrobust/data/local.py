@@ -24,7 +24,7 @@ class LocalSource:
     def __init__(self, data_dir: Path) -> None:
         if not data_dir.is_dir():
             what = "is a file, not a folder" if data_dir.exists() else "there is no such folder"
-            near = nearest(str(data_dir), bundles.items("data"))
+            near = nearest(str(data_dir), bundles.assets("data"))
             hint = f"; of the bundled data, {did_you_mean(str(data_dir), near)}" if near else ""
             raise UserError(f"data dir {data_dir}: {what}{hint}")
         self.data_dir = data_dir

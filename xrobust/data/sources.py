@@ -21,4 +21,4 @@ def open_source(data_dir: Path | None, offline: bool) -> Source:
 
 def data_folder(data_dir: str | Path | None) -> Path | None:
     """The folder that is meant: bundled data where it is their name. Raises UserError for damaged files."""
-    return None if data_dir is None else bundles.find("data", str(data_dir)) or Path(data_dir)
+    return None if data_dir is None else bundles.find_asset("data", str(data_dir)) or Path(data_dir)

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from xrobust.contracts import Example, Source, Split, Task
 from xrobust.data.checks import checked, fingerprint
 from xrobust.errors import RunError, UserError, did_you_mean, nearest
-from xrobust.storage.code_hash import code_sha256
-from xrobust.storage.file_memo import remembered
+from xrobust.storage.code_hash import code_hash
+from xrobust.storage.file_memo import cached_by_files
 
 
 class DataRows(BaseModel):
@@ -51,15 +51,15 @@ def open_split(
         return rows.model_dump(mode="json")
 
     files = task.files(split, language, source)
-    code = [code_sha256(cls) for cls in (type(task), type(task.kind), type(source))]
+    code = [code_hash(cls) for cls in (type(task), type(task.kind), type(source))]
     if files is None or None in code:
         return load_split(task, source, split, language, limit)
     what = {"rows": task.info.name, "split": split, "language": language, "limit": limit, "code": code}
-    rows = DataRows(**remembered(what, files, load))
-    return loaded[0] if loaded else LaterRead(task, source, rows, limit), rows
+    rows = DataRows(**cached_by_files(what, files, load))
+    return loaded[0] if loaded else LazySplit(task, source, rows, limit), rows
 
 
-class LaterRead(Sequence[Example]):
+class LazySplit(Sequence[Example]):
     """The examples of a split, read when the first of them is asked for."""
 
     def __init__(self, task: Task, source: Source, rows: DataRows, limit: int | None) -> None:

@@ -15,12 +15,12 @@ from xrobust.contracts import Example, Kind
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.files import FORMAT, Damaged, EncodedWriter, open_encoded
 from xrobust.storage import cache
-from xrobust.storage.code_hash import code_sha256
+from xrobust.storage.code_hash import code_hash
 from xrobust.storage.hashing import canonical_json
 
 logger = logging.getLogger("xrobust")
 
-SHELF = "encoded"
+SECTION = "encoded"
 """Where encoded examples are kept, in the cache."""
 BLOCK = 20_000
 """Examples encoded at a time on their way to the disk: what is in memory, however many there are."""
@@ -30,7 +30,7 @@ Blocks = Callable[[], Iterator[tuple[Encoded, int]]]
 """Gives encodings of examples, block after block, and the number of examples in each."""
 
 
-class Encodings:
+class EncodingCache:
     """What a kind, a tokenizer and a length make of examples.
 
     All processes of a run call `of` for the same examples in the same order: the main one encodes, the others map what
@@ -44,26 +44,26 @@ class Encodings:
         self._accelerator = accelerator
         self._told = False
 
-    def of(self, made_from: Mapping[str, Any], examples: Callable[[], Iterable[Example]]) -> Encoded:
+    def encode(self, made_from: Mapping[str, Any], examples: Callable[[], Iterable[Example]]) -> Encoded:
         """The encoded examples, from the cache where they are in it.
 
         Args:
             made_from: what determines the examples: plain values, such as the sha256 of rows.
             examples: gives them, from the first each time it is called. They may be more than fit into memory.
         """
-        return self._of(made_from, lambda: self._blocks(examples()), lambda: self.anew(examples))
+        return self._encode(made_from, lambda: self._blocks(examples()), lambda: self.encode_uncached(examples))
 
-    def joined(self, made_from: Mapping[str, Any], examples: int, join: Callable[[], Encoded]) -> Encoded:
+    def encode_joined(self, made_from: Mapping[str, Any], examples: int, join: Callable[[], Encoded]) -> Encoded:
         """The same of `examples` examples that need not be tokenised: `join` gives what encoding them would give."""
-        return self._of(made_from, lambda: iter([(join(), examples)]), join)
+        return self._encode(made_from, lambda: iter([(join(), examples)]), join)
 
-    def anew(self, examples: Callable[[], Iterable[Example]]) -> Encoded:
+    def encode_uncached(self, examples: Callable[[], Iterable[Example]]) -> Encoded:
         """Encoded in memory and not kept: for examples that no later run will have."""
         return self._kind.encode(examples(), self._tokenizer, self._max_length)
 
-    def _of(self, made_from: Mapping[str, Any], blocks: Blocks, whole: Callable[[], Encoded]) -> Encoded:
+    def _encode(self, made_from: Mapping[str, Any], blocks: Blocks, whole: Callable[[], Encoded]) -> Encoded:
         key = self._key(made_from)
-        if key is None or cache.limit() == 0:
+        if key is None or cache.max_bytes() == 0:
             return whole()
         # The main process first; then one on each machine whose cache is another; then the rest.
         with self._accelerator.main_process_first(), self._accelerator.local_main_process_first():
@@ -72,7 +72,7 @@ class Encodings:
             return whole() if found is None else found
 
     def _kept(self, key: str) -> Encoded | None:
-        folder = cache.entry(SHELF, key)
+        folder = cache.entry(SECTION, key)
         try:
             if not folder.exists():
                 return None
@@ -84,21 +84,21 @@ class Encodings:
             logger.warning("%s is damaged and is made anew (%s)", folder, " ".join(str(error).split()))
             shutil.rmtree(folder, ignore_errors=True)
             return None
-        cache.used(folder)
+        cache.touch(folder)
         return found
 
     def _made(self, key: str, blocks: Blocks) -> Encoded | None:
         """Encodes onto the disk; None where it does not take it."""
         try:
-            with cache.new_entry(SHELF, key) as folder, EncodedWriter(folder) as writer:
+            with cache.new_entry(SECTION, key) as folder, EncodedWriter(folder) as writer:
                 for block, examples in blocks():
                     writer.append(block, examples)
                 writer.finish()
-                cache.keep(folder, SHELF, key)
-                return open_encoded(cache.entry(SHELF, key))
-        except (cache.NotKept, Damaged, OSError) as error:  # the last: another run may delete what it takes for old
+                cache.commit(folder, SECTION, key)
+                return open_encoded(cache.entry(SECTION, key))
+        except (cache.NotCached, Damaged, OSError) as error:  # the last: another run may delete what it takes for old
             if not self._told:
-                logger.warning("encoded in memory: %s does not take it (%s)", cache.cache_folder() / SHELF, error)
+                logger.warning("encoded in memory: %s does not take it (%s)", cache.cache_folder() / SECTION, error)
                 self._told = True
             return None
 
@@ -121,7 +121,7 @@ class Encodings:
     @cached_property
     def _encoder(self) -> dict[str, Any] | None:
         """What the outcome depends on besides the examples."""
-        code = code_sha256(type(self._kind))
+        code = code_hash(type(self._kind))
         if code is None:
             return None
         try:

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from xrobust.contracts.encoded import Encoded
-from xrobust.storage.cache import keeping
+from xrobust.storage.cache import as_not_cached
 from xrobust.storage.hashing import file_sha256
 
 FORMAT = 1
@@ -44,7 +44,7 @@ class EncodedWriter:
         for file in self._files.values():
             file.close()
 
-    @keeping()
+    @as_not_cached()
     def append(self, block: Encoded, examples: int) -> None:
         """Adds what the next `examples` examples became."""
         if not self._files:
@@ -62,7 +62,7 @@ class EncodedWriter:
         self._pieces += len(block.input_ids)
         self._examples += examples
 
-    @keeping()
+    @as_not_cached()
     def finish(self) -> None:
         """Closes the files and writes down what is in them."""
         arrays = {name: file.close() for name, file in self._files.items()}

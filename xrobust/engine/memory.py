@@ -60,7 +60,7 @@ def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> 
     return smallest
 
 
-class Parts(Generic[Result]):
+class OutOfMemorySplitter(Generic[Result]):
     """Computes a batch at once where it fits into memory, else in parts; what did not fit once is not tried again."""
 
     def __init__(self, compute: Callable[[list[int]], Sequence[Result]], cost: Callable[[list[int]], int]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def derive(*key: int | str) -> int:
+def derive_seed(*key: int | str) -> int:
     """A 63-bit seed from a key such as (seed, "dropout", step, micro_batch, process)."""
     digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -13,7 +13,7 @@ from xrobust.errors import RunError
 
 
 @dataclass(frozen=True)
-class Perturbed:
+class AppliedPerturbation:
     """The rows of a test set that a perturbation changed."""
 
     rows: Mapping[int, Example]
@@ -24,7 +24,9 @@ class Perturbed:
     """Of these, the ones that are not there any more, or come new where more were put in than taken out."""
 
 
-def perturb(perturbation: Perturbation, kind: Kind, examples: Sequence[Example], language: str, seed: int) -> Perturbed:
+def perturb(
+    perturbation: Perturbation, kind: Kind, examples: Sequence[Example], language: str, seed: int
+) -> AppliedPerturbation:
     """Applies a prepared perturbation to every example.
 
     An example that comes back as it was counts as one that it does not apply to. Raises RunError where a gold label
@@ -36,17 +38,17 @@ def perturb(perturbation: Perturbation, kind: Kind, examples: Sequence[Example],
     for index, example in enumerate(examples):
         before = text_tokens(kind, example)
         tokens += len(before)
-        after = perturbation.apply(example, language, generator(seed, name, language, example["id"]))
+        after = perturbation.apply(example, language, example_rng(seed, name, language, example["id"]))
         if after is None or all(after.get(column) == example.get(column) for column in kind.text_columns):
             continue
         if (problem := violation(perturbation, kind, example, after)) is not None:
             raise RunError(f"perturbation {name!r} breaks example {example['id']} of {language}: {problem}")
         rows[index] = after
         changed += changed_tokens(before, text_tokens(kind, after))
-    return Perturbed(rows, tokens, changed)
+    return AppliedPerturbation(rows, tokens, changed)
 
 
-def generator(seed: int, name: str, language: str, identifier: str) -> Random:
+def example_rng(seed: int, name: str, language: str, identifier: str) -> Random:
     """The generator of one example: the same for every run, method and order of examples."""
     return keyed_random("perturbation", seed, name, language, identifier)
 

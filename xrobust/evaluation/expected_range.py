@@ -7,7 +7,7 @@ from xrobust.contracts import Task
 from xrobust.results.schema import RunResult
 
 
-def out_of_range(task: Task, request: RunSpec, result: RunResult) -> list[str]:
+def range_warnings(task: Task, request: RunSpec, result: RunResult) -> list[str]:
     """Warnings where the published recipe's score is known and this run, in the same setting, is far from it."""
     recipe, spec = task.recipe, result.spec.train
     asked_for_less = spec.limit is not None or not set(task.info.languages) <= result.scored()

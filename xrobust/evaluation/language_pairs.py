@@ -22,7 +22,7 @@ MOST_DISAGREEING = 0.05
 that stand for different examples in the two languages a half or more would."""
 
 
-def check_task(task: Task) -> SequenceClassification:
+def require_pair_task(task: Task) -> SequenceClassification:
     """The kind of a task that can mix languages: one label for two texts. Raises UserError for any other."""
     kind = task.kind
     if not isinstance(kind, SequenceClassification):
@@ -35,7 +35,7 @@ def check_task(task: Task) -> SequenceClassification:
     return kind
 
 
-def spelled(pair: Pair) -> str:
+def pair_name(pair: Pair) -> str:
     """`en:de`."""
     return ":".join(pair)
 
@@ -79,7 +79,7 @@ def _parse_pair(item: str, languages: Sequence[str]) -> Pair:
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedPair:
     """The examples of a pair of languages, and those that were left out."""
 
     examples: list[Example]
@@ -90,7 +90,7 @@ class Aligned:
     """Ids that both have, with different labels: which of them is right is not known, so they are left out."""
 
 
-def aligned(first: Sequence[Example], second: Sequence[Example], pair: Pair) -> Aligned:
+def align(first: Sequence[Example], second: Sequence[Example], pair: Pair) -> AlignedPair:
     """Puts the first sentences of one language beside the second sentences of another, by example id.
 
     Raises UserError where fewer than half of the smaller set's ids are in the other, or more than MOST_DISAGREEING of
@@ -101,17 +101,17 @@ def aligned(first: Sequence[Example], second: Sequence[Example], pair: Pair) -> 
     smaller = min(len(first), len(second))
     if not both or 2 * len(both) < smaller:
         raise UserError(
-            f"pair {spelled(pair)}: {len(both):,} of {smaller:,} ids of the smaller test set are in the other too; "
+            f"pair {pair_name(pair)}: {len(both):,} of {smaller:,} ids of the smaller test set are in the other too; "
             "mixing languages needs ids that align them: a file <split>-<language>.ids beside each .tsv"
         )
     same = [(one, other) for one, other in both if one["label"] == other["label"]]
     disagreeing = len(both) - len(same)
     if disagreeing > MOST_DISAGREEING * len(both):
         raise UserError(
-            f"pair {spelled(pair)}: {disagreeing:,} of {len(both):,} examples with the same id have different labels "
+            f"pair {pair_name(pair)}: {disagreeing:,} of {len(both):,} examples with the same id have different labels "
             "in the two languages; check that an id stands for the same example in both"
         )
-    return Aligned(
+    return AlignedPair(
         examples=[
             {"id": one["id"], "text": one["text"], "text_pair": other["text_pair"], "label": one["label"]}
             for one, other in same

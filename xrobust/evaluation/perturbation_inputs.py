@@ -14,13 +14,13 @@ from xrobust.contracts import Example, NotCovered, Perturbation, PerturbationCon
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, load_split
 from xrobust.errors import UserError
-from xrobust.evaluation.conditions.perturbed import Prepared
-from xrobust.evaluation.requested_perturbations import Condition
+from xrobust.evaluation.conditions.perturbed import PerturbedCondition
+from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.storage.hashing import canonical_json, file_sha256
 
 
 @dataclass
-class Preparation:
+class PerturbationInputs:
     """What perturbations of a run's test sets may look at, loaded once for all of them."""
 
     task: Task
@@ -33,9 +33,9 @@ class Preparation:
     _memories: dict[str, dict[Any, Any]] = field(default_factory=dict)
     _target: dict[str, Sequence[Example] | None] = field(default_factory=dict)
 
-    def prepare(
-        self, wanted: Sequence[Condition], languages: Sequence[str], used: Sequence[DataRows]
-    ) -> dict[str, list[Prepared]]:
+    def conditions_for(
+        self, wanted: Sequence[RequestedPerturbation], languages: Sequence[str], used: Sequence[DataRows]
+    ) -> dict[str, list[PerturbedCondition]]:
         """Language -> each of `wanted`, ready where that needs no encoder: what is wrong is found before any training.
 
         Raises UserError.
@@ -43,7 +43,7 @@ class Preparation:
         test = {row.language: row.sha256 for row in used if row.split == "test"}
         return {code: [self._one(condition, code, test[code]) for condition in wanted] for code in languages}
 
-    def _one(self, condition: Condition, language: str, test_sha256: str) -> Prepared:
+    def _one(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
         perturbation = condition.new()
         reason = perturbation.language_problem(language)
         paths: dict[str, Path] = {}
@@ -53,7 +53,7 @@ class Preparation:
             except NotCovered as error:
                 reason = str(error)
         files = {name: file_sha256(path) for name, path in paths.items()}
-        prepared = Prepared(
+        prepared = PerturbedCondition(
             condition, language, self._key(condition, language, test_sha256, files), files, reason, lambda: perturbation
         )
         if reason is None:
@@ -73,7 +73,9 @@ class Preparation:
                     prepared.reason = str(error)
         return prepared
 
-    def _context(self, condition: Condition, language: str, files: Mapping[str, Path]) -> PerturbationContext:
+    def _context(
+        self, condition: RequestedPerturbation, language: str, files: Mapping[str, Path]
+    ) -> PerturbationContext:
         return PerturbationContext(
             task=self.task,
             language=language,
@@ -112,7 +114,7 @@ class Preparation:
     def _vectors(self) -> Callable[[list[str], int | None], Any]:
         return self.encoder()
 
-    def _key(self, condition: Condition, language: str, test_sha256: str, files: Mapping[str, str]) -> str:
+    def _key(self, condition: RequestedPerturbation, language: str, test_sha256: str, files: Mapping[str, str]) -> str:
         needs, depends = condition.cls.needs, {}
         if "source_train" in needs:
             depends["source_train"] = self.train.data["train"]

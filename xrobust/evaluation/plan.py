@@ -13,11 +13,10 @@ from xrobust.config.validation import validated
 from xrobust.contracts import Source, Task
 from xrobust.data.splits import DataRows, evaluation_languages, load_split, open_split
 from xrobust.errors import UserError, did_you_mean
-from xrobust.evaluation.conditions.perturbed import Prepared
-from xrobust.evaluation.language_pairs import Pair, aligned, check_task, parse_pairs, spelled
-from xrobust.evaluation.perturbation_inputs import Preparation
-from xrobust.evaluation.requested_perturbations import Condition, conditions
-from xrobust.registry.plugins import Plugins
+from xrobust.evaluation.conditions.perturbed import PerturbedCondition
+from xrobust.evaluation.language_pairs import Pair, align, pair_name, parse_pairs, require_pair_task
+from xrobust.evaluation.perturbation_inputs import PerturbationInputs
+from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.results.schema import WORST_CASE, RunResult
 
 if TYPE_CHECKING:
@@ -43,17 +42,17 @@ class EvaluationPlan:
     """Rows and sha256 of each language's test set."""
     pair_rows: list[DataRows]
     """The same, of the languages that pairs are made of."""
-    prepared: dict[str, list[Prepared]]
+    prepared: dict[str, list[PerturbedCondition]]
     """Language -> the perturbations that its test set is scored under."""
     attack: PgdParams | None
 
-    def left(self, result: RunResult) -> dict[str, list[Prepared | str]]:
+    def left(self, result: RunResult) -> dict[str, list[PerturbedCondition | str]]:
         """What the document has no scores of: language -> `CLEAN`, perturbations, `ATTACK`, `WORST_CASE`."""
         scored = result.scored(self.used)
-        todo: dict[str, list[Prepared | str]] = {}
+        todo: dict[str, list[PerturbedCondition | str]] = {}
         for language in self.spec.languages:
             anew = language not in scored
-            units: list[Prepared | str] = [CLEAN] if anew else []
+            units: list[PerturbedCondition | str] = [CLEAN] if anew else []
             units += [p for p in self.prepared[language] if anew or not _is_done(result, p)]
             labels = {row.perturbation for row in result.scores if row.language == language}
             if self.attack is not None and (anew or attack_labels(result, language) != set(self.attack_labels())):
@@ -88,7 +87,7 @@ def _has_perturbed(result: RunResult, language: str) -> bool:
     return any(row.language == language and row.changed_examples for row in result.data.perturbed)
 
 
-def _is_done(result: RunResult, prepared: Prepared) -> bool:
+def _is_done(result: RunResult, prepared: PerturbedCondition) -> bool:
     """Whether a perturbation of a language has its scores, or is known to have none, as it is now."""
     row = result.perturbed(prepared.language, prepared.label)
     if row is None or row.key != prepared.key:
@@ -103,14 +102,15 @@ def plan_evaluation(
     source: Source,
     *,
     train: TrainSpec,
-    wanted: list[Condition],
+    wanted: list[RequestedPerturbation],
     data_dir: Path | None,
     offline: bool,
     encoder: Encoder,
 ) -> EvaluationPlan:
     """Resolves and checks what is to be scored, reading every test set that has changed. Raises UserError.
 
-    `wanted` is what `conditions` made of the request: names and parameters are checked before any data are read.
+    `wanted` is what `requested_perturbations` made of the request: names and parameters are checked before any data are
+    read.
     """
     attack = _attack(request)
     languages = evaluation_languages(task, source, request.languages)
@@ -118,7 +118,7 @@ def plan_evaluation(
     languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
     pairs = [(a, b) for a, b in pairs if a != b]
     used = [open_split(task, source, "test", code, train.limit)[1] for code in languages]
-    preparation = Preparation(task, source, train, data_dir, offline, encoder)
+    inputs = PerturbationInputs(task, source, train, data_dir, offline, encoder)
     return EvaluationPlan(
         task=task,
         source=source,
@@ -126,13 +126,13 @@ def plan_evaluation(
             languages=languages,
             under={condition.spec.label: languages for condition in wanted},
             attacked=() if attack is None else languages,
-            pairs=tuple(map(spelled, pairs)),
+            pairs=tuple(map(pair_name, pairs)),
             perturbations=tuple(condition.spec for condition in wanted),
             attack=None if attack is None else AttackSpec(name="pgd", params=attack.model_dump(mode="json")),
         ),
         used=used,
         pair_rows=mixed,
-        prepared=preparation.prepare(wanted, languages, used),
+        prepared=inputs.conditions_for(wanted, languages, used),
         attack=attack,
     )
 
@@ -143,17 +143,12 @@ def _pairs(
     """The pairs asked for, whose examples align, and the test rows of their languages. Raises UserError."""
     if not request.pairs:
         return [], []
-    check_task(task)
+    require_pair_task(task)
     pairs = list(parse_pairs(request.pairs, evaluation_languages(task, source, None)))
     tests = {code: load_split(task, source, "test", code, limit) for code in dict.fromkeys(c for p in pairs for c in p)}
     for first, second in pairs:
-        aligned(tests[first][0], tests[second][0], (first, second))
+        align(tests[first][0], tests[second][0], (first, second))
     return pairs, [rows for _, rows in tests.values()]
-
-
-def requested_conditions(request: EvaluationRequest, task: Task, plugins: Plugins) -> list[Condition]:
-    """The perturbations of a request. Raises UserError for whatever is wrong with their names and parameters."""
-    return conditions(request.perturb, request.perturb_params, task, plugins)
 
 
 def _attack(request: EvaluationRequest) -> PgdParams | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xrobust.config.parameters import by_part
+from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
@@ -16,7 +16,7 @@ from xrobust.registry.plugins import Plugins
 
 
 @dataclass(frozen=True)
-class Condition:
+class RequestedPerturbation:
     """A perturbation with its parameters, for any language."""
 
     spec: PerturbationSpec
@@ -28,7 +28,9 @@ class Condition:
         return self.cls(self.params)
 
 
-def conditions(names: Sequence[str], params: Mapping[str, Any], task: Task, plugins: Plugins) -> list[Condition]:
+def requested_perturbations(
+    names: Sequence[str], params: Mapping[str, Any], task: Task, plugins: Plugins
+) -> list[RequestedPerturbation]:
     """The perturbations `names` with their parameters.
 
     Raises UserError for unknown ones, unknown parameters, and one that does not fit the task.
@@ -47,7 +49,7 @@ def conditions(names: Sequence[str], params: Mapping[str, Any], task: Task, plug
     for name, cls in classes.items():
         if problem := _task_problem(cls, task):
             raise UserError(f"perturbation {name!r} does not fit task {task.info.name!r}: {problem}")
-    sorted_params = by_part(given, classes, "perturb")
+    sorted_params = split_parameters(given, classes, "perturb")
     return [
         _condition(cls, validated(cls.Params, sorted_params[name], f"perturb.{name}"), seed, plugins, short[name])
         for name, cls in classes.items()
@@ -61,7 +63,7 @@ def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
     return cls.task_problem(task)
 
 
-def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> Condition:
+def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:
     identity = plugins.identity("perturbations", asked)
     values = params.model_dump(mode="json")
     defaults = {name: f.get_default(call_default_factory=True) for name, f in cls.Params.model_fields.items()}
@@ -69,7 +71,7 @@ def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins
     shown = [f"{name}={json.dumps(values[name], ensure_ascii=False).strip(chr(34))}" for name in changed]
     shown += [f"seed={seed}"] if seed else []
     label = identity.name + (f"({','.join(shown)})" if shown else "")
-    return Condition(
+    return RequestedPerturbation(
         PerturbationSpec(
             label=label,
             name=identity.name,

@@ -15,15 +15,15 @@ from xrobust.contracts import Example, Prediction
 from xrobust.contracts.encoded import Encoded
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, load_split
-from xrobust.encoding.cache import Encodings
+from xrobust.encoding.cache import EncodingCache
 from xrobust.errors import UserError
-from xrobust.evaluation.conditions.perturbed import Prepared
-from xrobust.evaluation.language_pairs import aligned, check_task
+from xrobust.evaluation.conditions.perturbed import PerturbedCondition
+from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.plan import ATTACK, CLEAN, EvaluationPlan, attack_labels
 from xrobust.metrics.bootstrap import drop_intervals, score_rows, worst_rows
 from xrobust.metrics.by_name import metric
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import PAIR, WORST_CASE, PairRows, PerturbedRows, RunResult, ScoreRow, note_rows
+from xrobust.results.schema import PAIR, WORST_CASE, PairRows, PerturbedRows, RunResult, ScoreRow, replace_rows
 from xrobust.results.store import load_predictions
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
@@ -68,7 +68,7 @@ class Scorer:
         self.accelerator = accelerator
         self.observers = observers
         self.metrics = [metric(name) for name in plan.task.metrics]
-        self.encodings = Encodings(plan.task.kind, tokenizer, result.spec.train.training.max_length, accelerator)
+        self.encodings = EncodingCache(plan.task.kind, tokenizer, result.spec.train.training.max_length, accelerator)
 
     def run(self) -> None:
         """Scores what the plan has and the document has not."""
@@ -85,11 +85,11 @@ class Scorer:
                 logger.info("the test rows of %s are not those that it was scored on: it is scored anew", language)
             test = self._clean(language, kept=language in scored)
             for unit in units:
-                if isinstance(unit, Prepared):
+                if isinstance(unit, PerturbedCondition):
                     self._perturbed(test, unit)
                 elif unit == ATTACK:
                     self._attacked(test)
-            if any(isinstance(unit, Prepared) for unit in units) or WORST_CASE in units:
+            if any(isinstance(unit, PerturbedCondition) for unit in units) or WORST_CASE in units:
                 self._worst_case(test)
         if pairs:
             self._pairs(pairs)
@@ -113,13 +113,13 @@ class Scorer:
             row.perturbation for row in self.result.data.perturbed if row.language == language
         }:
             self._forget(language, label)
-        note_rows(self.result, [rows])
+        replace_rows(self.result, [rows])
         self._save(scores, examples, said, None)
         return test
 
     # --------------------------------------------------------------------------------------------- perturbed text
 
-    def _perturbed(self, test: Test, prepared: Prepared) -> None:
+    def _perturbed(self, test: Test, prepared: PerturbedCondition) -> None:
         """One perturbation: only what it changed is encoded, and the scores are over what it changed."""
         started = time.perf_counter()
         with self.accelerator.main_process_first():  # which keeps the rows for the others
@@ -280,7 +280,7 @@ class Scorer:
         """Each language is tokenised once, however many pairs it is in; none where all pairs are in the cache."""
         from xrobust.encoding.pairs import PairEncoder
 
-        kind, train = check_task(self.task), self.result.spec.train
+        kind, train = require_pair_task(self.task), self.result.spec.train
         encoder = PairEncoder(self.tokenizer, train.training.max_length)
         codes = dict.fromkeys(code for pair in pairs for code in pair.split(PAIR))
         tests = {code: load_split(self.task, self.plan.source, "test", code, train.limit) for code in codes}
@@ -288,9 +288,9 @@ class Scorer:
         for pair in pairs:
             started = time.perf_counter()
             first, second = pair.split(PAIR)
-            mixed = aligned(tests[first][0], tests[second][0], (first, second))
+            mixed = align(tests[first][0], tests[second][0], (first, second))
             sha256 = fingerprint(mixed.examples)
-            encoded = self.encodings.joined(
+            encoded = self.encodings.encode_joined(
                 {"rows": sha256},
                 len(mixed.examples),
                 lambda: kind.join(sides(first), sides(second), mixed.examples, encoder),  # noqa: B023 - called at once
@@ -330,13 +330,13 @@ class Scorer:
         ]
 
     def _encode(self, examples: Sequence[Example], rows_sha256: str) -> Encoded:
-        return self.encodings.of({"rows": rows_sha256}, lambda: examples)
+        return self.encodings.encode({"rows": rows_sha256}, lambda: examples)
 
     def _predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
-        from xrobust.evaluation.predictions import predictions
+        from xrobust.evaluation.predictions import predict_examples
 
         pad_id = self.tokenizer.pad_token_id
-        return predictions(self.task, self.model, encoded, examples, self.accelerator, pad_id)
+        return predict_examples(self.task, self.model, encoded, examples, self.accelerator, pad_id)
 
     def _statistics(self, examples: Sequence[Example], values: Sequence[Any]) -> list[np.ndarray]:
         gold = [example[self.task.kind.gold_column] for example in examples]

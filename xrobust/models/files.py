@@ -13,7 +13,7 @@ from huggingface_hub import errors as hub
 from xrobust.errors import OutOfReach, UserError, did_you_mean, first_line, nearest
 from xrobust.registry import bundles
 from xrobust.runtime.libraries import quiet
-from xrobust.storage.file_memo import remembered
+from xrobust.storage.file_memo import cached_by_files
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -50,7 +50,7 @@ def _folder_sha256(folder: Path) -> str:
                 total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         return total.hexdigest()
 
-    return str(remembered({"sha256": "model"}, files, sha256))
+    return str(cached_by_files({"sha256": "model"}, files, sha256))
 
 
 def folder_of(path_or_id: str) -> Path | None:
@@ -58,7 +58,7 @@ def folder_of(path_or_id: str) -> Path | None:
 
     The name of a bundled model is that model, whatever lies in the working folder; `./name` is a folder.
     """
-    if bundled := bundles.find("models", path_or_id):
+    if bundled := bundles.find_asset("models", path_or_id):
         return bundled
     path = Path(path_or_id).expanduser()
     if path.is_dir():
@@ -105,7 +105,7 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     from huggingface_hub import hf_hub_download
 
     what = f"model {path_or_id!r}"
-    near = nearest(path_or_id, bundles.items("models"))
+    near = nearest(path_or_id, bundles.assets("models"))
     hint = f" ({did_you_mean(path_or_id, near)})" if near else ""
     advice = "give a folder with the model"
     with quiet():

@@ -161,7 +161,7 @@ def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
     expected = identity.get("sha256")
     if expected is None:
         return
-    if not Path(base).is_dir() and bundles.find("models", base) is None:
+    if not Path(base).is_dir() and bundles.find_asset("models", base) is None:
         raise UserError(f"the base model {base!r} of this run is not there; only what was trained is in the run")
     if model_identity(base, None, offline=True)["sha256"] != expected:
         raise UserError(f"the base model {base!r} has changed since this run (sha256 is not {expected[:12]}...)")

@@ -21,14 +21,14 @@ from xrobust.registry.record import BUNDLES
 from xrobust.storage.checksums import SUMS, read_sums
 from xrobust.storage.hashing import file_sha256
 
-Shelf = Literal["models", "data", "presets"]
-SHELVES: tuple[Shelf, ...] = ("models", "data", "presets")
+AssetType = Literal["models", "data", "presets"]
+ASSET_TYPES: tuple[AssetType, ...] = ("models", "data", "presets")
 PLAIN_SUMMARY = re.compile(r"^summary: ([A-Za-z](?:[\w ,.()/-]|:(?=\w)|;)*)$(?!\n[ \t])", re.MULTILINE)
 """A summary that YAML takes as it stands, in one line: to list what is bundled, a parser of YAML takes longest."""
 
 
 @dataclass(frozen=True)
-class Item:
+class Asset:
     """One model, data folder or preset of a bundle."""
 
     name: str
@@ -64,12 +64,12 @@ def _summary_by_yaml(text: str) -> str:
 
 
 @cache
-def items(shelf: Shelf) -> dict[str, Item]:
-    """Everything on a shelf, by name. Of two bundles with one name the first counts, as for an import."""
-    found: dict[str, Item] = {}
+def assets(kind: AssetType) -> dict[str, Asset]:
+    """All assets of a type, by name. Of two bundles with one name the first counts, as for an import."""
+    found: dict[str, Asset] = {}
     for folder, origin in _bundles():
-        for path in _on_shelf(folder, shelf):
-            found.setdefault(path.stem, Item(path.stem, path, folder, origin))
+        for path in _of_kind(folder, kind):
+            found.setdefault(path.stem, Asset(path.stem, path, folder, origin))
     return found
 
 
@@ -80,17 +80,17 @@ def _bundles() -> list[tuple[Path, str]]:
     return [(folder, record.origin) for record in records if (folder := bundle_folder(record.target))]
 
 
-def _on_shelf(folder: Path, shelf: Shelf) -> list[Path]:
-    """What a bundle has, or by its checksums should have, on a shelf. A shelf with Python modules in it is none."""
-    if (folder / shelf / "__init__.py").exists():
+def _of_kind(folder: Path, kind: AssetType) -> list[Path]:
+    """The assets of a type that a bundle has, or by its checksums should have. A folder of Python modules has none."""
+    if (folder / kind / "__init__.py").exists():
         return []
-    paths = set((folder / shelf).iterdir()) if (folder / shelf).is_dir() else set()
-    paths = {path for path in paths if path.is_dir() or shelf == "presets"}
+    paths = set((folder / kind).iterdir()) if (folder / kind).is_dir() else set()
+    paths = {path for path in paths if path.is_dir() or kind == "presets"}
     # A damaged SHA256SUMS is told of when something is asked for.
     with suppress(UserError):
         listed = (Path(name).parts for name in _sums(folder))
-        paths |= {folder / shelf / parts[1] for parts in listed if len(parts) > 1 and parts[0] == shelf}
-    suffix = ".yaml" if shelf == "presets" else ""
+        paths |= {folder / kind / parts[1] for parts in listed if len(parts) > 1 and parts[0] == kind}
+    suffix = ".yaml" if kind == "presets" else ""
     return sorted(path for path in paths if path.suffix == suffix and not path.name.startswith((".", "_")))
 
 
@@ -115,14 +115,14 @@ def bundle_folder(package: str) -> Path | None:
     return Path(places[0]) if places else None
 
 
-def find(shelf: Shelf, name: str) -> Path | None:
+def find_asset(kind: AssetType, name: str) -> Path | None:
     """The path of an item, its files checked, or None where no bundle has the name. Raises UserError."""
-    item = items(shelf).get(name)
+    item = assets(kind).get(name)
     return None if item is None else _checked(item)
 
 
 @cache
-def _checked(item: Item) -> Path:
+def _checked(item: Asset) -> Path:
     """The item's path, once each of its files has the content that it had when it was packed, and no file is new."""
     if not (item.bundle / SUMS).is_file():
         return item.path
@@ -137,7 +137,7 @@ def _checked(item: Item) -> Path:
     return item.path
 
 
-def _check(item: Item, file: Path, expected: str) -> None:
+def _check(item: Asset, file: Path, expected: str) -> None:
     advice = f"install {item.origin.partition(' ')[0]} again (pip install --force-reinstall)"
     try:
         found = file_sha256(file)

@@ -56,10 +56,10 @@ def environment(
     )
 
 
-def _place(name: str, shelf: bundles.Shelf) -> str:
+def _place(name: str, kind: bundles.AssetType) -> str:
     """The name of something bundled, or on the hub, as it is; else an absolute path."""
     path = Path(name).expanduser()
-    return str(path.resolve()) if name not in bundles.items(shelf) and path.exists() else name
+    return str(path.resolve()) if name not in bundles.assets(kind) and path.exists() else name
 
 
 def _version(package: str) -> str | None:

@@ -369,7 +369,7 @@ class RunResult(Section):
         )
 
 
-def note_rows(result: RunResult, used: Iterable[DataRows]) -> None:
+def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:
     """Puts test rows into the document, in place of what it says of the same languages."""
     new = {row.language: row for row in used}
     kept = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]

@@ -18,24 +18,24 @@ from typing import Any
 from xrobust.errors import UserError
 
 GIGABYTES = 20.0
-"""What the entries of a shelf may take on the disk, unless XROBUST_CACHE_GB says otherwise."""
+"""What the entries of a section may take on the disk, unless XROBUST_CACHE_GB says otherwise."""
 ABANDONED = 24 * 3600
 """Seconds after which a half-written entry is taken for one whose process was killed."""
 
 logger = logging.getLogger("xrobust")
 
 
-class NotKept(Exception):
+class NotCached(Exception):
     """The disk does not take it: why, in a few words."""
 
 
 @contextlib.contextmanager
-def keeping() -> Iterator[None]:
+def as_not_cached() -> Iterator[None]:
     """Turns what the system says of a failed write into NotKept."""
     try:
         yield
     except OSError as error:
-        raise NotKept(error.strerror or str(error)) from error
+        raise NotCached(error.strerror or str(error)) from error
 
 
 def cache_folder() -> Path:
@@ -43,9 +43,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xrobust"
 
 
-def read_lines(shelf: str, key: str) -> list[Any] | None:
+def read_lines(section: str, key: str) -> list[Any] | None:
     """What `write_lines` kept under `key`, or None where there is nothing, or nothing that can be read."""
-    path = cache_folder() / shelf / f"{key}.jsonl.gz"
+    path = cache_folder() / section / f"{key}.jsonl.gz"
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:  # which checks its CRC
             lines = [json.loads(line) for line in file]
@@ -63,9 +63,9 @@ def read_lines(shelf: str, key: str) -> list[Any] | None:
     return None
 
 
-def write_lines(shelf: str, key: str, lines: Iterator[Any]) -> None:
+def write_lines(section: str, key: str, lines: Iterator[Any]) -> None:
     """Keeps JSON values under `key`, whole or not at all. A disk that does not take them is no failure."""
-    path = cache_folder() / shelf / f"{key}.jsonl.gz"
+    path = cache_folder() / section / f"{key}.jsonl.gz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as raw:
@@ -84,8 +84,8 @@ def write_lines(shelf: str, key: str, lines: Iterator[Any]) -> None:
         logger.debug("%s is not kept: %s", path, error)
 
 
-def limit() -> float:
-    """Bytes that the folders of a shelf may take: XROBUST_CACHE_GB, in 10^9; 0 keeps none. Raises UserError."""
+def max_bytes() -> float:
+    """Bytes that the folders of a section may take: XROBUST_CACHE_GB, in 10^9; 0 keeps none. Raises UserError."""
     given = os.environ.get("XROBUST_CACHE_GB") or str(GIGABYTES)
     try:
         gigabytes = float(given)
@@ -96,22 +96,22 @@ def limit() -> float:
     return gigabytes * 1e9
 
 
-def entry(shelf: str, key: str) -> Path:
+def entry(section: str, key: str) -> Path:
     """Where the folder that is kept under `key` is, if it is there."""
-    return cache_folder() / shelf / key
+    return cache_folder() / section / key
 
 
-def used(folder: Path) -> None:
+def touch(folder: Path) -> None:
     """Notes that an entry was used: the one that was not for the longest time is the first to go."""
     with contextlib.suppress(OSError):  # of a cache that may only be read
         os.utime(folder)
 
 
 @contextlib.contextmanager
-def new_entry(shelf: str, key: str) -> Iterator[Path]:
+def new_entry(section: str, key: str) -> Iterator[Path]:
     """An empty folder to fill; `keep` puts it in its place, and what was not kept is removed. Raises NotKept."""
-    parent = cache_folder() / shelf
-    with keeping():
+    parent = cache_folder() / section
+    with as_not_cached():
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=f".{key[:16]}-", suffix=".tmp"))
     try:
@@ -120,14 +120,14 @@ def new_entry(shelf: str, key: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep(folder: Path, shelf: str, key: str) -> None:
+def commit(folder: Path, section: str, key: str) -> None:
     """Puts a filled folder in its place, whole; of two processes that made the same the first one's stays.
 
-    Then the entries that were not used for the longest time are removed, until the shelf is within its `limit`. One
+    Then the entries that were not used for the longest time are removed, until the section is within `max_bytes`. One
     that a process has open stays readable to it. Raises NotKept.
     """
-    final = entry(shelf, key)
-    with keeping():
+    final = entry(section, key)
+    with as_not_cached():
         try:
             folder.rename(final)
         except OSError:
@@ -136,9 +136,9 @@ def keep(folder: Path, shelf: str, key: str) -> None:
         _trim(final.parent, final)
 
 
-def _trim(shelf: Path, newest: Path) -> None:
+def _trim(section: Path, newest: Path) -> None:
     found: list[tuple[float, int, Path]] = []
-    for path in shelf.iterdir():
+    for path in section.iterdir():
         with contextlib.suppress(OSError):  # another process removes it too
             last = path.stat().st_mtime
             if path.name.startswith("."):
@@ -146,7 +146,7 @@ def _trim(shelf: Path, newest: Path) -> None:
                     shutil.rmtree(path, ignore_errors=True)
             elif path.is_dir():
                 found.append((last, sum(file.stat().st_size for file in path.iterdir()), path))
-    left = sum(size for _, size, _ in found) - limit()
+    left = sum(size for _, size, _ in found) - max_bytes()
     for _, size, path in sorted(found):
         if left <= 0:
             break

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 
-def code_sha256(cls: type) -> str | None:
+def code_hash(cls: type) -> str | None:
     """sha256 over the source of xrobust and of the whole packages that `cls` and its bases are from.
 
     None where that does not tell what the class does: for a class in no package, as in a single file with a plugin,

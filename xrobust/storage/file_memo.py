@@ -11,7 +11,7 @@ from typing import Any
 from xrobust.storage import cache
 from xrobust.storage.hashing import canonical_json
 
-SHELF = "unchanged"
+SECTION = "unchanged"
 """Where it is kept, in the cache."""
 YOUNG = 2.5
 """Seconds. Some file systems tell times in steps of two seconds: a file that was changed twice in one step looks as if
@@ -19,7 +19,7 @@ it had been changed once. What is found in a file as young as that is not kept (
 does the same)."""
 
 
-def remembered(what: Mapping[str, Any], files: Sequence[Path], find: Callable[[], Any]) -> Any:
+def cached_by_files(what: Mapping[str, Any], files: Sequence[Path], find: Callable[[], Any]) -> Any:
     """The JSON value of `find()`, from an earlier call where `what` is equal and no file has changed since.
 
     Args:
@@ -34,13 +34,13 @@ def remembered(what: Mapping[str, Any], files: Sequence[Path], find: Callable[[]
     key = hashlib.sha256(canonical_json({"what": dict(what), "files": paths}).encode()).hexdigest()
     now = time.time()
     before = [_state(file) for file in files]
-    kept = cache.read_lines(SHELF, key)
+    kept = cache.read_lines(SECTION, key)
     if kept is not None and kept[0]["files"] == before:
         return kept[0]["value"]
     value = find()
     newest = max((time for state in before if state for time in state[2:]), default=0)
     if newest < (now - YOUNG) * 1e9 and [_state(file) for file in files] == before:
-        cache.write_lines(SHELF, key, iter([{"files": before, "value": value}]))
+        cache.write_lines(SECTION, key, iter([{"files": before, "value": value}]))
     return value
 
 

@@ -32,7 +32,7 @@ class Checkpoints:
         self._best_sums: dict[str, str] = {}
         """sha256 of the best weights as they were written, by the file's name."""
 
-    def room(self, weights: int, saves: int) -> int:
+    def disk_space(self, weights: int, saves: int) -> int:
         """Bytes on disk that `saves` checkpoints take at most; `weights` is the size of what is trained.
 
         A checkpoint holds the weights and AdamW's two moments; a new one is written before the oldest is dropped, and

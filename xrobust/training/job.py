@@ -14,7 +14,7 @@ from xrobust.training.checkpoints import Checkpoints
 
 
 @dataclass
-class Job:
+class TrainingJob:
     """What is trained, on what, how."""
 
     model: Any
@@ -40,11 +40,11 @@ def total_steps(examples: int, settings: TrainingSettings) -> int:
     return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
 
 
-def select_interval(job: Job) -> int:
+def steps_between_selections(job: TrainingJob) -> int:
     """Optimiser steps between looks at the source dev set."""
     return job.settings.select_every or steps_per_epoch(job.examples, job.settings.batch_size)
 
 
-def saves(job: Job) -> int:
+def checkpoint_count(job: TrainingJob) -> int:
     """Checkpoints that a run writes by its steps; the last has none, for the trained model is written then."""
-    return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or select_interval(job))
+    return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or steps_between_selections(job))

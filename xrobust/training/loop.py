@@ -25,15 +25,15 @@ from xrobust.engine.batches import micro_batch
 from xrobust.engine.forward import ModelForward
 from xrobust.engine.memory import fitting_size, free_memory, is_out_of_memory, too_little_memory
 from xrobust.engine.order import epoch_batches, steps_per_epoch
-from xrobust.engine.seeds import derive
+from xrobust.engine.seeds import derive_seed
 from xrobust.errors import RunError
 from xrobust.models.trained import load_trainable_state, trainable_state
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.training.checkpoints import best_name
-from xrobust.training.job import Job, select_interval, total_steps
+from xrobust.training.job import TrainingJob, steps_between_selections, total_steps
 from xrobust.training.schedule import learning_rate, parameter_groups
-from xrobust.training.state import Progress
+from xrobust.training.state import TrainerState
 
 logger = logging.getLogger("xrobust")
 
@@ -45,7 +45,7 @@ NOTICE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class _Heard:
+class SyncedState:
     """What all processes know at the same step."""
 
     signal: int | None = None
@@ -54,7 +54,7 @@ class _Heard:
     """Whether it is time for a checkpoint."""
 
 
-def reading_interval(seconds_per_step: float, device: torch.device) -> int:
+def sync_interval(seconds_per_step: float, device: torch.device) -> int:
     """Optimiser steps until the loss is read again, and with it what processes tell each other.
 
     A CPU has computed it anyway. A GPU has to be waited for: as seldom as a stop within NOTICE_SECONDS allows.
@@ -80,12 +80,12 @@ class Trainer:
     process, of what a user should know of that does not end it.
     """
 
-    def __init__(self, job: Job, accelerator: Any, observers: Observers, warn: Callable[[str], None]) -> None:
+    def __init__(self, job: TrainingJob, accelerator: Any, observers: Observers, warn: Callable[[str], None]) -> None:
         self.job = job
         self.accelerator = accelerator
         self.observers = observers
         self.warn = warn
-        self.progress = Progress()
+        self.progress = TrainerState()
         self.total = total_steps(job.examples, job.settings)
         optimiser = torch.optim.AdamW(
             parameter_groups(job.model, job.settings.weight_decay),
@@ -98,7 +98,7 @@ class Trainer:
         self._epoch = -1
         self._running: torch.Tensor | None = None
         """This process's share of the loss since it was last read, still on the device."""
-        self._heard = _Heard()
+        self._heard = SyncedState()
         self._next_reading = self._read_step = 0
         self._read_at = self._saved_at = time.monotonic()
         self._saved = 0
@@ -106,7 +106,7 @@ class Trainer:
         self._best_in_memory: dict[str, torch.Tensor] | None = None
         """On the main process: the best weights, where the disk did not take them."""
 
-    def run(self) -> Progress:
+    def run(self) -> TrainerState:
         """Trains to the end, from the last checkpoint that is whole where there is one.
 
         Raises RunError when the loss stops being a number; KeyboardInterrupt after Ctrl-C, `signals.Terminated` after
@@ -148,7 +148,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress(**progress)
+        self.progress = TrainerState(**progress)
         logger.info("goes on from the checkpoint of step %d of %d", self.progress.step, self.total)
 
     def _load_best(self) -> None:
@@ -173,7 +173,7 @@ class Trainer:
         progress.examples += examples
 
         last = progress.step == self.total
-        select = last or progress.step % select_interval(self.job) == 0
+        select = last or progress.step % steps_between_selections(self.job) == 0
         save = not last and (progress.step % self.job.checkpoint_steps == 0 if self.job.checkpoint_steps else select)
 
         progress.logged_steps += 1
@@ -192,11 +192,11 @@ class Trainer:
         if save or (self._heard.due and not last):
             self._save()
 
-    def _noticed(self) -> _Heard:
+    def _noticed(self) -> SyncedState:
         """What this process knows: a signal that it received, and whether a checkpoint is due by its clock."""
         minutes = self.job.checkpoint_minutes
         due = minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
-        return _Heard(signals.asked(), due)
+        return SyncedState(signals.asked(), due)
 
     def _read(self) -> None:
         """Adds the loss of all processes to `progress`, and tells all of them the same: one exchange for all of it.
@@ -216,8 +216,8 @@ class Trainer:
         exchanged = torch.cat([self._running.detach().reshape(1), self._running.new_tensor(mine)])
         value, terminated, interrupted, due, seconds_per_step = self.accelerator.reduce(exchanged, "sum").tolist()
         asked = signal.SIGTERM if terminated else signal.SIGINT if interrupted else None
-        self._heard = _Heard(asked, bool(due))
-        self._next_reading = progress.step + reading_interval(seconds_per_step, self.accelerator.device)
+        self._heard = SyncedState(asked, bool(due))
+        self._next_reading = progress.step + sync_interval(seconds_per_step, self.accelerator.device)
         self._read_step = progress.step
         self._running = None
         progress.logged += value
@@ -327,7 +327,7 @@ class Trainer:
         for micro, chosen in enumerate(micro_batches):
             final = micro == len(micro_batches) - 1
             self._exchanging = final and world > 1  # from its forward pass on: DDP then expects the backward pass
-            torch.manual_seed(derive(self.job.seed, "dropout", step, micro, rank))
+            torch.manual_seed(derive_seed(self.job.seed, "dropout", step, micro, rank))
             with nullcontext() if final else self.accelerator.no_sync(self.model):
                 loss = self.job.objective(self.forward, self._batch(chosen, step, micro)) * weight
                 # Gradients are averaged over processes; the loss is a sum over them.
@@ -392,7 +392,7 @@ class Trainer:
             items.tolist(),
             self.job.pad_id,
             self.accelerator.device,
-            seed=derive(self.job.seed, "noise", step, micro, self.accelerator.process_index),
+            seed=derive_seed(self.job.seed, "noise", step, micro, self.accelerator.process_index),
             embedding_dim=self.forward.embedding_dim,
         )
 

@@ -12,12 +12,12 @@ from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.training.job import total_steps
 from xrobust.training.loop import Trainer
-from xrobust.training.setup import Training
-from xrobust.training.state import Progress
+from xrobust.training.setup import TrainingSetup
+from xrobust.training.state import TrainerState
 
 
 def train(
-    training: Training, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers
+    training: TrainingSetup, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers
 ) -> tuple[Any, Any]:
     """Trains, saves the model and the document with it. Returns the model, with its best weights, and its tokenizer."""
     job, steps = training.job, total_steps(training.job.examples, training.job.settings)
@@ -35,7 +35,7 @@ def train(
 
 
 def _save_trained(
-    training: Training, folder: RunFolder, result: RunResult, accelerate: Any, progress: Progress, steps: int
+    training: TrainingSetup, folder: RunFolder, result: RunResult, accelerate: Any, progress: TrainerState, steps: int
 ) -> Any:
     """Writes the trained model, and the document with how training went. Returns the model."""
     result.training = TrainingSection(

@@ -8,35 +8,35 @@ from typing import Any
 from torch import nn
 
 from xrobust.contracts import Batch, Forward, ModelContext, Objective
-from xrobust.encoding.cache import Encodings
+from xrobust.encoding.cache import EncodingCache
 from xrobust.errors import UserError
-from xrobust.evaluation.predictions import main_metric
+from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
-from xrobust.plan import Plan
+from xrobust.plan import RunPlan
 from xrobust.results.run_folder import RunFolder
 from xrobust.training.checkpoints import Checkpoints
-from xrobust.training.job import Job, saves
+from xrobust.training.job import TrainingJob, checkpoint_count
 from xrobust.training.training_set import TrainingSet, _names
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingSetup:
     """A training that can begin: its model is loaded and adapted, its objective built."""
 
-    job: Job
+    job: TrainingJob
     tokenizer: Any
     embedding_norm: float
     """Of the pre-trained encoder."""
 
-    def room(self) -> int:
+    def disk_space(self) -> int:
         """Bytes on disk that it takes at most."""
         sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in self.job.model.parameters()]
         trained = sum(size for size, trains in sizes if trains)
-        return self.job.checkpoints.room(trained, saves(self.job)) + sum(size for size, _ in sizes)
+        return self.job.checkpoints.disk_space(trained, checkpoint_count(self.job)) + sum(size for size, _ in sizes)
 
 
-def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
+def set_up_training(plan: RunPlan, folder: RunFolder, accelerate: Any) -> TrainingSetup:
     """Loads the encoder and lets the methods change it; writes nothing.
 
     Raises UserError for what only a loaded model shows: damaged weights, a method that does not go with it.
@@ -57,14 +57,14 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
     for method in plan.methods:
         objective = method.objective(objective, context)
     pad_id = encoder.tokenizer.pad_token_id
-    encodings = Encodings(kind, encoder.tokenizer, spec.training.max_length, accelerate)
-    dev = encodings.of({"rows": spec.data["dev"]}, lambda: plan.dev)
-    job = Job(
+    encodings = EncodingCache(kind, encoder.tokenizer, spec.training.max_length, accelerate)
+    dev = encodings.encode({"rows": spec.data["dev"]}, lambda: plan.dev)
+    job = TrainingJob(
         model=model,
         objective=objective,
         encoded=lambda epoch: training_set.encoded(epoch, encodings),
         examples=examples,
-        score_dev=lambda m: main_metric(plan.task, m, dev, plan.dev, accelerate, pad_id),
+        score_dev=lambda m: dev_score(plan.task, m, dev, plan.dev, accelerate, pad_id),
         settings=spec.training,
         seed=request.seed,
         pad_id=pad_id,
@@ -74,10 +74,10 @@ def ready(plan: Plan, folder: RunFolder, accelerate: Any) -> Training:
         checkpoints=Checkpoints(folder.checkpoints, keep_all=request.keep_checkpoints == "all"),
         metric=metric(plan.task.metrics[0]).outputs[0],
     )
-    return Training(job, encoder.tokenizer, encoder.embedding_norm)
+    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm)
 
 
-def _adapted(plan: Plan, model: Any, context: ModelContext) -> Any:
+def _adapted(plan: RunPlan, model: Any, context: ModelContext) -> Any:
     """The model as the methods want it. Raises UserError, with the method's name, for one that cannot be trained."""
     for method in plan.methods:
         model = method.adapt(model, context)

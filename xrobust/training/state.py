@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Progress:
+class TrainerState:
     """Where training is. All of it goes into a checkpoint, as JSON."""
 
     step: int = 0

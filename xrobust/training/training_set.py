@@ -8,17 +8,17 @@ from typing import Any
 
 from xrobust.contracts import DataContext, Example, Method, Stage
 from xrobust.contracts.encoded import Encoded
-from xrobust.data.splits import LaterRead
-from xrobust.encoding.cache import Encodings
+from xrobust.data.splits import LazySplit
+from xrobust.encoding.cache import EncodingCache
 from xrobust.errors import RunError, UserError
-from xrobust.plan import Plan
-from xrobust.storage.code_hash import code_sha256
+from xrobust.plan import RunPlan
+from xrobust.storage.code_hash import code_hash
 
 
 class TrainingSet:
     """The augmented and encoded training examples of each epoch; one epoch's are kept."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: RunPlan) -> None:
         self._plan = plan
         self._anew = any(method.every_epoch for method in plan.methods)
         self._held: tuple[int, Encoded] | None = None
@@ -30,7 +30,7 @@ class TrainingSet:
     def _augmented(self, epoch: int) -> Sequence[Example]:
         """The examples that epoch `epoch` trains on."""
         plan, examples = self._plan, self._plan.train
-        if isinstance(examples, LaterRead) and any("augment" in method.stages() for method in plan.methods):
+        if isinstance(examples, LazySplit) and any("augment" in method.stages() for method in plan.methods):
             examples = examples.examples  # a list: what a plugin may take it for
         for method in plan.methods:
             number = epoch if method.every_epoch else 0
@@ -56,7 +56,7 @@ class TrainingSet:
                 raise RunError(f"method {names}: example {row} of its augment (id {example.get('id')}): {problem}")
             yield example
 
-    def encoded(self, epoch: int, encodings: Encodings) -> Encoded:
+    def encoded(self, epoch: int, encodings: EncodingCache) -> Encoded:
         """The same, tokenised. What changes from epoch to epoch is not kept: it would be a file an epoch. Nor is what a
         method made of which nobody can tell whether it still does what it did."""
         key = epoch if self._anew else 0
@@ -64,7 +64,7 @@ class TrainingSet:
             self._held = None  # before the next is made: two at once would double the memory
             examples = partial(self._checked, key)
             source = None if self._anew else self._made_from()
-            made = encodings.anew(examples) if source is None else encodings.of(source, examples)
+            made = encodings.encode_uncached(examples) if source is None else encodings.encode(source, examples)
             self._held = (key, made)
         return self._held[1]
 
@@ -73,7 +73,7 @@ class TrainingSet:
         their code cannot be named."""
         plan, train = self._plan, self._plan.spec.train
         augmenting = [
-            {**spec.model_dump(mode="json"), "code": code_sha256(type(method))}
+            {**spec.model_dump(mode="json"), "code": code_hash(type(method))}
             for method, spec in zip(plan.methods, train.method, strict=True)
             if "augment" in method.stages()
         ]

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from xrobust.contracts import Example, NotCovered, Perturbation, Task
 from xrobust.data.checks import fingerprint
-from xrobust.evaluation.apply_perturbation import Perturbed, perturb
-from xrobust.evaluation.requested_perturbations import Condition
+from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
+from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.results.schema import PerturbedRows
 from xrobust.storage import cache
 
-SHELF = "perturbed"
+SECTION = "perturbed"
 """Where perturbed rows are kept, in the cache."""
 
 
 @dataclass
-class Prepared:
+class PerturbedCondition:
     """A perturbation made ready for one language, or the reason why it does not cover it."""
 
-    condition: Condition
+    condition: RequestedPerturbation
     language: str
     key: str
     """sha256 over everything that the perturbed rows depend on."""
@@ -40,7 +40,7 @@ class Prepared:
         """The perturbed rows of the test set `examples` and what the document says of them; kept for the next time."""
         found = None if self.reason is not None else self._kept() or self._make(examples, task)
         if found is None:
-            found = Perturbed({}, 0, 0)
+            found = AppliedPerturbation({}, 0, 0)
         elif not found.rows:
             self.reason = "it changed no example"
         document = PerturbedRows(
@@ -58,7 +58,7 @@ class Prepared:
         )
         return document, found.rows
 
-    def _make(self, examples: Sequence[Example], task: Task) -> Perturbed | None:
+    def _make(self, examples: Sequence[Example], task: Task) -> AppliedPerturbation | None:
         spec = self.condition.spec
         try:
             found = perturb(self.begin(), task.kind, examples, self.language, spec.seed)
@@ -66,9 +66,9 @@ class Prepared:
             self.reason = str(reason)
             return None
         counts = {"tokens": found.tokens, "changed_tokens": found.changed_tokens}
-        cache.write_lines(SHELF, self.key, iter([counts, *([i, found.rows[i]] for i in sorted(found.rows))]))
+        cache.write_lines(SECTION, self.key, iter([counts, *([i, found.rows[i]] for i in sorted(found.rows))]))
         return found
 
-    def _kept(self) -> Perturbed | None:
-        lines = cache.read_lines(SHELF, self.key)
-        return None if lines is None else Perturbed(dict(lines[1:]), **lines[0])
+    def _kept(self) -> AppliedPerturbation | None:
+        lines = cache.read_lines(SECTION, self.key)
+        return None if lines is None else AppliedPerturbation(dict(lines[1:]), **lines[0])

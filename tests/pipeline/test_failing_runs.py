@@ -300,7 +300,7 @@ def test_the_room_that_checkpoints_take_is_what_they_take(tmp_path: Path) -> Non
             best = checkpoints.save_best(step, weights)
             checkpoints.save(step, weights, optimiser, {"best": best})
             most = max(most, sum(p.stat().st_size for p in checkpoints.folder.rglob("*") if p.is_file()))
-        room = checkpoints.room(size, saved)
+        room = checkpoints.disk_space(size, saved)
         assert most <= room * 1.01
         assert room <= most * 2, "not so much more that a run is refused that would have fitted"
 

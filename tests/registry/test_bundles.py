@@ -26,7 +26,7 @@ def fresh() -> Iterator[None]:
 
 
 def forget() -> None:
-    for cached in (bundles.items, bundles._bundles, bundles._checked, bundles._sums):
+    for cached in (bundles.assets, bundles._bundles, bundles._checked, bundles._sums):
         cached.cache_clear()
 
 
@@ -92,11 +92,11 @@ def test_a_run_by_name(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_name_and_its_folder_are_one_run(bundle: Path, tmp_path: Path) -> None:
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
 
     common = {"task": "pos", "languages": ("en",), "output": tmp_path, "training": {"max_length": 64}}
-    by_name = prepare(RunSpec(model="little", data_dir=Path("little"), **common))
-    by_path = prepare(RunSpec(model=str(bundle / "models" / "little"), data_dir=bundle / "data" / "little", **common))
+    by_name = make_plan(RunSpec(model="little", data_dir=Path("little"), **common))
+    by_path = make_plan(RunSpec(model=str(bundle / "models" / "little"), data_dir=bundle / "data" / "little", **common))
     assert by_name.run_id == by_path.run_id
 
 
@@ -224,8 +224,8 @@ def test_code_is_no_data(site: Path, distribution: Callable[..., None]) -> None:
     (package / "data" / "__init__.py").write_text("")
     distribution("with-code", {"xrobust.bundles": {"code": "with_code"}})
     origin = "with-code 1.2"
-    assert [i.name for i in bundles.items("models").values() if i.origin == origin] == ["real"]
-    assert [i.name for i in bundles.items("data").values() if i.origin == origin] == []
+    assert [i.name for i in bundles.assets("models").values() if i.origin == origin] == ["real"]
+    assert [i.name for i in bundles.assets("data").values() if i.origin == origin] == []
 
 
 def test_wrong_names(bundle: Path, refused: Refused, tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_a_bundle_that_is_not_there_is_listed_as_failed(distribution: Callable[.
     distribution("empty", {"xrobust.bundles": {"gone": "no_such_package"}})
     (record,) = [r for r in Plugins().check_all() if r.distribution == "empty"]
     assert record.problem == "there is no package no_such_package"
-    assert bundles.find("models", "gone") is None
+    assert bundles.find_asset("models", "gone") is None
 
 
 def test_data_without_about_are_local(tiny_model: Path, tiny_data: Path, tmp_path: Path) -> None:

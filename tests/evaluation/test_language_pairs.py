@@ -14,7 +14,7 @@ from tiny_encoders import TinyChoiceTask, TinySequenceTask, TinyTokenTask
 
 from xrobust.data.local import LocalSource
 from xrobust.errors import UserError
-from xrobust.evaluation.language_pairs import aligned, check_task, parse_pairs, spelled
+from xrobust.evaluation.language_pairs import align, pair_name, parse_pairs, require_pair_task
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.xnli import Xnli
 
@@ -39,7 +39,7 @@ def test_named_pairs_keep_their_order_and_come_once() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(LANGUAGES), st.sampled_from(LANGUAGES)), min_size=1, unique=True))
 def test_what_is_spelled_is_read_back(pairs: list[tuple[str, str]]) -> None:
-    assert parse_pairs(",".join(map(spelled, pairs)), LANGUAGES) == tuple(pairs)
+    assert parse_pairs(",".join(map(pair_name, pairs)), LANGUAGES) == tuple(pairs)
 
 
 @pytest.mark.parametrize(
@@ -67,17 +67,17 @@ def test_all_wants_two_languages() -> None:
 
 
 def test_only_two_sentences_can_be_mixed() -> None:
-    assert check_task(PawsX()) is PawsX.kind
-    assert check_task(Xnli()) is Xnli.kind
+    assert require_pair_task(PawsX()) is PawsX.kind
+    assert require_pair_task(Xnli()) is Xnli.kind
     for task, words in ((TinyTokenTask(), "is token classification"), (TinyChoiceTask(), "is multiple choice")):
         with pytest.raises(UserError, match=words):
-            check_task(task)
+            require_pair_task(task)
 
     class OneSentence(TinySequenceTask):
         columns = ("text", "label")
 
     with pytest.raises(UserError, match="has one sentence an example"):
-        check_task(OneSentence())
+        require_pair_task(OneSentence())
 
 
 def rows(language: str, ids: Any, label: Any = lambda i: "yes") -> list[dict[str, Any]]:
@@ -88,7 +88,7 @@ def rows(language: str, ids: Any, label: Any = lambda i: "yes") -> list[dict[str
 
 
 def test_aligned_examples_are_the_first_of_one_and_the_second_of_the_other() -> None:
-    found = aligned(rows("en", [3, 1, 2, 5]), rows("de", [1, 2, 3, 4, 6]), ("en", "de"))
+    found = align(rows("en", [3, 1, 2, 5]), rows("de", [1, 2, 3, 4, 6]), ("en", "de"))
     assert found.examples == [
         {"id": str(i), "text": f"en one {i}", "text_pair": f"de two {i}", "label": "yes"} for i in (3, 1, 2)
     ]
@@ -99,26 +99,26 @@ def test_aligned_examples_are_the_first_of_one_and_the_second_of_the_other() -> 
 def test_ids_that_do_not_align() -> None:
     english = rows("en", range(2000))
     with pytest.raises(UserError) as error:
-        aligned(english, rows("de", range(1988, 5000)), ("en", "de"))
+        align(english, rows("de", range(1988, 5000)), ("en", "de"))
     assert "pair en:de: 12 of 2,000 ids" in str(error.value)
     with pytest.raises(UserError, match="0 of 2,000 ids"):
-        aligned(english, rows("de", range(-5000, -1)), ("en", "de"))
+        align(english, rows("de", range(-5000, -1)), ("en", "de"))
     with pytest.raises(UserError, match="0 of 0 ids"):
-        aligned(english, [], ("en", "de"))
+        align(english, [], ("en", "de"))
     # Half of the smaller set is enough: a language may have been translated in part only.
-    assert len(aligned(english, rows("de", range(1900, 2100)), ("en", "de")).examples) == 100
+    assert len(align(english, rows("de", range(1900, 2100)), ("en", "de")).examples) == 100
     with pytest.raises(UserError, match="99 of 200 ids"):
-        aligned(english, rows("de", range(1901, 2101)), ("en", "de"))
+        align(english, rows("de", range(1901, 2101)), ("en", "de"))
 
 
 def test_labels_that_differ() -> None:
     english = rows("en", range(100))
-    few = aligned(english, rows("de", range(100), lambda i: "no" if i < 5 else "yes"), ("en", "de"))
+    few = align(english, rows("de", range(100), lambda i: "no" if i < 5 else "yes"), ("en", "de"))
     assert few.disagreeing == 5
     assert [e["id"] for e in few.examples] == [str(i) for i in range(5, 100)]
     assert few.unaligned == 0
     with pytest.raises(UserError, match="6 of 100 examples with the same id have different labels"):
-        aligned(english, rows("de", range(100), lambda i: "no" if i < 6 else "yes"), ("en", "de"))
+        align(english, rows("de", range(100), lambda i: "no" if i < 6 else "yes"), ("en", "de"))
 
 
 @pytest.mark.parametrize("task", [PawsX(), Xnli()], ids=lambda task: task.info.name)
@@ -126,7 +126,7 @@ def test_in_the_real_data_no_label_differs(real_data: Path, task: Any) -> None:
     source = LocalSource(real_data)
     english = task.load("test", "en", source)
     for language in ("de", "zh"):
-        found = aligned(english, task.load("test", language, source), ("en", language))
+        found = align(english, task.load("test", language, source), ("en", language))
         assert found.disagreeing == 0
         assert len(found.examples) > 0.98 * len(english)
 

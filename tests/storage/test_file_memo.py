@@ -14,12 +14,12 @@ import pytest
 
 from xrobust import RunSpec
 from xrobust.data.local import LocalSource
-from xrobust.data.splits import LaterRead, open_split
+from xrobust.data.splits import LazySplit, open_split
 from xrobust.errors import RunError, UserError
 from xrobust.models.files import model_identity
-from xrobust.plan import prepare
+from xrobust.plan import make_plan
 from xrobust.storage import cache, file_memo
-from xrobust.storage.file_memo import remembered
+from xrobust.storage.file_memo import cached_by_files
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 
@@ -42,8 +42,8 @@ class Counting:
         self.calls += 1
         return self.path.read_text() if self.path.exists() else None
 
-    def remembered(self, **what: Any) -> Any:
-        return remembered(what, [self.path], self)
+    def cached_by_files(self, **what: Any) -> Any:
+        return cached_by_files(what, [self.path], self)
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def counting(tmp_path: Path) -> Counting:
 
 
 def test_a_file_that_nobody_touched_is_read_once(counting: Counting) -> None:
-    assert [counting.remembered() for _ in range(3)] == ["one"] * 3
+    assert [counting.cached_by_files() for _ in range(3)] == ["one"] * 3
     assert counting.calls == 1
-    counting.remembered(limit=3)
+    counting.cached_by_files(limit=3)
     assert counting.calls == 2, "what is asked is another question"
 
 
@@ -77,12 +77,12 @@ def replaced(path: Path) -> None:
 
 @pytest.mark.parametrize("change", [rewritten, replaced, Path.unlink, lambda path: path.write_text("longer")])
 def test_every_change_is_noticed(counting: Counting, change: Callable[[Path], Any]) -> None:
-    counting.remembered()
+    counting.cached_by_files()
     change(counting.path)
-    assert counting.remembered() == counting()
+    assert counting.cached_by_files() == counting()
     counting.path.unlink(missing_ok=True)
     counting.path.write_text("one")
-    assert counting.remembered() == "one"
+    assert counting.cached_by_files() == "one"
     assert counting.calls == 4
 
 
@@ -90,8 +90,8 @@ def test_what_is_found_in_a_file_that_is_just_written_is_not_kept(
     counting: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_memo, "time", time)
-    counting.remembered()
-    assert counting.remembered() == "one" and counting.calls == 2
+    counting.cached_by_files()
+    assert counting.cached_by_files() == "one" and counting.calls == 2
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_kept(counting: Counting) -> None:
@@ -100,15 +100,15 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(counting: Counting) ->
         rewritten(counting.path)
         return found
 
-    assert remembered({}, [counting.path], reading) == "one"
-    assert counting.remembered() == "two"
+    assert cached_by_files({}, [counting.path], reading) == "one"
+    assert counting.cached_by_files() == "two"
 
 
 def test_a_damaged_memory_is_none(counting: Counting) -> None:
-    counting.remembered()
+    counting.cached_by_files()
     (kept,) = (cache.cache_folder() / file_memo.SHELF).iterdir()
     kept.write_bytes(kept.read_bytes()[:-3])
-    assert counting.remembered() == "one" and counting.calls == 2
+    assert counting.cached_by_files() == "one" and counting.calls == 2
 
 
 def test_a_mistake_is_not_kept(counting: Counting) -> None:
@@ -117,7 +117,7 @@ def test_a_mistake_is_not_kept(counting: Counting) -> None:
 
     for _ in range(2):
         with pytest.raises(UserError, match="line 3"):
-            remembered({}, [counting.path], failing)
+            cached_by_files({}, [counting.path], failing)
 
 
 @pytest.fixture
@@ -129,28 +129,28 @@ def test_the_second_plan_reads_no_data_and_is_the_same(
     data: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = RunSpec(task="pawsx", model=str(tiny_model), data_dir=data, output=tmp_path)
-    first = prepare(spec)
+    first = make_plan(spec)
     with monkeypatch.context() as patch:
         patch.setattr(LocalSource, "load", lambda *a: pytest.fail("data were read that had not changed"))
-        second = prepare(spec)
+        second = make_plan(spec)
     assert second.run_id == first.run_id and second.used == first.used
     assert list(second.train) == list(first.train) and second.dev[3] == first.dev[3]
     assert second.train[1:3] == first.train[1:3]
 
     ids = data / "pawsx" / "train-en.ids"
     ids.write_text(ids.read_text().replace("1\n", "one\n", 1))
-    assert prepare(spec).run_id != first.run_id
+    assert make_plan(spec).run_id != first.run_id
     test = data / "pawsx" / "test-de.tsv"
     test.write_text(test.read_text() + "one column\n")
     with pytest.raises(UserError, match=r"test-de\.tsv:25: 1 column found"):
-        prepare(spec)
+        make_plan(spec)
 
 
 def test_data_that_change_after_they_were_planned_with(data: Path) -> None:
     source, task = LocalSource(data), PawsX()
     open_split(task, source, "dev", "en", None)
     examples, rows = open_split(task, source, "dev", "en", None)
-    assert isinstance(examples, LaterRead) and len(examples) == rows.rows
+    assert isinstance(examples, LazySplit) and len(examples) == rows.rows
     file = data / "pawsx" / "dev-en.tsv"
     file.write_text("a\tb\t0\n" * rows.rows)
     with pytest.raises(RunError, match="the dev data of pawsx in en were changed just now: try again"):
@@ -166,7 +166,7 @@ def test_a_task_that_loads_by_itself_is_always_asked(data: Path) -> None:
     for _ in range(2):
         examples, rows = open_split(task, source, "dev", "en", None)
         assert rows.rows == len(examples) == 3
-    assert not isinstance(examples, LaterRead)
+    assert not isinstance(examples, LazySplit)
 
 
 def test_weights_are_summed_again_when_they_change(tiny_model: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from handmade import GOOD, write_distribution
 from xrobust import RunSpec
 from xrobust.contracts import Method, Task
 from xrobust.errors import UserError
-from xrobust.plan import Plan, prepare
+from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.plugins import GROUPS, PluginRecord, Plugins
 
 
@@ -190,11 +190,11 @@ def test_a_run_of_a_third_partys_plugins(
             shutil.rmtree(old)
         distribution("mine", points, version=version, mine_m=GOOD.format(name="mine"), mine_t=task)
 
-    def planned(method: str = "vanilla", task: str = "pawsx") -> Plan:
+    def planned(method: str = "vanilla", task: str = "pawsx") -> RunPlan:
         data = tiny_data if task == "pawsx" else tmp_path / "data"
-        return prepare(RunSpec(task=task, method=method, model=str(tiny_model), data_dir=data, languages=("de",)))
+        return make_plan(RunSpec(task=task, method=method, model=str(tiny_model), data_dir=data, languages=("de",)))
 
-    def runs() -> list[Plan]:
+    def runs() -> list[RunPlan]:
         return [planned("mine+lora"), planned(task="pairs"), planned()]
 
     install("1.0")

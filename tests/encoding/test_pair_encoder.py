@@ -19,7 +19,7 @@ from xrobust.data.local import LocalSource
 from xrobust.data.splits import load_split
 from xrobust.encoding.pairs import PairEncoder
 from xrobust.encoding.stream import CHUNK
-from xrobust.evaluation.language_pairs import aligned
+from xrobust.evaluation.language_pairs import align
 from xrobust.kinds import MultipleChoice, SequenceClassification
 from xrobust_tasks.pawsx import PawsX
 
@@ -203,7 +203,7 @@ def test_real_sentences_with_a_real_vocabulary(real_data: Path, real_model: Path
         encoder = PairEncoder(both, max_length)
         sides = {language: PawsX.kind.tokenise(examples, encoder) for language, examples in data.items()}
         for pair in permutations(data, 2):
-            mixed = aligned(*(data[language] for language in pair), pair).examples
+            mixed = align(*(data[language] for language in pair), pair).examples
             found = PawsX.kind.join(*(sides[language] for language in pair), mixed, encoder)
             texts = [e["text"] for e in mixed], [e["text_pair"] for e in mixed]
             direct = both(*texts, truncation=True, max_length=max_length)["input_ids"]

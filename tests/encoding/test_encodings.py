@@ -21,14 +21,14 @@ from transformers import PreTrainedTokenizerFast
 from xrobust import RunSpec, run
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding import cache as encodings
-from xrobust.encoding.cache import Encodings, tokenizer_sha256
+from xrobust.encoding.cache import EncodingCache, tokenizer_sha256
 from xrobust.encoding.files import _Array
 from xrobust.errors import UserError
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust.registry.plugin_file import plugins_in
 from xrobust.storage import cache
 from xrobust.storage import code_hash as code_identity
-from xrobust.storage.code_hash import code_sha256
+from xrobust.storage.code_hash import code_hash
 
 TAGGING = TokenClassification(("A", "B"))
 ALONE = SimpleNamespace(main_process_first=nullcontext, local_main_process_first=nullcontext)
@@ -52,8 +52,8 @@ def sentences(count: int) -> list[dict[str, Any]]:
 
 def of(rows: list[dict[str, Any]], made_from: Any = "these", kind: Any = TAGGING, **how: Any) -> Encoded:
     """`rows` encoded by way of the cache."""
-    found = Encodings(kind, how.get("tokenizer", tokenizer("bert")), how.get("max_length", 12), ALONE)
-    return found.of({"rows": made_from}, lambda: rows)
+    found = EncodingCache(kind, how.get("tokenizer", tokenizer("bert")), how.get("max_length", 12), ALONE)
+    return found.encode({"rows": made_from}, lambda: rows)
 
 
 def same(one: Encoded, other: Encoded) -> bool:
@@ -134,7 +134,7 @@ def test_blocks_are_put_together(count: int, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_it_is_found_again_without_a_look_at_the_examples() -> None:
     expected = of(sentences(9))
-    again = Encodings(TAGGING, tokenizer("bert"), 12, ALONE).of({"rows": "these"}, unreadable)
+    again = EncodingCache(TAGGING, tokenizer("bert"), 12, ALONE).encode({"rows": "these"}, unreadable)
     assert same(again, expected)
 
 
@@ -188,10 +188,10 @@ def test_damage_is_seen_said_and_made_good(name: str, how: str, folder: Path, ca
 def test_a_disk_that_takes_nothing_is_no_failure(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder.parent.parent.write_text("no folder")
     caplog.set_level(logging.WARNING, "xrobust")
-    made = Encodings(TAGGING, tokenizer("bert"), 12, ALONE)
+    made = EncodingCache(TAGGING, tokenizer("bert"), 12, ALONE)
     for number in range(2):
         rows = sentences(9 + number)
-        assert same(made.of({"rows": number}, lambda rows=rows: rows), TAGGING.encode(rows, tokenizer("bert"), 12))
+        assert same(made.encode({"rows": number}, lambda rows=rows: rows), TAGGING.encode(rows, tokenizer("bert"), 12))
     assert [r.getMessage() for r in caplog.records] == [
         f"encoded in memory: {folder} does not take it (Not a directory)"
     ]
@@ -216,7 +216,7 @@ def test_examples_that_cannot_be_read_leave_nothing(folder: Path) -> None:
         raise OSError("of the examples")
 
     with pytest.raises(OSError, match="of the examples"):
-        Encodings(TAGGING, tokenizer("bert"), 12, ALONE).of({"rows": "these"}, failing)
+        EncodingCache(TAGGING, tokenizer("bert"), 12, ALONE).encode({"rows": "these"}, failing)
     assert entries(folder) == []
 
 
@@ -227,7 +227,7 @@ def test_two_that_make_the_same_do_no_harm(folder: Path) -> None:
         of(rows)  # another process is quicker
         return rows
 
-    first = Encodings(TAGGING, tokenizer("bert"), 12, ALONE).of({"rows": "these"}, meanwhile)
+    first = EncodingCache(TAGGING, tokenizer("bert"), 12, ALONE).encode({"rows": "these"}, meanwhile)
     assert same(first, of(rows)) and len(entries(folder)) == 1
 
 
@@ -270,7 +270,7 @@ def test_a_limit_of_nothing_keeps_nothing(folder: Path, monkeypatch: pytest.Monk
 def test_a_limit_that_is_none(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XROBUST_CACHE_GB", given)
     with pytest.raises(UserError, match=f"XROBUST_CACHE_GB is '{given}': write how many gigabytes"):
-        cache.limit()
+        cache.max_bytes()
 
 
 def test_new_draws_each_epoch_leave_no_file_an_epoch(
@@ -308,7 +308,7 @@ def test_what_a_single_file_brings_is_not_kept(tmp_path: Path, folder: Path) -> 
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN)
     ((_, task),) = plugins_in(file)
-    assert code_sha256(type(task.kind)) is None
+    assert code_hash(type(task.kind)) is None
     rows = sentences(3)
     assert same(of(rows, kind=task.kind), TAGGING.encode(rows, tokenizer("bert"), 12))
     assert entries(folder) == []
@@ -325,10 +325,10 @@ def test_an_edit_anywhere_in_a_package_makes_another_of_its_kinds(
         (package / "kinds" / "__init__.py").write_text(PLUGIN)
         (package / "text.py").write_text("changed = False")
         kind = importlib.import_module(f"acme{number}.kinds").Mine.kind
-        before = code_sha256(type(kind))
+        before = code_hash(type(kind))
         (package / "text.py").write_text("changed = True")
         code_identity._sha256.cache_clear()
-        assert before is not None and code_sha256(type(kind)) not in (None, before)
+        assert before is not None and code_hash(type(kind)) not in (None, before)
         of(sentences(3), kind=kind)
         assert len(entries(folder)) == number
 

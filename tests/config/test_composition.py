@@ -20,19 +20,19 @@ from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Method, MethodInfo
 from xrobust.contracts.method import STAGES
 from xrobust.errors import UserError
-from xrobust.plan import Plan, prepare
+from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.plugins import Plugins
 
-Prepare = Callable[..., Plan]
+Prepare = Callable[..., RunPlan]
 
 
 @pytest.fixture
 def plan(tiny_model: Path, tiny_data: Path) -> Prepare:
     """A plan of a run of the tiny model on the tiny data, with changes."""
 
-    def resolve(method: str = "vanilla", **settings: Any) -> Plan:
+    def resolve(method: str = "vanilla", **settings: Any) -> RunPlan:
         given = {"task": "pawsx", "model": str(tiny_model), "data_dir": tiny_data, "languages": ("de",), **settings}
-        return prepare(RunSpec(method=method, **given))
+        return make_plan(RunSpec(method=method, **given))
 
     return resolve
 

@@ -15,7 +15,7 @@ from xrobust import RunSpec, hookimpl, run
 from xrobust.cli.main import main
 from xrobust.runtime import signals
 from xrobust.runtime.signals import Terminated, asked, held, released, watched
-from xrobust.training.loop import reading_interval
+from xrobust.training.loop import sync_interval
 
 
 @pytest.fixture
@@ -103,8 +103,8 @@ def test_off_the_main_thread_signals_are_the_callers() -> None:
 
 @pytest.mark.parametrize(("seconds", "steps"), [(0.01, 20), (0.5, 4), (1.9, 1), (60.0, 1), (0.0, 20)])
 def test_a_gpu_is_waited_for_as_seldom_as_a_stop_within_seconds_allows(seconds: float, steps: int) -> None:
-    assert reading_interval(seconds, torch.device("cuda")) == steps
-    assert reading_interval(seconds, torch.device("cpu")) == 1
+    assert sync_interval(seconds, torch.device("cuda")) == steps
+    assert sync_interval(seconds, torch.device("cpu")) == 1
 
 
 class Saved:

@@ -1,7 +1,7 @@
 """What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
 
-from xrobust.contracts.example import Example
-from xrobust.contracts.kind import IGNORED, Kind, Prediction
+from xrobust.contracts.example import IGNORED, Example
+from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.method import (
     Batch,
     DataContext,

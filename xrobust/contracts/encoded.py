@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.example import IGNORED
 
 
 @dataclass(frozen=True)

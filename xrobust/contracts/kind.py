@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from xrobust.contracts.encoded import Encoded
 
-IGNORED = -100
-"""Label of a position that carries none; the value that torch's cross entropy leaves out by default."""
-
 
 @dataclass(frozen=True)
 class Prediction:

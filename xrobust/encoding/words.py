@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.example import IGNORED
 from xrobust.encoding.ranges import ranges
 from xrobust.errors import UserError
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
 from xrobust.contracts.encoded import Encoded
-from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.example import IGNORED
 from xrobust.contracts.noise import Norm, project, steepest, uniform_in_ball
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.forward import ModelForward

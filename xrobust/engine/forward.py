@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
-from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.example import IGNORED
 
 
 class _EmbeddingNoise:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from xrobust.contracts.encoded import Encoded
-from xrobust.contracts.kind import IGNORED
+from xrobust.contracts.example import IGNORED
 from xrobust.engine.batches import tensors
 from xrobust.engine.memory import OutOfMemorySplitter
 from xrobust.engine.order import evaluation_batches

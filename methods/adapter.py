@@ -7,10 +7,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from xrobust.contracts import Method, MethodInfo, ModelContext
+from xrobust.engine.seeds import seeded_torch
 from xrobust.errors import UserError
 
-from .sublayers import find_layers
-from .training import seeded, train_only, two_adapt
+from .shared.adaptation import seed_of, train_only, two_adapt
+from .shared.layers import find_layers
 
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "tanh": "Tanh"}
 
@@ -71,7 +72,7 @@ class Adapter(Method):
                 if isinstance(module, nn.LayerNorm)
             }
         train_only(model, trained)
-        with seeded(ctx.seed, "adapter"):
+        with seeded_torch(seed_of(ctx.seed, "adapter")):
             for place in places:
                 projection = model.get_submodule(place)
                 projection.adapter = _bottleneck(hidden, hidden // params.reduction, ACTIVATIONS[params.activation])

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from xrobust.contracts import Method, MethodInfo, ModelContext
 
-from .peft_targets import linear_targets, saved_modules, wrap
-from .training import two_adapt
+from .shared.adaptation import two_adapt
+from .shared.peft import linear_targets, saved_modules, wrap
 
 
 class Lora(Method):

@@ -10,9 +10,9 @@ from pydantic import Field, field_validator, model_validator
 from xrobust.contracts import Method, MethodInfo, ModelContext
 from xrobust.errors import UserError, did_you_mean
 
-from .peft_targets import linear_targets, saved_modules, targets, wrap
-from .sublayers import find_layers
-from .training import two_adapt
+from .shared.adaptation import two_adapt
+from .shared.layers import find_layers
+from .shared.peft import linear_targets, saved_modules, targets, wrap
 
 FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
 """Fields of PEFT's configurations that are not the user's to set."""

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from xrobust.contracts import DataContext, Example, Method, MethodInfo, Task
 
-from .neighbors import find_table, read_table
+from .shared.synonyms import find_table, read_table
 
 PUBLISHED_COPIES = {"pawsx": 10, "xnli": 3}
 OTHER_COPIES = 3

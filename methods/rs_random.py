@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from xrobust.contracts import Batch, Forward, Method, MethodInfo, ModelContext, Objective
-from xrobust.noise import BallParams, gaussian, uniform_in_ball
+from xrobust.contracts.noise import BallParams, gaussian, uniform_in_ball
 
 if TYPE_CHECKING:
     import torch

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
-from xrobust.contracts import Example, Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
+from xrobust.contracts import Example, Expected, HubFiles, Recipe, Split, Task, TaskInfo
 from xrobust.kinds import SequenceClassification
 
 logger = logging.getLogger("xrobust")
@@ -48,13 +47,9 @@ class PawsX(Task):
         ),
     )
 
-    def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
+    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
         """Without pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
-        examples = source.load(self, split, language)
         whole = [e for e in examples if not {"", "NS"} & {e["text"].strip(), e["text_pair"].strip()}]
         if left_out := len(examples) - len(whole):
             logger.info("pawsx %s %s: %d pairs left out, never translated (NS)", split, language, left_out)
         return whole
-
-    def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
-        return source.files(self, split, language)

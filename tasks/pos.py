@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from xrobust.contracts import Expected, HubFiles, Recipe, Task, TaskInfo
+from xrobust.data.conllu import UPOS_TAGS
 from xrobust.kinds import TokenClassification
 
-TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
 LANGUAGES = {
     "af": "Afrikaans", "ar": "Arabic", "bg": "Bulgarian", "de": "German", "el": "Greek", "en": "English",
     "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian", "fi": "Finnish", "fr": "French",
@@ -34,7 +34,7 @@ class Pos(Task):
             configs=LANGUAGES,
         ),
     )
-    kind = TokenClassification(tuple(TAGS.split()))
+    kind = TokenClassification(UPOS_TAGS)
     metrics = ("accuracy", "xtreme_f1")
     columns = ("tokens", "tags")
     recipe = Recipe(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from xrobust.contracts import Example, HubFiles, Recipe, Source, Split, Task, TaskInfo
+from xrobust.contracts import Example, HubFiles, Recipe, Split, Task, TaskInfo
 from xrobust.kinds import TokenClassification
 
 LANGUAGES = (
@@ -34,6 +33,8 @@ class WikiAnn(Task):
     kind = TokenClassification(("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"))
     metrics = ("span_f1",)
     columns = ("tokens", "tags")
+    # As Manafi & Krishnaswamy (LREC-COLING 2024) have it.
+    transfer_perturbations = ("entity_swap", "context_swap", "entity_context_swap")
     recipe = Recipe(
         epochs=10,
         learning_rate=2e-5,
@@ -41,12 +42,9 @@ class WikiAnn(Task):
         source="google-research/xtreme, scripts/train_panx.sh",
     )
 
-    def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
+    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
         """Without the `en:` before every token that the data set's original files have."""
-        examples, prefix = source.load(self, split, language), f"{language}:"
+        prefix = f"{language}:"
         if not all(token.startswith(prefix) for example in examples for token in example["tokens"]):
             return examples
         return [{**example, "tokens": [t.removeprefix(prefix) for t in example["tokens"]]} for example in examples]
-
-    def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
-        return source.files(self, split, language)

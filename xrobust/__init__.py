@@ -11,12 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xrobust.engine.trained import load_model
+    from xrobust.config.run_spec import RunSpec
+    from xrobust.contracts.hooks import hookimpl
     from xrobust.errors import RunError, UserError
-    from xrobust.hookspecs import hookimpl
+    from xrobust.models.trained import load_model
     from xrobust.pipeline import run
     from xrobust.results.store import load_predictions, load_result
-    from xrobust.spec import RunSpec
 
 try:
     __version__ = version("xrobust")
@@ -25,10 +25,10 @@ except PackageNotFoundError:  # a checkout on the path, not installed
 
 _HOME = {
     "RunError": "xrobust.errors",
-    "RunSpec": "xrobust.spec",
+    "RunSpec": "xrobust.config.run_spec",
     "UserError": "xrobust.errors",
-    "hookimpl": "xrobust.hookspecs",
-    "load_model": "xrobust.engine.trained",
+    "hookimpl": "xrobust.contracts.hooks",
+    "load_model": "xrobust.models.trained",
     "load_predictions": "xrobust.results.store",
     "load_result": "xrobust.results.store",
     "run": "xrobust.pipeline",

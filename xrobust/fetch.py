@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xrobust.config.run_spec import RunSpec
 from xrobust.contracts import Split
-from xrobust.data import data_folder, open_source
+from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import evaluation_languages, load_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.plan import resolved
-from xrobust.spec import RunSpec
-from xrobust.splits import evaluation_languages, load_split
+from xrobust.plan import load_plugins
 
 
 def fetch(request: RunSpec) -> Iterator[str]:
@@ -25,10 +25,10 @@ def fetch(request: RunSpec) -> Iterator[str]:
 
 
 def _fetch(request: RunSpec) -> Iterator[str]:
-    from xrobust.engine.model_files import folder_of
-    from xrobust.engine.pretrained import check_model, load_encoder
+    from xrobust.models.files import folder_of
+    from xrobust.models.pretrained import check_model, load_encoder
 
-    _, task, methods, train_language = resolved(request)
+    _, task, methods, train_language = load_plugins(request)
     folder = folder_of(request.model)
     check_model(task.kind, request.model, request.model_revision, offline=False)
 

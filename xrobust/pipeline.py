@@ -7,57 +7,58 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust import signals
-from xrobust.data import data_folder, open_source
+from xrobust.config.run_spec import EvaluationRequest, RunSpec
+from xrobust.data.sources import data_folder, open_source
 from xrobust.errors import UserError
-from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
-from xrobust.observers import Observers
-from xrobust.plan import Plan, prepare
-from xrobust.plugins import Plugins
-from xrobust.published_scores import out_of_range
+from xrobust.evaluation.expected_range import range_warnings
+from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation
+from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.plan import RunPlan, make_plan
+from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import DataSection, Environment, ModelSection, RunResult, note_rows, now
+from xrobust.results.schema import DataSection, ModelSection, RunResult, now, replace_rows
 from xrobust.results.store import load_result
-from xrobust.spec import EvaluationRequest, RunSpec
+from xrobust.runtime import signals
+from xrobust.runtime.observers import Observers
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
     """Trains and scores what `request` asks for, and returns the result document, which is also on disk.
 
     A run that was stopped goes on from its last checkpoint; a complete one is returned as it is. `observers` are
-    objects with hook implementations (`xrobust.hookspecs`).
+    objects with hook implementations (`xrobust.contracts.hooks`).
 
     Raises:
         UserError: something in the request is wrong; nothing was written.
         RunError: the run could not go on; its document is marked failed and keeps what there was.
-        KeyboardInterrupt: after Ctrl-C, and `xrobust.signals.Terminated`, which is one, after SIGTERM. In training a
-            checkpoint was written.
+        KeyboardInterrupt: after Ctrl-C, and `xrobust.runtime.signals.Terminated`, which is one, after SIGTERM. In
+            training a checkpoint was written.
     """
-    return execute(prepare(request), observers)
+    return execute(make_plan(request), observers)
 
 
 @signals.watched()
-def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
+def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.processes import accelerator, check_shared, emulated_precision
-    from xrobust.evaluation import Scorer
+    from xrobust.engine.accelerator import accelerator, check_shared, emulated_precision
+    from xrobust.evaluation.scorer import Scorer
 
-    if (found := complete(plan)) is not None:
+    if (found := finished_result(plan)) is not None:
         return found
     folder = RunFolder(plan.folder)
     accelerate = accelerator(plan.request.precision)
     main = accelerate.is_main_process
     with folder.locked(main=main):
         check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
-        if (found := complete(plan)) is not None:
+        if (found := finished_result(plan)) is not None:
             return found
-        found = _unfinished(plan, folder)
-        trained = _trained(plan, folder, found, accelerate)
+        found = result_to_resume(plan, folder)
+        trained = load_or_set_up(plan, folder, found, accelerate)
         if main and found is None and plan.request.force:
             folder.clear()
         accelerate.wait_for_everyone()
         watching = plan.plugins.observers(observers) if main else Observers()
-        result = _document(plan, found, accelerate)
+        result = open_result(plan, found, accelerate)
         with folder.recording(result, watching, main=main):
             if (warning := emulated_precision(accelerate)) is not None:
                 result.warn(warning)
@@ -68,7 +69,7 @@ def execute(plan: Plan, observers: Iterable[Any] = ()) -> RunResult:
     return result
 
 
-def complete(plan: Plan) -> RunResult | None:
+def finished_result(plan: RunPlan) -> RunResult | None:
     """The document of a run in which nothing is left to do; None where something is, and always with `--force`."""
     if plan.request.force:
         return None
@@ -78,7 +79,7 @@ def complete(plan: Plan) -> RunResult | None:
     return None if plan.evaluation.left(found) or plan.evaluation.pairs_left(found) else found
 
 
-def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:
+def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
     """The document to go on with, or None for a run from its beginning. Raises UserError.
 
     `--force` does anew what is complete or damaged. It goes on with a run that was stopped or failed, or else the same
@@ -103,34 +104,35 @@ def _unfinished(plan: Plan, folder: RunFolder) -> RunResult | None:
     )
 
 
-def _trained(
-    plan: Plan, folder: RunFolder, found: RunResult | None, accelerate: Any
+def load_or_set_up(
+    plan: RunPlan, folder: RunFolder, found: RunResult | None, accelerate: Any
 ) -> Callable[[RunResult, Observers], tuple[Any, Any]]:
     """What gives the trained model and its tokenizer: loaded where training had ended, else about to be trained.
 
     Raises UserError for all that can be found out before the document is opened: a run that is complete stays so.
     """
     if found is not None and found.training is not None:
-        from xrobust.engine.trained import load_model
+        from xrobust.models.trained import load_model
 
         model, tokenizer = load_model(folder.path, offline=plan.request.offline)
         model.to(accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
-    from xrobust.training import ready, train
+    from xrobust.training.run import train
+    from xrobust.training.setup import set_up_training
 
-    training = ready(plan, folder, accelerate)
+    training = set_up_training(plan, folder, accelerate)
     anew = found is None and plan.request.force
     if accelerate.is_main_process and (anew or not folder.checkpoints.exists()):
-        folder.require_space(training.room(), anew=anew)
+        folder.require_space(training.disk_space(), anew=anew)
     return lambda result, observers: train(training, folder, result, accelerate, observers)
 
 
-def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult:
+def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunResult:
     """The document to go on with: the one on disk, with more languages to score, or a new one."""
-    from xrobust.results.environment import environment
+    from xrobust.results.environment import environment, resume_warnings
 
-    here = environment(plan, accelerate)
+    here = environment(plan.request, plan.origins, plan.files, accelerate)
     if found is None:
         result = RunResult(
             run_id=plan.run_id,
@@ -148,34 +150,12 @@ def _document(plan: Plan, found: RunResult | None, accelerate: Any) -> RunResult
     else:
         result = found
         if result.training is None:
-            for warning in _resumed_otherwise(result.environment, here):
+            for warning in resume_warnings(result.environment, here):
                 result.warn(warning)
         result.environment = here
-        _add(result, plan.evaluation)
+        note_requested(result, plan.evaluation)
     result.status, result.error = "running", None
     return result
-
-
-def _resumed_otherwise(before: Environment, here: Environment) -> list[str]:
-    """Warnings of what makes the weights of a training that goes on others than those of one that was not stopped."""
-    tail = "from those of a run that was not stopped"
-    warnings = []
-    if here.threads != before.threads:
-        warnings.append(
-            f"resumed with {here.threads} threads after {before.threads}: "
-            f"the weights can differ in their last bits {tail}"
-        )
-    if here.world_size != before.world_size:
-        warnings.append(
-            f"resumed with {here.world_size} processes after {before.world_size}: "
-            f"dropout and noise are other draws, and the weights differ {tail}"
-        )
-    if here.micro_batch_size != before.micro_batch_size:
-        warnings.append(
-            f"resumed with micro_batch_size {here.micro_batch_size or 'unset'} after "
-            f"{before.micro_batch_size or 'unset'}: dropout and noise are other draws, and the weights differ {tail}"
-        )
-    return warnings
 
 
 @signals.watched()
@@ -195,9 +175,9 @@ def evaluate(
     `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
     own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.processes import accelerator, check_shared
-    from xrobust.engine.trained import load_model
-    from xrobust.evaluation import Scorer
+    from xrobust.engine.accelerator import accelerator, check_shared
+    from xrobust.evaluation.scorer import Scorer
+    from xrobust.models.trained import load_model
 
     if request is None:
         request = EvaluationRequest(languages=None if languages is None else tuple(languages))
@@ -218,7 +198,7 @@ def evaluate(
 
         watching = plugins.observers(observers) if main else Observers()
         before = result.status
-        _add(result, plan)
+        note_requested(result, plan)
         with folder.recording(result, watching, main=main):
             model.to(accelerate.device)
             Scorer(plan, model, tokenizer, folder, result, accelerate, watching).run()
@@ -241,14 +221,14 @@ def _evaluation_of(
     offline: bool,
 ) -> tuple[EvaluationPlan, Plugins]:
     """The plan of an evaluation of a trained run, with the plugins that the run had and `plugin_files`."""
-    from xrobust.engine.trained import check_unchanged
-    from xrobust.engine.word_vectors import word_vectors
+    from xrobust.models.trained import check_unchanged
+    from xrobust.models.word_vectors import word_vectors
 
     train, base = result.spec.train, result.environment.model_path
     files = [*(Path(file) for file in result.environment.plugin_files), *plugin_files]
     plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
     task = plugins.load("tasks", train.task)()
-    wanted = requested_conditions(request, task, plugins)
+    wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)
     folder = data_folder(data_dir or result.environment.data_dir)
@@ -265,14 +245,14 @@ def _evaluation_of(
     return plan, plugins
 
 
-def _add(result: RunResult, plan: EvaluationPlan) -> None:
+def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
     """Notes what is to be scored, on which rows; an attempt that scored nothing may have noted others."""
-    note_rows(result, [row for row in plan.used if row.language not in result.scored()])
+    replace_rows(result, [row for row in plan.used if row.language not in result.scored()])
     result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
 
 
-def _finish(plan: Plan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
-    for warning in out_of_range(plan, result):
+def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
+    for warning in range_warnings(plan.task, plan.request, result):
         result.warn(warning)
     result.status = "complete"
     result.summarise()

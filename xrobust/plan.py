@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrobust.composition import compose
+from xrobust.config.composition import compose
+from xrobust.config.resolved_spec import MethodSpec, Spec, TrainSpec, group_id, run_id
+from xrobust.config.run_spec import RunSpec
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
-from xrobust.data import data_folder, open_source
+from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import DataRows, evaluation_languages, open_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.evaluation_plan import EvaluationPlan, plan_evaluation, requested_conditions
-from xrobust.plugins import Plugins
-from xrobust.results.schema import DataRows
-from xrobust.results.store import file_sha256
-from xrobust.spec import MethodSpec, RunSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
-from xrobust.splits import evaluation_languages, open_split
+from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation
+from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.registry.plugins import Plugins
+from xrobust.storage.hashing import file_sha256
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A validated run."""
 
     request: RunSpec
@@ -56,16 +58,22 @@ class Plan:
         return "+".join(part.name for part in self.spec.train.method)
 
     @property
+    def origins(self) -> dict[str, str]:
+        """Name of the task and of each method -> distribution and version it comes from."""
+        methods = {part.name: self.plugins.record("methods", part.name).origin for part in self.spec.train.method}
+        return {self.request.task: self.plugins.record("tasks", self.request.task).origin, **methods}
+
+    @property
     def folder(self) -> Path:
         """Where the run is written."""
         task, method = (name.replace("/", ".") for name in (self.spec.train.task, self.method_name))
         return self.request.output / task / method / self.run_id
 
 
-def prepare(request: RunSpec) -> Plan:
+def make_plan(request: RunSpec) -> RunPlan:
     """Resolves and checks a request: plugins, parameters, data of every language, the model. Raises UserError."""
     try:
-        return _prepare(request)
+        return _make_plan(request)
     except OutOfReach as error:
         command = ["xrobust", "data", "fetch", "--task", request.task, "--method", request.method]
         command += ["--model", request.model]
@@ -75,7 +83,7 @@ def prepare(request: RunSpec) -> Plan:
         ) from error
 
 
-def resolved(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
+def load_plugins(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
     """The plugins, the task, the methods in canonical order and the source language of a request. Raises UserError."""
     plugins = Plugins(request.plugins)
     task = plugins.load("tasks", request.task)()
@@ -87,17 +95,17 @@ def resolved(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
     return plugins, task, methods, language
 
 
-def _prepare(request: RunSpec) -> Plan:
-    from xrobust.engine.model_files import model_identity
-    from xrobust.engine.pretrained import check_model
-    from xrobust.engine.word_vectors import word_vectors
+def _make_plan(request: RunSpec) -> RunPlan:
+    from xrobust.models.files import model_identity
+    from xrobust.models.pretrained import check_model
+    from xrobust.models.word_vectors import word_vectors
 
-    plugins, task, methods, language = resolved(request)
+    plugins, task, methods, language = load_plugins(request)
     settings = TrainingSettings.resolve(task.recipe, request.training)
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
     evaluation_languages(task, source, request.languages)  # a name that is wrong is said before anything is read
-    wanted = requested_conditions(request, task, plugins)
+    wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
     settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
@@ -137,7 +145,7 @@ def _prepare(request: RunSpec) -> Plan:
     )
     used = [train_rows, dev_rows, *evaluation.used]
     whole = Spec(train=spec, evaluation=evaluation.spec)
-    return Plan(request, plugins, task, methods, files, source, train, dev, whole, identity, used, evaluation)
+    return RunPlan(request, plugins, task, methods, files, source, train, dev, whole, identity, used, evaluation)
 
 
 def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: str) -> TrainingSettings:

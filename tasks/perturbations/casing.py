@@ -10,9 +10,9 @@ from pydantic import Field
 
 from xrobust.contracts import Parameters, PerturbationInfo
 
-from .letters import lower, title, upper
-from .scripts import script_of_language
-from .words import FormPerturbation
+from .shared.letters import lower, title, upper
+from .shared.scripts import script_of_language
+from .shared.words import FormPerturbation
 
 _CASED = frozenset({"Latin", "Greek", "Cyrillic", "Armenian"})
 _FORMS = {"lower": lower, "upper": upper, "title": title}

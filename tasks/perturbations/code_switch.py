@@ -10,11 +10,11 @@ from pydantic import Field
 
 from xrobust.contracts import NotCovered, PerturbationContext, PerturbationInfo, Task
 
-from .dictionaries import find_dictionary, read_dictionary
-from .graphemes import clusters
-from .letters import lower, title, upper
-from .scripts import WITHOUT_SPACES, base_language, script_of, without_spaces
-from .words import Word, WordPerturbation, replaced
+from .shared.dictionaries import find_dictionary, read_dictionary
+from .shared.graphemes import clusters
+from .shared.letters import lower, title, upper
+from .shared.scripts import WITHOUT_SPACES, base_language, script_of, without_spaces
+from .shared.words import Word, WordPerturbation, replaced
 
 _FIRST = 3
 """Translations of a word that are drawn from, of those that come first in the file."""

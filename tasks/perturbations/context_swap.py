@@ -7,13 +7,12 @@ import unicodedata
 from collections.abc import Iterable
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo, Task
-from xrobust.overlap import OUTSIDE
+from xrobust.data.text import OUTSIDE
 
-from .entity_tags import entity_problem
-from .letter_case import with_case_of
-from .letters import lower
-from .nearest import nearest_words
-from .stopwords import stopwords
+from .shared.entities import entity_problem
+from .shared.letters import lower, with_case_of
+from .shared.nearest import nearest_words
+from .shared.stopwords import stopwords
 
 
 class ContextSwap(Perturbation):

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from xrobust.contracts import Parameters, PerturbationInfo
 
-from .graphemes import clusters
-from .scripts import base_language, script_of, script_of_language
-from .words import FormPerturbation
+from .shared.graphemes import clusters
+from .shared.scripts import base_language, script_of, script_of_language
+from .shared.words import FormPerturbation
 
 _LETTERS = dict(
     zip("ıłđðøħŧæœßŋəþ", "i l d d o h t ae oe ss n e th".split(), strict=True),

@@ -6,10 +6,9 @@ import random
 from collections import defaultdict
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo, Task
-from xrobust.overlap import entity_chunks
+from xrobust.data.text import entity_chunks
 
-from .entity_tags import entity_problem
-from .spans import replaced_entities
+from .shared.entities import entity_problem, replaced_entities
 
 
 class EntitySwap(Perturbation):

@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 
 from xrobust.contracts import Example, PerturbationInfo
-from xrobust.overlap import entity_spans
+from xrobust.data.text import entity_spans
 
-from .gazetteer import Entry, GazetteerSwap
+from .shared.gazetteer import Entry, GazetteerSwap
 
 
 class NameSwap(GazetteerSwap):

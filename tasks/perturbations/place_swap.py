@@ -6,10 +6,10 @@ import random
 from collections.abc import Iterator, Sequence
 
 from xrobust.contracts import Example, PerturbationInfo
-from xrobust.overlap import entity_spans
+from xrobust.data.text import entity_spans
 
-from .gazetteer import Entry, GazetteerSwap
-from .spans import replaced_entities
+from .shared.entities import replaced_entities
+from .shared.gazetteer import Entry, GazetteerSwap
 
 
 class PlaceSwap(GazetteerSwap):

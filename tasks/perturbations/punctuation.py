@@ -14,8 +14,8 @@ from pydantic import Field
 
 from xrobust.contracts import Parameters, PerturbationInfo
 
-from .scripts import base_language, script_of_language
-from .words import FormPerturbation
+from .shared.scripts import base_language, script_of_language
+from .shared.words import FormPerturbation
 
 # What is left out. Marks of scripts with spaces count where a word ends, so that 3.5, 15:30 and e.g. keep theirs.
 _QUOTES_WITH_A_SPACE = re.compile(r"(?<!\S)«\s+|\s+»(?!\w)|\s+\"(?!\S)")

@@ -6,8 +6,8 @@ import random
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo
 
-from .nearest import nearest_words
-from .title_words import WordParams, no_words_problem, replaced_words, vocabulary
+from .shared.nearest import nearest_words
+from .shared.title_words import WordParams, no_words_problem, replaced_words, vocabulary
 
 MAX_PIECES = 10
 """Word pieces of a word that its vector is made from (published)."""

@@ -7,10 +7,10 @@ import random
 from pydantic import Field
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo
-from xrobust.overlap import word_pattern
+from xrobust.data.text import word_pattern
 
-from .letters import lower
-from .title_words import WordParams, no_words_problem, replaced_words, vocabulary
+from .shared.letters import lower
+from .shared.title_words import WordParams, no_words_problem, replaced_words, vocabulary
 
 
 class TitleRandom(Perturbation):

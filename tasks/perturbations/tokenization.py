@@ -10,9 +10,9 @@ from pydantic import Field
 
 from xrobust.contracts import PerturbationInfo
 
-from .graphemes import clusters
-from .scripts import base_language, script_of
-from .words import WordPerturbation
+from .shared.graphemes import clusters
+from .shared.scripts import base_language, script_of
+from .shared.words import WordPerturbation
 
 _ZERO_WIDTH_SPACE, _SOFT_HYPHEN, _GRAPHEME_JOINER, _TATWEEL = "\u200b", "\u00ad", "\u034f", "\u0640"
 _VARIATION_SELECTOR = "\U000e0100"

@@ -6,10 +6,10 @@ import random
 
 from xrobust.contracts import PerturbationInfo
 
-from .keyboards import keyboard_for
-from .scripts import script_of_language
-from .slips import slips
-from .words import WordPerturbation
+from .shared.keyboards import keyboard_for
+from .shared.scripts import script_of_language
+from .shared.slips import slips
+from .shared.words import WordPerturbation
 
 
 class Typos(WordPerturbation):

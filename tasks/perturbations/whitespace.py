@@ -11,9 +11,9 @@ from pydantic import Field
 
 from xrobust.contracts import PerturbationInfo
 
-from .graphemes import clusters
-from .scripts import WITHOUT_SPACES, script_of, without_spaces
-from .words import FormPerturbation, Word, WordPerturbation, words
+from .shared.graphemes import clusters
+from .shared.scripts import WITHOUT_SPACES, script_of, without_spaces
+from .shared.words import FormPerturbation, Word, WordPerturbation, words
 
 Edit = tuple[int, int, str]
 """Start and end of a stretch of the text, and what takes its place."""

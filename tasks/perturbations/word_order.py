@@ -11,8 +11,8 @@ from pydantic import Field
 
 from xrobust.contracts import PerturbationInfo, Task
 
-from .scripts import without_spaces
-from .words import FormPerturbation, WordPerturbation
+from .shared.scripts import without_spaces
+from .shared.words import FormPerturbation, WordPerturbation
 
 
 class WordOrder(FormPerturbation):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from xrobust.config.resolved_spec import EvaluationSpec, MethodSpec, Spec, TrainSpec, group_id, run_id
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.results.schema import (
     DataSection,
     Environment,
@@ -14,7 +16,6 @@ from xrobust.results.schema import (
     TrainingSection,
     now,
 )
-from xrobust.spec import EvaluationSpec, MethodSpec, Spec, TrainingSettings, TrainSpec, group_id, run_id
 
 
 def score(

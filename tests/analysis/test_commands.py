@@ -210,7 +210,7 @@ def test_names_in_a_plot_cover_neither_points_nor_one_another():
     """Twenty-eight points, half of them on one line as with genetic distances."""
     from matplotlib.text import Text
 
-    from xrobust.analysis.plot import Panel, figure
+    from xrobust.report.distance_plot import Panel, figure
 
     rng = random.Random(3)
     names = [a + b for a in "abcdefg" for b in "wxyz"]
@@ -236,7 +236,7 @@ def test_the_line_and_the_numbers_of_a_plot():
     from scipy.stats import linregress, t
 
     from xrobust.analysis.correlation import correlation
-    from xrobust.analysis.plot import Panel, figure
+    from xrobust.report.distance_plot import Panel, figure
 
     x, y = [0.0, 1, 2, 3, 4, 5, 6], [1.0, 0, 3, 2, 6, 3, 7]
     points = {str(i): pair for i, pair in enumerate(zip(x, y, strict=True))}

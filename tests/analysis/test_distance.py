@@ -12,7 +12,7 @@ import pytest
 from xrobust.analysis.distance import DISTANCES, _table, distances
 from xrobust.analysis.language_codes import ISO_639_3, iso_639_3
 from xrobust.errors import UserError
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 
 def test_codes():

@@ -11,8 +11,8 @@ import pytest
 from handmade_runs import make_run, score
 
 from xrobust.analysis.gains import series
-from xrobust.analysis.runs import find_runs, grouped
 from xrobust.errors import UserError
+from xrobust.results.runs import find_runs, grouped
 
 Write = Callable[..., Path]
 

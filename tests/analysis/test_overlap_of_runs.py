@@ -137,7 +137,7 @@ def test_rows_that_are_no_longer_those_of_the_run(finished_run: Path, tiny_data:
 
 def test_scores_of_all_methods_stand_beside_one_overlap(finished_run: Path, tmp_path: Path):
     """A second method on the same data, its document made by hand from that of the run."""
-    from xrobust.spec import group_id, run_id
+    from xrobust.config.resolved_spec import group_id, run_id
 
     document = json.loads((finished_run / "result.json").read_text())
     document["spec"]["train"]["method"][0]["name"] = "other"

@@ -16,10 +16,10 @@ import numpy as np
 from tests.benchmarks.measuring import alternate, ratio
 from tests.benchmarks.training_speed import collator, rows, synchronise
 from tests.benchmarks.workload import Workload
-from xrobust.encoded import Encoded
+from xrobust.contracts.encoded import Encoded
+from xrobust.engine.accelerator import accelerator
 from xrobust.engine.order import evaluation_batches
 from xrobust.engine.predict import predict
-from xrobust.engine.processes import accelerator
 
 BATCH_SIZES = (8, 32, 128)
 

@@ -9,11 +9,11 @@ from typing import Any
 from tests.benchmarks.measuring import alternate, ratio
 from tests.benchmarks.training_speed import ours
 from tests.benchmarks.workload import Workload
-from xrobust.composition import compose
+from xrobust.config.composition import compose
 from xrobust.contracts import ModelContext, Objective
-from xrobust.engine.pretrained import load_encoder
-from xrobust.plugins import Plugins
-from xrobust.training import plain_objective
+from xrobust.models.pretrained import load_encoder
+from xrobust.registry.plugins import Plugins
+from xrobust.training.setup import plain_objective
 
 
 def variants() -> list[tuple[str, str, dict[str, Any], float]]:

@@ -21,9 +21,9 @@ import numpy as np
 from scipy import stats
 
 from xrobust import load_result
-from xrobust.data import data_folder, open_source
-from xrobust.metrics import metric
-from xrobust.plugins import Plugins
+from xrobust.data.sources import data_folder, open_source
+from xrobust.metrics.by_name import metric
+from xrobust.registry.plugins import Plugins
 
 
 def baseline(task: Any, source: Any, language: str) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from xrobust.analysis.runs import find_runs, grouped
+from xrobust.results.runs import find_runs, grouped
 from xrobust.results.schema import RunResult, ScoreRow, mean
 
 

@@ -122,15 +122,14 @@ def work(options: argparse.Namespace) -> None:
 
     import torch
 
+    from xrobust.config.run_spec import RunSpec
+    from xrobust.data.splits import load_split
+    from xrobust.engine.accelerator import accelerator
     from xrobust.engine.predict import predict
-    from xrobust.engine.processes import accelerator
-    from xrobust.engine.train import Trainer
-    from xrobust.observers import Observers
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
     from xrobust.results.run_folder import RunFolder
-    from xrobust.spec import RunSpec
-    from xrobust.splits import load_split
-    from xrobust.training import ready
+    from xrobust.runtime.observers import Observers
+    from xrobust.training.loop import Trainer
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as output:
@@ -142,9 +141,9 @@ def work(options: argparse.Namespace) -> None:
             limit=options.limit,
             output=Path(output),
         )
-        plan = prepare(request)
+        plan = make_plan(request)
         accelerate = accelerator("fp32")
-        training = ready(plan, RunFolder(plan.folder), accelerate)
+        training = set_up_training(plan, RunFolder(plan.folder), accelerate)
         pad_id = training.tokenizer.pad_token_id
         tests = []
         for language in plan.evaluation.spec.languages:

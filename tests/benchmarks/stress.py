@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from xrobust import load_result
-from xrobust.results.store import file_sha256
+from xrobust.storage.hashing import file_sha256
 
 RUN = [
     *("run", "--preset", "mini", "--task", "pos", "--limit", "96", "--offline", "--languages", "en,de,fr,tr"),

@@ -21,15 +21,16 @@ import torch
 
 from tests.benchmarks.measuring import alternate, ratio
 from tests.benchmarks.workload import MAX_LENGTH, Workload, matmul_flops, training_flops
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.config.training_settings import TrainingSettings
+from xrobust.contracts.encoded import IGNORED, Encoded
+from xrobust.engine.accelerator import accelerator
 from xrobust.engine.batches import micro_batch
-from xrobust.engine.checkpoint import Checkpoints
 from xrobust.engine.order import epoch_batches
-from xrobust.engine.processes import accelerator
-from xrobust.engine.train import Job, Trainer
-from xrobust.observers import Observers
-from xrobust.spec import TrainingSettings
-from xrobust.training import plain_objective
+from xrobust.runtime.observers import Observers
+from xrobust.training.checkpoints import Checkpoints
+from xrobust.training.job import TrainingJob
+from xrobust.training.loop import Trainer
+from xrobust.training.setup import plain_objective
 
 BATCH = 32
 RATE = 5e-5
@@ -68,7 +69,7 @@ def ours(
     if compiled:
         model.compile(dynamic=True)
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(
+        job = TrainingJob(
             model=model,
             objective=objective,
             encoded=lambda epoch: encoded,

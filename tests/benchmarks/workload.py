@@ -13,11 +13,11 @@ import numpy as np
 import torch
 
 from xrobust.contracts import Example, Task
-from xrobust.data import data_folder, open_source
-from xrobust.encoded import Encoded
-from xrobust.engine.pretrained import load_encoder
-from xrobust.plugins import Plugins
-from xrobust.splits import evaluation_languages, load_split
+from xrobust.contracts.encoded import Encoded
+from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import evaluation_languages, load_split
+from xrobust.models.pretrained import load_encoder
+from xrobust.registry.plugins import Plugins
 
 TASKS = ("xnli", "pawsx", "wikiann", "pos")
 MAX_LENGTH = 128

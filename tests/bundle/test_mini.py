@@ -13,10 +13,11 @@ import yaml
 
 from scripts.checksums import checksums
 from xrobust import RunSpec, load_predictions, load_result, run
-from xrobust.data import data_folder, open_source
-from xrobust.engine.model_files import model_identity
-from xrobust.plugins import Plugins
-from xrobust.preset_files import preset_values
+from xrobust.config.presets import preset_values
+from xrobust.config.run_spec import check_values
+from xrobust.data.sources import data_folder, open_source
+from xrobust.models.files import model_identity
+from xrobust.registry.plugins import Plugins
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = ROOT / "bundle"
@@ -47,7 +48,7 @@ def test_every_language_of_every_task(name: str) -> None:
 
 
 def test_the_model_is_the_one_in_the_card() -> None:
-    from xrobust.engine.pretrained import load_encoder
+    from xrobust.models.pretrained import load_encoder
 
     encoder = load_encoder(Plugins().load("tasks", "xnli").kind, "mini", revision=None, seed=0)
     assert 7.3e6 < sum(p.numel() for p in encoder.model.parameters()) < 7.7e6
@@ -61,7 +62,7 @@ def test_the_model_is_the_one_in_the_card() -> None:
 @pytest.mark.parametrize("method", ["vanilla", "adversarial", "rs_random", "rs_aug", "lora", "adapter"])
 def test_the_preset_runs_every_method(method: str, tmp_path: Path) -> None:
     task = TASKS[len(method) % len(TASKS)]
-    values = preset_values("mini", task, method)
+    values = preset_values("mini", check_values, task, method)
     values["training"] = {**values["training"], "epochs": 1}
     spec = RunSpec.parse(
         {**values, "task": task, "method": method, "output": tmp_path, "limit": 20, "languages": ("en", "tr")}
@@ -104,15 +105,15 @@ def test_no_connection_is_tried(tmp_path: Path) -> None:
 
 
 def test_the_neighbours_of_the_sample_are_found(tmp_path: Path) -> None:
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
 
-    values = preset_values("mini", "xnli", "rs_aug")
-    plan = prepare(RunSpec.parse({**values, "task": "xnli", "method": "rs_aug", "output": tmp_path}))
+    values = preset_values("mini", check_values, "xnli", "rs_aug")
+    plan = make_plan(RunSpec.parse({**values, "task": "xnli", "method": "rs_aug", "output": tmp_path}))
     assert plan.files["rs_aug"]["neighbors"].is_relative_to(BUNDLE)
 
 
 def test_the_paper_preset_is_the_published_recipe() -> None:
-    pawsx, xnli = (preset_values("paper", task, "rs_aug") for task in ("pawsx", "xnli"))
+    pawsx, xnli = (preset_values("paper", check_values, task, "rs_aug") for task in ("pawsx", "xnli"))
     assert (pawsx["training"]["epochs"], pawsx["training"]["select_every"]) == (3, 500)
     assert (xnli["training"]["epochs"], xnli["training"]["select_every"]) == (1, 1000)
     for values in (pawsx, xnli):

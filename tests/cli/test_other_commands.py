@@ -17,8 +17,8 @@ import typer
 from xrobust import RunSpec, evaluation, load_model, load_result, run
 from xrobust.cli.main import app
 from xrobust.cli.runs import age
+from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.results.store import load_predictions, save_result
-from xrobust.spec import group_id, run_id
 
 Good = Callable[..., str]
 Refused = Callable[..., str]
@@ -233,7 +233,7 @@ def test_predict_offline_asks_no_hub_for_the_base_model(
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # which the command sets, and which is put back after the test
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    monkeypatch.setattr("xrobust.prediction.load_model", load)
+    monkeypatch.setattr("xrobust.predict.load_model", load)
     text = tmp_path / "text.tsv"
     text.write_text("a\tb\n")
     assert good("predict", pair_run, text) == good("predict", pair_run, text, "--offline")
@@ -381,7 +381,7 @@ COMMANDS = {
     "analyze overlap": "RUNS --metric --data-dir --offline --json",
     "analyze distance": "RUNS --of --metric --perturbation --distance --plot --json",
     "data": "fetch wikititle",
-    "data wikititle": "--language --output --seed",
+    "data convert": "--language --output --seed --plugin",
     "data fetch": "--task --method --model --data-dir --source --languages --set --config --preset --plugin",
 }
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from xrobust.results.schema import RunResult
-from xrobust.results.store import file_sha256
+from xrobust.storage.hashing import file_sha256
 
 Good = Callable[..., str]
 

@@ -12,7 +12,7 @@ from xrobust.data import conllu
 from xrobust.errors import UserError
 from xrobust_tasks.pos import Pos
 
-UPOS = sorted(conllu.UPOS)
+UPOS = sorted(conllu.UPOS_TAGS)
 FORM = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\t\n"), min_size=1)
 WORDS = st.lists(st.tuples(FORM, st.sampled_from(UPOS)), min_size=1, max_size=6)
 REST = "\t_\t_\t_\t_\t_"

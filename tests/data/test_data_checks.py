@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xrobust.contracts import Task
-from xrobust.data import checked, fingerprint
+from xrobust.data.checks import checked, fingerprint
 from xrobust.errors import UserError
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.xnli import Xnli

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xrobust.data import open_source
 from xrobust.data.local import LocalSource
+from xrobust.data.sources import open_source
 from xrobust.errors import UserError
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos

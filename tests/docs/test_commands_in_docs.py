@@ -15,7 +15,7 @@ import yaml
 
 from xrobust import RunSpec, load_result, run
 from xrobust.cli.main import main
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -23,17 +23,17 @@ from tiny_encoders import (
 )
 
 from xrobust.contracts import Batch, Output, Task
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import IGNORED, Encoded
+from xrobust.contracts.noise import Norm, project, uniform_in_ball
 from xrobust.engine import attack as module
 from xrobust.engine import forward as forward_module
 from xrobust.engine import order
 from xrobust.engine.attack import _Worst, attack
 from xrobust.engine.predict import predict
-from xrobust.engine.pretrained import load_encoder
 from xrobust.errors import RunError
+from xrobust.evaluation.conditions.attack import PgdParams
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.noise import Norm, project, uniform_in_ball
-from xrobust.pgd import PgdParams
+from xrobust.models.pretrained import load_encoder
 
 TASKS = (TinySequenceTask, TinyTokenTask, TinyChoiceTask)
 NORMS: tuple[Norm, ...] = ("l2", "linf")
@@ -300,7 +300,7 @@ def test_under_peft(task_class: type) -> None:
 
 
 def test_under_bf16_autocast() -> None:
-    from xrobust.engine.processes import accelerator
+    from xrobust.engine.accelerator import accelerator
 
     model, encoded, pad = case("bert", TinySequenceTask)
     half = accelerator("bf16")

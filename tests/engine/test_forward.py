@@ -20,7 +20,7 @@ from tiny_encoders import (
 )
 
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.pretrained import load_encoder
+from xrobust.models.pretrained import load_encoder
 
 TASKS = (TinySequenceTask, TinyTokenTask, TinyChoiceTask)
 every_model = pytest.mark.parametrize("task_class", TASKS)

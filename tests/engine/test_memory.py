@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from xrobust import RunSpec, run
 from xrobust.engine import train
-from xrobust.engine.memory import Parts
+from xrobust.engine.memory import OutOfMemorySplitter
 from xrobust.errors import RunError, UserError
 from xrobust.results.schema import RunResult
 
@@ -125,7 +125,7 @@ def test_parts_of_a_batch_are_computed_one_after_the_other() -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
         return [-item for item in items]
 
-    parts = Parts(compute, cost=lambda items: 10 * len(items))
+    parts = OutOfMemorySplitter(compute, cost=lambda items: 10 * len(items))
     assert parts(list(range(8))) == [-item for item in range(8)]
     assert calls == [8, 4, 2, 2, 2, 2]
     calls.clear()
@@ -140,9 +140,9 @@ def test_other_errors_than_memory_are_not_hidden() -> None:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        Parts(compute, cost=len)([1, 2, 3])
+        OutOfMemorySplitter(compute, cost=len)([1, 2, 3])
     with pytest.raises(RunError, match="single model input"):
-        Parts(compute, cost=len)([1])
+        OutOfMemorySplitter(compute, cost=len)([1])
 
 
 @pytest.mark.parametrize("method", ["vanilla", "lora", "adversarial", "rs_random+adapter"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from xrobust.engine.processes import accelerator, emulated_precision
+from xrobust.engine.accelerator import accelerator, emulated_precision
 
 
 @pytest.mark.parametrize(

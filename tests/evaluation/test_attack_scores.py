@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from xrobust.config.run_spec import EvaluationRequest
 from xrobust.errors import UserError
 from xrobust.pipeline import evaluate
 from xrobust.results.store import load_predictions
-from xrobust.spec import EvaluationRequest
 
 
 def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:

@@ -12,10 +12,10 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from xrobust import load_model, load_result
+from xrobust.config.run_spec import EvaluationRequest
 from xrobust.errors import UserError
 from xrobust.pipeline import evaluate
 from xrobust.results.store import load_predictions
-from xrobust.spec import EvaluationRequest
 
 Copied = Callable[[Path], Path]
 LANGUAGES = ("de", "en", "fr")

@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 
 from xrobust import RunSpec, load_model, load_result, run
 from xrobust import conditions as conditions_module
+from xrobust.config.run_spec import EvaluationRequest
+from xrobust.contracts.metric import Metric
 from xrobust.errors import RunError, UserError
-from xrobust.evaluation import Scorer
+from xrobust.evaluation.scorer import Scorer
 from xrobust.kinds import TokenClassification
-from xrobust.metrics import BOOTSTRAP_DRAWS, Accuracy, Metric, SpanF1, drop_intervals, worst_rows
+from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS, drop_intervals, worst_rows
+from xrobust.metrics.classification import Accuracy
+from xrobust.metrics.spans import SpanF1
 from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import WORST_CASE, RunResult, ScoreRow
 from xrobust.results.store import load_predictions
-from xrobust.spec import EvaluationRequest
 
 Copied = Callable[[Path], Path]
 

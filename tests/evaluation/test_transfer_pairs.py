@@ -10,7 +10,7 @@ import pytest
 
 from xrobust.cli.main import main
 from xrobust.errors import UserError
-from xrobust.transfer_pairs import NAMED, plan_transfer
+from xrobust.experiments.transfer_pairs import NAMED, plan_transfer
 
 
 def test_the_thirteen_pairs() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoders import ARCHITECTURES, tokenizer
 
-from xrobust.encoded import IGNORED
+from xrobust.contracts.encoded import IGNORED
+from xrobust.encoding.stream import CHUNK
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.kinds.stream import CHUNK
 
 PAIRS = SequenceClassification(("no", "maybe", "yes"))
 CHOICES = MultipleChoice(("first", "second", "third"))

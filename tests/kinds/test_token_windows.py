@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoders import ARCHITECTURES, tokenizer
 
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import IGNORED, Encoded
+from xrobust.encoding.stream import CHUNK
 from xrobust.errors import UserError
 from xrobust.kinds import TokenClassification
-from xrobust.kinds.stream import CHUNK
 
 LABELS = ("A", "B", "C", "D", "E")
 KIND = TokenClassification(LABELS)

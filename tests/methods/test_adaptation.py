@@ -14,14 +14,14 @@ from tiny_encoders import ARCHITECTURES, HIDDEN, TinySequenceTask, TinyTokenTask
 
 from xrobust import UserError
 from xrobust.contracts import Method, ModelContext
-from xrobust.engine.pretrained import load_encoder
+from xrobust.models.pretrained import load_encoder
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.lora import Lora
 from xrobust_methods.peft_any import PeftAny
 from xrobust_methods.rs_aug import RsAug
 from xrobust_methods.rs_random import RsRandom
-from xrobust_methods.sublayers import find_layers
+from xrobust_methods.shared.layers import find_layers
 from xrobust_methods.vanilla import Vanilla
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import xrobust_methods
-from xrobust.noise import BallParams, Norm, gaussian, project, steepest, uniform_in_ball
+from xrobust.contracts.noise import BallParams, Norm, gaussian, project, steepest, uniform_in_ball
 
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 norms = st.sampled_from(NORMS)
@@ -133,6 +133,6 @@ def test_listing_methods_imports_nothing_heavy() -> None:
     names = [path.stem for path in Path(xrobust_methods.__file__).parent.glob("[!_]*.py")]
     assert len(names) > 7
     modules = ", ".join(f"xrobust_methods.{name}" for name in names)
-    script = f"import sys, xrobust.noise, {modules}; print([m for m in sys.modules if '.' not in m])"
+    script = f"import sys, xrobust.contracts.noise, {modules}; print([m for m in sys.modules if '.' not in m])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "numpy", "peft", "datasets"} & set(eval(done.stdout))

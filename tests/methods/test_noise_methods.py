@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from tiny_encoders import TinySequenceTask, TinyTokenTask, batch, checkpoint
 
 from xrobust.contracts import Batch, Forward, Method, ModelContext, Objective, Output
+from xrobust.contracts.noise import Norm
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.pretrained import load_encoder
-from xrobust.noise import Norm
+from xrobust.models.pretrained import load_encoder
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.rs_random import RsRandom
 

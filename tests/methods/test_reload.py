@@ -30,10 +30,10 @@ from tiny_encoders import (
 from xrobust import UserError, load_model
 from xrobust.contracts import Batch, DataContext, Forward, Method, ModelContext, Objective, Task
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.model_files import model_identity
-from xrobust.engine.pretrained import load_encoder
-from xrobust.engine.trained import load_trained, save_model
-from xrobust.plugins import Plugins
+from xrobust.models.files import model_identity
+from xrobust.models.pretrained import load_encoder
+from xrobust.models.trained import load_trained, save_model
+from xrobust.registry.plugins import Plugins
 from xrobust_methods.adapter import Adapter
 from xrobust_methods.adversarial import Adversarial
 from xrobust_methods.lora import Lora

@@ -21,10 +21,10 @@ from tiny_encoders import TinyChoiceTask, TinySequenceTask, TinyTokenTask
 from xrobust import RunSpec
 from xrobust.contracts import DataContext, Example, Task
 from xrobust.errors import UserError
-from xrobust.plan import Plan, prepare
-from xrobust.plugins import Plugins
-from xrobust_methods import neighbors
+from xrobust.plan import RunPlan, make_plan
+from xrobust.registry.plugins import Plugins
 from xrobust_methods.rs_aug import RsAug
+from xrobust_methods.shared import synonyms as neighbors
 
 TABLE = {
     "good": ["fine", "nice"],
@@ -326,9 +326,9 @@ def test_another_source_language_needs_a_table_of_its_own(
         shutil.copy(data / "pos" / "dev-de.tsv", data / "pos" / f"train-{language}.tsv")
     shutil.copy(data / "pos" / "dev-de.tsv", data / "pos" / "dev-en-GB.tsv")
 
-    def planned(source: str, **params: Any) -> Plan:
+    def planned(source: str, **params: Any) -> RunPlan:
         spec = RunSpec(task="pos", method="rs_aug+lora", source=source, method_params=params, model=str(tiny_model))
-        return prepare(spec.model_copy(update={"data_dir": data}))
+        return make_plan(spec.model_copy(update={"data_dir": data}))
 
     with pytest.raises(UserError) as error:
         planned("de")

@@ -8,9 +8,9 @@ import pytest
 
 from xrobust.contracts import NotCovered
 from xrobust.errors import UserError
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 from xrobust_tasks.perturbations.code_switch import CodeSwitch
-from xrobust_tasks.perturbations.dictionaries import read_dictionary
+from xrobust_tasks.perturbations.shared.dictionaries import read_dictionary
 
 
 def perturbation(**params: object) -> CodeSwitch:

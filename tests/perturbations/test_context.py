@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrobust.contracts import PerturbationContext
-from xrobust_tasks.perturbations import nearest
 from xrobust_tasks.perturbations.context_swap import ContextSwap, is_word
 from xrobust_tasks.perturbations.entity_context_swap import EntityContextSwap
-from xrobust_tasks.perturbations.letter_case import with_case_of
-from xrobust_tasks.perturbations.nearest import nearest_words
+from xrobust_tasks.perturbations.shared import nearest
+from xrobust_tasks.perturbations.shared.letters import with_case_of
+from xrobust_tasks.perturbations.shared.nearest import nearest_words
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "perturbations.md"
 

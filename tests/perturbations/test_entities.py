@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from seqeval.scheme import IOB2, Entities
 
 from xrobust.contracts import GoldenCase, Perturbation
-from xrobust.perturbed import generator, violation
+from xrobust.evaluation.apply_perturbation import example_rng, violation
 from xrobust.testing.perturbations import kind_of, prepared
 from xrobust_tasks.perturbations.entity_swap import EntitySwap
-from xrobust_tasks.perturbations.spans import replaced_entities
+from xrobust_tasks.perturbations.shared.entities import replaced_entities
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 
@@ -64,7 +64,7 @@ def test_known_entities_become_unknown_ones_of_their_type_and_nothing_else_chang
     pool = {(text, kind) for example in target for text, kind in entities(example) if text not in known}
     perturbation = ready(source, target)
     for example in target:
-        after = perturbation.apply(example, "xx", generator(0, "entity_swap", "xx", example["id"]))
+        after = perturbation.apply(example, "xx", example_rng(0, "entity_swap", "xx", example["id"]))
         replaceable = [t in known and k in {kind for _, kind in pool} for t, k in entities(example)]
         if not any(replaceable):
             assert after is None
@@ -74,14 +74,14 @@ def test_known_entities_become_unknown_ones_of_their_type_and_nothing_else_chang
         assert outside(after) == outside(example)
         for old, new, other in zip(entities(example), entities(after), replaceable, strict=True):
             assert new in pool and new[1] == old[1] if other else new == old
-        assert after == perturbation.apply(example, "xx", generator(0, "entity_swap", "xx", example["id"]))
+        assert after == perturbation.apply(example, "xx", example_rng(0, "entity_swap", "xx", example["id"]))
 
 
 def test_every_unknown_entity_is_drawn_from_time_to_time() -> None:
     target = [sentence("0", [("Ada", "P")]), sentence("1", [("Bo", "P")]), sentence("2", [("Ada Bo", "P")])]
     perturbation = ready([sentence("0", [("Ada", "P")])], target)
     drawn = {
-        " ".join((perturbation.apply(target[0], "xx", generator(seed, "", "", "")) or {})["tokens"])
+        " ".join((perturbation.apply(target[0], "xx", example_rng(seed, "", "", "")) or {})["tokens"])
         for seed in range(40)
     }
     assert drawn == {"Bo", "Ada Bo"}

@@ -11,9 +11,9 @@ import pytest
 from xrobust.contracts import GoldenCase, NotCovered
 from xrobust.errors import UserError
 from xrobust.testing.perturbations import prepared
-from xrobust_tasks.perturbations.gazetteer import GazetteerSwap
 from xrobust_tasks.perturbations.name_swap import NameSwap
 from xrobust_tasks.perturbations.place_swap import PlaceSwap
+from xrobust_tasks.perturbations.shared.gazetteer import GazetteerSwap
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
 

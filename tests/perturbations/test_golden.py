@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xrobust.plugins import Plugins
+from xrobust.registry.plugins import Plugins
 from xrobust.testing import check_perturbation
 
 NAMES = [record.name for record in Plugins().records("perturbations") if record.distribution == "xrobust"]

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrobust.contracts import Perturbation
-from xrobust.perturbed import violation
-from xrobust.plugins import Plugins
+from xrobust.evaluation.apply_perturbation import violation
+from xrobust.registry.plugins import Plugins
 from xrobust.testing.perturbations import kind_of
-from xrobust_tasks.perturbations.graphemes import clusters
-from xrobust_tasks.perturbations.scripts import is_mark
-from xrobust_tasks.perturbations.words import words
+from xrobust_tasks.perturbations.shared.graphemes import clusters
+from xrobust_tasks.perturbations.shared.scripts import is_mark
+from xrobust_tasks.perturbations.shared.words import words
 
 FORM = ("typos", "diacritics", "casing", "punctuation", "tokenization", "whitespace", "word_order")
 """Perturbations that need no data."""

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust_tasks.perturbations.confusions import KANA_CONFUSIONS, han_confusions
-from xrobust_tasks.perturbations.keyboards import KEYBOARDS, keyboard_for
-from xrobust_tasks.perturbations.slips import slips
+from xrobust_tasks.perturbations.shared.confusions import KANA_CONFUSIONS, han_confusions
+from xrobust_tasks.perturbations.shared.keyboards import KEYBOARDS, keyboard_for
+from xrobust_tasks.perturbations.shared.slips import slips
 from xrobust_tasks.perturbations.typos import Typos
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from xrobust_tasks.perturbations.graphemes import clusters
-from xrobust_tasks.perturbations.letters import lower, title, upper
-from xrobust_tasks.perturbations.scripts import script_of, script_of_language
+from xrobust_tasks.perturbations.shared.graphemes import clusters
+from xrobust_tasks.perturbations.shared.letters import lower, title, upper
+from xrobust_tasks.perturbations.shared.scripts import script_of, script_of_language
+from xrobust_tasks.perturbations.shared.words import words
 from xrobust_tasks.perturbations.typos import Typos
-from xrobust_tasks.perturbations.words import words
 
 
 @pytest.mark.parametrize(

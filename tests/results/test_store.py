@@ -15,23 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from xrobust import load_result
+from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.contracts import Prediction
+from xrobust.contracts.hooks import hookimpl
 from xrobust.errors import RunError, UserError
-from xrobust.hookspecs import hookimpl
 from xrobust.kinds import SequenceClassification, TokenClassification
-from xrobust.observers import Observers
 from xrobust.results import run_folder, store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
-from xrobust.results.store import (
-    file_sha256,
-    load_predictions,
-    save_predictions,
-    save_result,
-    write_atomically,
-    writing,
-)
-from xrobust.spec import group_id, run_id
+from xrobust.results.store import load_predictions, save_predictions, save_result
+from xrobust.runtime.observers import Observers
+from xrobust.storage.atomic import write_atomically, writing
+from xrobust.storage.hashing import file_sha256
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 """Each example overwrites what the one before wrote: that is what is tested."""

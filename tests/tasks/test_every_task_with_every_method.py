@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from xrobust import RunSpec, load_model, load_predictions, run
-from xrobust.data import open_source
-from xrobust.encoded import IGNORED
-from xrobust.plugins import Plugins
+from xrobust.contracts.encoded import IGNORED
+from xrobust.data.sources import open_source
+from xrobust.registry.plugins import Plugins
 
 TASKS = {"pawsx": "fr", "xnli": "sw", "wikiann": "ar", "pos": "tr"}
 METHODS = ("vanilla", "adversarial", "rs_random", "rs_aug", "lora", "adapter")

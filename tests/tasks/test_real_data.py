@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from xrobust.contracts import Split, Task
-from xrobust.data import checked
+from xrobust.data.checks import checked
 from xrobust.data.local import LocalSource
+from xrobust.data.splits import load_split
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
@@ -54,7 +55,7 @@ def test_xnli_is_row_parallel(real_data: Path) -> None:
 def test_pawsx_ids_align_the_languages(real_data: Path) -> None:
     source = LocalSource(real_data)
     by_language = {
-        language: {e["id"]: e for e in PawsX().load("test", language, source)}
+        language: {e["id"]: e for e in load_split(PawsX(), source, "test", language, None)[0]}
         for language in source.languages(PawsX(), "test")
     }
     common = set.intersection(*(set(rows) for rows in by_language.values()))

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from xrobust import RunSpec, load_predictions, run
-from xrobust.data import checked, open_source
-from xrobust.data.wikititle import convert
+from xrobust.data.checks import checked
+from xrobust.data.sources import open_source
 from xrobust.errors import UserError
-from xrobust.prediction import predict_file
+from xrobust.predict import predict_file
 from xrobust_tasks.wikititle import WikiTitle
+from xrobust_tasks.wikititle_pages import convert
 
 WORDS = "the runs sees big small in on likes old".split()
 

@@ -11,7 +11,7 @@ from xrobust.analysis.correlation import Answer, Question, answers
 from xrobust.analysis.distance import DISTANCES, distances
 from xrobust.analysis.gains import Of, Series, series
 from xrobust.analysis.overlap import SHARES, Measured, measure
-from xrobust.analysis.runs import find_runs, scored_with
+from xrobust.results.runs import find_runs, scored_with
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from xrobust.analysis.runs import Group, differences, grouped, mean_scores, scored_with, setting_id
 from xrobust.errors import UserError
+from xrobust.results.runs import Group, differences, grouped, mean_scores, scored_with, setting_id
 from xrobust.results.schema import RunResult
 
 BASELINE = "vanilla"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrobust.analysis.runs import Group, grouped, mean_scores, setting_id
 from xrobust.contracts import Example, Kind, Source, Split, Task
-from xrobust.data import data_folder, open_source
-from xrobust.overlap import entity_chunks, entity_tokens, word_pattern
-from xrobust.plugins import Plugins
+from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import load_split
+from xrobust.data.text import entity_chunks, entity_tokens, word_pattern
+from xrobust.registry.plugins import Plugins
+from xrobust.results.runs import Group, grouped, mean_scores, setting_id
 from xrobust.results.schema import RunResult
-from xrobust.splits import load_split
 
 SHARES = ("entities", "chunks", "words")
 """The fields of `Overlap`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xrobust.cli.table import print_table
-from xrobust.settings import comma_separated
+from xrobust.config.values import comma_separated
 
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
@@ -96,14 +96,14 @@ def distance_command(
     """Whether languages further from the source gain more: gains over vanilla against URIEL's language distances."""
     from xrobust.analysis.distance import DISTANCES
     from xrobust.analysis.explain import by_distance
-    from xrobust.analysis.plot import check_plot
+    from xrobust.report.distance_plot import check_plot
 
     if plot is not None:
         check_plot(plot)
     names = comma_separated(distance) or tuple(DISTANCES)
     found = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
     if plot is not None:
-        from xrobust.analysis.plot import draw, panels
+        from xrobust.report.distance_plot import draw, panels
 
         draw(panels(found, of.value, names[0]), plot)
     if as_json:

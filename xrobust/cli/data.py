@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from xrobust.cli.run import Config, DataDir, Languages, Method, Model, Plugin, Preset, Set, Source, Task, requested
-from xrobust.settings import comma_separated
+from xrobust.cli.options import Config, DataDir, Languages, Method, Model, Plugin, Preset, Set, Source, Task, requested
+from xrobust.config.values import comma_separated
 
 data_app = typer.Typer(
     help="Data and models on this machine.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
@@ -34,8 +34,8 @@ def fetch_command(
 
     xrobust data fetch --task xnli --model xlm-roberta-base
     """
-    from xrobust.cli.progress import quiet_libraries
-    from xrobust.spec import RunSpec
+    from xrobust.config.run_spec import RunSpec
+    from xrobust.runtime.libraries import quiet_libraries
 
     flags = {
         "task": task,
@@ -54,31 +54,24 @@ def fetch_command(
         typer.echo(line)
 
 
-@data_app.command("wikititle")
-def wikititle_command(
-    dump: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DUMP",
-            help='Pages as JSON lines: {"title": ..., "sections": [{"title": ..., "text": ...}, ...]}.',
-        ),
-    ],
-    language: Annotated[str, typer.Option("--language", metavar="CODE", help="Language of the pages.")],
+@data_app.command("convert")
+def convert_command(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="Task plugin that makes files of a dump: wikititle.")],
+    dump: Annotated[Path, typer.Argument(metavar="DUMP", help="What to make them of, as the task describes it.")],
+    language: Annotated[str, typer.Option("--language", metavar="CODE", help="Language of the data.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write to: DATA_DIR/wikititle.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Folder to write to: DATA_DIR/TASK.")
     ],
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the splits and of the choices.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of whatever is drawn.")] = 0,
+    plugin: Plugin = None,
 ) -> None:
-    """Make the files of task wikititle from a dump of pages, by the published rules.
+    """Make a task's files from a dump, by the task's published rules.
 
-    xrobust data wikititle pages-af.jsonl --language af --output data/wikititle
+    For wikititle, pages as JSON lines: {"title": ..., "sections": [{"title": ..., "text": ...}, ...]}.
+
+    xrobust data convert wikititle pages-af.jsonl --language af --output data/wikititle
     """
-    from xrobust.data.wikititle import SPLITS, convert
+    from xrobust.registry.plugins import Plugins
 
-    counts = convert(dump, language, output, seed)
-    typer.echo(
-        f"{counts.pages} pages, {counts.usable_pages} of them usable; "
-        f"{counts.duplicates} sections left out as duplicates"
-    )
-    for split in SPLITS:
-        typer.echo(f"{output / f'{split}-{language}.tsv'}: {counts.examples[split]} examples")
+    for line in Plugins(plugin or ()).load("tasks", task)().convert(dump, language, output, seed):
+        typer.echo(line)

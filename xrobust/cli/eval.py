@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from xrobust.cli.run import Attack, Pairs, Perturb, Plugin
+from xrobust.cli.options import Attack, Pairs, Perturb, Plugin
+from xrobust.config.values import assign, comma_separated, names, parse_assignment
 from xrobust.errors import UserError
-from xrobust.settings import assign, comma_separated, names, parse_assignment
 
 
 def eval_command(
@@ -51,11 +51,13 @@ def eval_command(
 
     Rows are added to the run's result document; what has its scores is not done again.
     """
-    from xrobust.cli.progress import Console, quiet_libraries
-    from xrobust.cli.run import without_processes
-    from xrobust.engine.processes import is_main, relaunch
+    from xrobust.cli.options import without_processes
+    from xrobust.cli.progress import Console
+    from xrobust.config.run_spec import EvaluationRequest
+    from xrobust.config.validation import validated
     from xrobust.results.store import load_result
-    from xrobust.spec import EvaluationRequest, validated
+    from xrobust.runtime.libraries import quiet_libraries
+    from xrobust.runtime.processes import is_main, relaunch
 
     values: dict[str, Any] = {}
     for assignment in settings or []:

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from xrobust.bundles import SHELVES, items
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
-from xrobust.plugins import GROUPS, PluginRecord, Plugins
+from xrobust.registry.bundles import ASSET_TYPES, assets
+from xrobust.registry.plugins import GROUPS, PluginRecord, Plugins
 
-SECTIONS = (*GROUPS, *SHELVES, "plugins")
+SECTIONS = (*GROUPS, *ASSET_TYPES, "plugins")
 
 
 def list_command(
@@ -40,7 +40,7 @@ def list_command(
         sections = {"plugins": plugins.check_all()}
     else:
         sections = {group: plugins.records(group) for group in GROUPS if what in (None, group)}
-        sections |= {shelf: list(items(shelf).values()) for shelf in SHELVES if what in (None, shelf)}
+        sections |= {kind: list(assets(kind).values()) for kind in ASSET_TYPES if what in (None, kind)}
     if as_json:
         _print_json(sections)
         return
@@ -56,7 +56,7 @@ def _print_section(section: str, records: list[Any]) -> None:
     elif section == "plugins":
         checked = [(r.group, r.name, r.distribution, r.version, _status(r)) for r in records]
         print_table(("group", "name", "distribution", "version", "status"), checked, section)
-    elif section in SHELVES:
+    elif section in ASSET_TYPES:
         print_table(("name", "from", "what it is"), [(i.name, i.origin, i.summary) for i in records], section)
     else:
         described = [(r.usable_as or r.name, r.origin, r.summary if r.usable_as else _status(r)) for r in records]

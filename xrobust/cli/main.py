@@ -9,7 +9,6 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from xrobust import early_log
 from xrobust.cli.analyze import analyze_app
 from xrobust.cli.data import data_app
 from xrobust.cli.eval import eval_command
@@ -20,7 +19,8 @@ from xrobust.cli.runs import runs_command
 from xrobust.cli.schema import schema_command
 from xrobust.cli.show import show_command
 from xrobust.errors import RunError, UserError
-from xrobust.signals import INTERRUPTED, asked, exit_code, ignored, message, watched
+from xrobust.runtime import early_log
+from xrobust.runtime.signals import INTERRUPTED, asked, exit_code, ignored, message, watched
 
 app = typer.Typer(
     name="xrobust",
@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _stopped(*, alone: bool) -> NoReturn:
     """Ends the process after Ctrl-C or SIGTERM; one of several says so. `alone`: it is this command alone."""
-    from xrobust.engine.processes import is_main
+    from xrobust.runtime.processes import is_main
 
     number = asked() or signal.SIGINT
     if alone:

@@ -29,11 +29,11 @@ def predict_command(
     """Label a file of text. The output has the file's rows with the predicted label (and its probability) added."""
     if output is not None:
         _check_writable(output)
-    from xrobust.cli.progress import quiet_libraries
+    from xrobust.runtime.libraries import quiet_libraries
 
     quiet_libraries()
-    from xrobust.prediction import predict_file
-    from xrobust.results.store import write_atomically
+    from xrobust.predict import predict_file
+    from xrobust.storage.atomic import write_atomically
 
     lines = predict_file(run, file, offline=offline)
     if output is None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import time
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,21 +12,12 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from xrobust.cli.result_tables import print_results
-from xrobust.hookspecs import hookimpl
-from xrobust.plan import Plan
+from xrobust.contracts.hooks import hookimpl
+from xrobust.plan import RunPlan
 from xrobust.results.schema import WORST_CASE, RunResult
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
-
-
-def quiet_libraries() -> None:
-    """Keeps the libraries' own progress bars and advice off the screen; what matters is said by xrobust."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    warnings.filterwarnings("ignore", module=r"(torch|transformers|accelerate|peft|datasets|seqeval|sklearn)\b.*")
-    for name in ("transformers", "accelerate", "datasets", "peft", "torch"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 class Console:
@@ -75,7 +63,7 @@ class Console:
         else:
             yield
 
-    def header(self, plan: Plan) -> None:
+    def header(self, plan: RunPlan) -> None:
         """What is about to run."""
         train = plan.spec.train
         rows = {row.split: row.rows for row in plan.used if row.language == train.source}

@@ -3,133 +3,45 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from xrobust.cli.options import (
+    Attack,
+    Config,
+    DataDir,
+    DryRun,
+    Force,
+    Keep,
+    Languages,
+    Limit,
+    Method,
+    Model,
+    Offline,
+    Output,
+    Pairs,
+    Perturb,
+    Plugin,
+    PrecisionOption,
+    Preset,
+    Processes,
+    Seeds,
+    Set,
+    Source,
+    Task,
+    TransferPairs,
+    requested,
+    without_processes,
+)
+from xrobust.config.values import comma_separated, names, seeds
 from xrobust.errors import UserError
-from xrobust.settings import comma_separated, names, request_values, seeds
 
 if TYPE_CHECKING:
-    from xrobust.plan import Plan
+    from xrobust.config.run_spec import RunSpec
+    from xrobust.experiments.transfer_pairs import TransferPlan
+    from xrobust.plan import RunPlan
     from xrobust.results.schema import RunResult
-    from xrobust.spec import RunSpec
-    from xrobust.transfer_pairs import TransferPlan
-
-Task = Annotated[
-    str | None, typer.Option("--task", "-t", metavar="TASK", help="Task plugin: see `xrobust list tasks`.")
-]
-Method = Annotated[
-    str | None,
-    typer.Option(
-        "--method", "-m", metavar="METHOD", help="Method plugin, or several joined with '+'. [default: vanilla]"
-    ),
-]
-Model = Annotated[
-    str | None,
-    typer.Option(
-        "--model",
-        metavar="MODEL",
-        help="Hub id, folder or name (xrobust list models) of an encoder. [default: bert-base-multilingual-cased]",
-    ),
-]
-DataDir = Annotated[
-    str | None,
-    typer.Option(
-        "--data-dir",
-        metavar="FOLDER",
-        help="Folder with data in the XTREME layout, or a name (xrobust list data). [default: the hub]",
-    ),
-]
-Source = Annotated[
-    str | None, typer.Option("--source", metavar="LANGUAGE", help="Language to train on. [default: the task's, en]")
-]
-Languages = Annotated[
-    str | None,
-    typer.Option(
-        "--languages", "-l", metavar="LANGUAGES", help="Languages to score, as in de,fr,zh. [default: all there are]"
-    ),
-]
-Perturb = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--perturb",
-        metavar="NAMES",
-        help="Score on perturbed text too, as in typos,casing: see `xrobust list perturbations`; parameters by --set "
-        "perturb.typos.rate=0.2.",
-    ),
-]
-Attack = Annotated[
-    str | None,
-    typer.Option(
-        "--attack",
-        metavar="NAME",
-        help="Score under an attack on the embeddings too: pgd, at each radius of --set attack.epsilons=[0.01,0.03].",
-    ),
-]
-Pairs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--pairs",
-        metavar="PAIRS",
-        help="Score pairs of languages too, first text in one and second in the other: en:de,fr:zh, or all.",
-    ),
-]
-TransferPairs = Annotated[
-    str | None,
-    typer.Option(
-        "--transfer-pairs",
-        metavar="SET",
-        help="Train on source and on target of each pair, score on the target: manafi13, or pairs such as ar:hi,nl:af.",
-    ),
-]
-Seeds = Annotated[
-    str | None, typer.Option("--seeds", metavar="SEEDS", help="Seeds, one run each, as in 1,2,3. [default: 0]")
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", help="Use the first N rows of every split: for quick tries.")
-]
-PrecisionOption = Annotated[
-    str | None, typer.Option("--precision", metavar="PRECISION", help="fp32, bf16 or fp16. [default: fp32]")
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Folder that runs go to. [default: runs]")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        "-s",
-        metavar="NAME=VALUE",
-        help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1, perturb.typos.rate=0.2; "
-        "checkpoint_steps=500, checkpoint_minutes=5, micro_batch_size=8, gradient_checkpointing=true. Repeatable.",
-    ),
-]
-Config = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings; flags win over it.")
-]
-Preset = Annotated[
-    str | None,
-    typer.Option("--preset", "-p", metavar="NAME|FILE", help="Settings for a purpose: see `xrobust list presets`."),
-]
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugin", metavar="FILE", help="Python file with a task, a method, a perturbation or an observer. Repeatable."
-    ),
-]
-Processes = Annotated[
-    int, typer.Option("--num-processes", metavar="N", min=1, help="Processes on this machine, one a GPU.")
-]
-Keep = Annotated[
-    str | None,
-    typer.Option("--keep-checkpoints", metavar="WHICH", help="After the run: none, best or all. [default: best]"),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
-Force = Annotated[bool, typer.Option("--force", help="Do a run that is complete again; one that was stopped goes on.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved run and stop; nothing is written.")]
 
 
 def run_command(
@@ -167,7 +79,7 @@ def run_command(
 
     xrobust run -t wikiann -m rs_aug --perturb entity_swap,typos
     """
-    from xrobust.spec import RunSpec
+    from xrobust.config.run_spec import RunSpec
 
     flags = {
         "task": task,
@@ -191,7 +103,7 @@ def run_command(
     numbers = seeds(seeds_text)
     transfer = None
     if transfer_pairs is not None:
-        from xrobust.transfer_pairs import plan_transfer
+        from xrobust.experiments.transfer_pairs import plan_transfer
 
         transfer = plan_transfer(transfer_pairs, values, numbers or (int(values.get("seed", 0)),))
         requests = transfer.requests
@@ -209,16 +121,16 @@ def run_command(
 
 def _check(requests: list[RunSpec]) -> None:
     """Raises UserError for the first of several different runs that cannot begin, before any of them is trained."""
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
 
     for request in requests:
-        prepare(request)
+        make_plan(request)
 
 
 def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
     from xrobust.cli.transfer_table import print_report
-    from xrobust.engine.processes import is_main
-    from xrobust.transfer_pairs import write_report
+    from xrobust.experiments.transfer_report import write_report
+    from xrobust.runtime.processes import is_main
 
     if is_main():
         report, path = write_report(transfer, results, transfer.requests[0].output)
@@ -226,25 +138,15 @@ def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
         typer.echo(str(path))
 
 
-def requested(
-    config: Path | None, settings: list[str] | None, flags: Mapping[str, Any], preset: str | None
-) -> dict[str, Any]:
-    """The values of a request for a run. Raises UserError where it names no task."""
-    values = request_values(config, settings or [], flags, preset)
-    if "task" not in values:
-        raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")
-    return values
-
-
 def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int:
     """Checks the requests in this process, so that a mistake is one line, not one a process; then starts them."""
-    from xrobust.engine.processes import launched, relaunch
-    from xrobust.plan import prepare
+    from xrobust.plan import make_plan
+    from xrobust.runtime.processes import launched, relaunch
 
     if launched():
         raise UserError("--num-processes inside a launcher: the launcher says how many processes there are")
     for request in requests:
-        plan = prepare(request)
+        plan = make_plan(request)
         if dry_run:
             _describe(plan)
     if dry_run:
@@ -252,36 +154,24 @@ def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int
     sys.exit(relaunch(number, without_processes(sys.argv[1:])))  # the processes have said what there was to say
 
 
-def without_processes(arguments: list[str]) -> list[str]:
-    kept: list[str] = []
-    skip = False
-    for argument in arguments:
-        if skip:
-            skip = False
-        elif argument == "--num-processes":
-            skip = True
-        elif not argument.startswith("--num-processes="):
-            kept.append(argument)
-    return kept
-
-
 def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
     """Carries out a run; None where it is only described."""
-    from xrobust.cli.progress import Console, quiet_libraries
-    from xrobust.engine.processes import is_main
+    from xrobust.cli.progress import Console
+    from xrobust.runtime.libraries import quiet_libraries
+    from xrobust.runtime.processes import is_main
 
     console = Console(enabled=is_main())
     with console.status(f"reading data and plugins for {request.task}"):
         quiet_libraries()
-        from xrobust.pipeline import complete, execute
-        from xrobust.plan import prepare
+        from xrobust.pipeline import execute, finished_result
+        from xrobust.plan import make_plan
 
-        plan = prepare(request)
+        plan = make_plan(request)
     if dry_run:
         if is_main():
             _describe(plan)
         return None
-    if (found := complete(plan)) is not None:
+    if (found := finished_result(plan)) is not None:
         console.say(f"run {plan.run_id} is already complete (--force does it again)")
         console.results(found, plan.folder)
         return found
@@ -292,13 +182,13 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
     return result
 
 
-def _describe(plan: Plan) -> None:
+def _describe(plan: RunPlan) -> None:
     """Prints the resolved run as YAML, which `--config` does not read back: it is what the document will hold."""
     import yaml
 
-    from xrobust.data import data_folder
-    from xrobust.engine.model_files import folder_of
-    from xrobust.engine.train import total_steps
+    from xrobust.data.sources import data_folder
+    from xrobust.models.files import folder_of
+    from xrobust.training.job import total_steps
 
     model, data_dir = folder_of(plan.request.model), data_folder(plan.request.data_dir)
 
@@ -313,7 +203,7 @@ def _describe(plan: Plan) -> None:
     typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True).rstrip())
 
 
-def _training_examples(plan: Plan) -> int:
-    from xrobust.training import TrainingSet
+def _training_examples(plan: RunPlan) -> int:
+    from xrobust.training.training_set import TrainingSet
 
     return TrainingSet(plan).count()

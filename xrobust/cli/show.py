@@ -12,7 +12,7 @@ import typer
 
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
-from xrobust.plugins import CORE, GROUPS, Group, Plugins
+from xrobust.registry.plugins import CORE, GROUPS, Group, Plugins
 
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Parameters, Perturbation, Task
@@ -31,7 +31,7 @@ def show_command(
     if what not in (*WHAT, "preset"):
         raise UserError(f"cannot show {what!r}: {did_you_mean(what, (*WHAT, 'preset'))}")
     if what == "preset":
-        from xrobust.preset_files import preset_file
+        from xrobust.config.presets import preset_file
 
         print(preset_file(name).read_text(encoding="utf-8"), end="")
         return
@@ -79,8 +79,8 @@ def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
 
 
 def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
-    from xrobust.metrics import metric
-    from xrobust.spec import TrainingSettings
+    from xrobust.config.training_settings import TrainingSettings
+    from xrobust.metrics.by_name import metric
 
     info, recipe, kind = task.info, task.recipe, task.kind
     yield "kind", kind.name

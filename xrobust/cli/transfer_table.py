@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xrobust.cli.table import print_table
-from xrobust.transfer_pairs import Line, TransferReport
+from xrobust.experiments.transfer_report import Line, TransferReport
 
 SHARES = {"chunks": "entities", "entities": "entity tokens", "words": "words"}
 """What is said of the fields of an overlap."""

@@ -1,6 +1,6 @@
 """What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
 
-from xrobust.contracts.example import Example
+from xrobust.contracts.example import IGNORED, Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.method import (
     Batch,
@@ -15,6 +15,7 @@ from xrobust.contracts.method import (
     Stage,
     keyed_random,
 )
+from xrobust.contracts.metric import Metric
 from xrobust.contracts.perturbation import (
     GoldenCase,
     Need,
@@ -26,6 +27,7 @@ from xrobust.contracts.perturbation import (
 from xrobust.contracts.task import Expected, HubFiles, Recipe, Source, Split, Task, TaskInfo
 
 __all__ = [
+    "IGNORED",
     "Batch",
     "DataContext",
     "Example",
@@ -36,6 +38,7 @@ __all__ = [
     "Kind",
     "Method",
     "MethodInfo",
+    "Metric",
     "ModelContext",
     "Need",
     "NotCovered",

@@ -12,7 +12,7 @@ from xrobust.contracts.example import Example
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded
+    from xrobust.contracts.encoded import Encoded
 
 
 @dataclass(frozen=True)

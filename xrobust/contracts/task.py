@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from xrobust.contracts.example import Example
+from xrobust.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xrobust.contracts.kind import Kind
-    from xrobust.metrics import Metric
+    from xrobust.contracts.metric import Metric
 
 Split = Literal["train", "dev", "test"]
 
@@ -108,7 +109,7 @@ class Task:
     kind: ClassVar[Kind]
     """How text becomes model input and model output becomes predictions."""
     metrics: ClassVar[tuple[str | Metric, ...]]
-    """Metric ids, or metrics of the plugin's own (`xrobust.metrics.Metric`); the first is the main score, which
+    """Metric ids, or metrics of the plugin's own (`xrobust.contracts.Metric`); the first is the main score, which
     selects on the source dev set."""
     recipe: ClassVar[Recipe]
     columns: ClassVar[tuple[str, ...]]
@@ -120,12 +121,28 @@ class Task:
     order_decides: ClassVar[bool] = False
     """True where two texts with the same words in another order may have another label, as in PAWS-X by design: then
     no perturbation may change the order."""
+    transfer_perturbations: ClassVar[tuple[str, ...]] = ()
+    """What `--transfer-pairs` scores the task under where no perturbation is named."""
     label_aliases: ClassVar[Mapping[str, str]] = {}
     """Other spellings of labels in published files -> the label."""
 
     def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
         """The examples of one split in one language. Override it for data that no source knows how to read."""
         return source.load(self, split, language)
+
+    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
+        """The examples to use, made from those that `load` gave: some left out, or cleaned. As they are by default.
+
+        What it gives must depend on its arguments alone: it is not asked again while the files have not changed.
+        """
+        return examples
+
+    def convert(self, dump: Path, language: str, output: Path, seed: int) -> list[str]:
+        """Writes the task's files of one language to the folder `output`, made from `dump`; optional.
+
+        What `xrobust data convert TASK DUMP` calls. Returns lines that say what was written. Raises UserError.
+        """
+        raise UserError(f"task {self.info.name} makes no files of a dump: it reads its data as they are published")
 
     def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
         """All files that `load` reads, or would if they were there; None where that is not known, and the data are then

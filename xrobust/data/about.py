@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from xrobust.errors import UserError
+from xrobust.config.validation import validated
+from xrobust.config.values import read_mapping
 
 ABOUT = "about.yaml"
 
@@ -25,17 +26,7 @@ class About(BaseModel):
 
 def read_about(data_dir: Path) -> About:
     """What the folder says; nothing in particular where it has no such file. Raises UserError for one that is wrong."""
-    import yaml
-
-    from xrobust.spec import validated
-
     path = data_dir / ABOUT
     if not path.is_file():
         return About()
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds no settings: it needs lines such as 'id: my-data'")
-    return validated(About, values, str(path))
+    return validated(About, read_mapping(path, "id: my-data"), str(path))

@@ -16,8 +16,7 @@ from xrobust.contracts.task import Split, Task
 from xrobust.data.tsv import lines
 from xrobust.errors import UserError
 
-TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X"
-UPOS = frozenset(TAGS.split())
+UPOS_TAGS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
 """The universal tag set. A task can be read from treebanks if its labels hold these."""
 
 FILE = re.compile(

@@ -11,7 +11,7 @@ from typing import Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import HubFiles, Split, Task
-from xrobust.data import checked
+from xrobust.data.checks import checked
 from xrobust.errors import OutOfReach, UserError, did_you_mean
 
 TIMEOUT = 10.0

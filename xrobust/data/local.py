@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust import bundles
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.about import read_about
 from xrobust.errors import UserError, did_you_mean, nearest
+from xrobust.registry import bundles
 
 
 class LocalSource:
@@ -24,7 +24,7 @@ class LocalSource:
     def __init__(self, data_dir: Path) -> None:
         if not data_dir.is_dir():
             what = "is a file, not a folder" if data_dir.exists() else "there is no such folder"
-            near = nearest(str(data_dir), bundles.items("data"))
+            near = nearest(str(data_dir), bundles.assets("data"))
             hint = f"; of the bundled data, {did_you_mean(str(data_dir), near)}" if near else ""
             raise UserError(f"data dir {data_dir}: {what}{hint}")
         self.data_dir = data_dir
@@ -76,7 +76,7 @@ class LocalSource:
         return found
 
     def _treebanks(self, task: Task) -> list[conllu.TreebankFile]:
-        if not (task.kind.pre_split and set(task.kind.labels) >= conllu.UPOS):
+        if not (task.kind.pre_split and set(task.kind.labels).issuperset(conllu.UPOS_TAGS)):
             return []
         for folder in (self.data_dir / task.info.name, self.data_dir / "ud", self.data_dir):
             if found := conllu.find([folder]):

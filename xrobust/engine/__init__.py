@@ -1,1 +1,1 @@
-"""The engine: model, forward passes, training, prediction, checkpoints, processes."""
+"""The engine: forward passes, prediction, the attack, batches and memory, on tensors."""

@@ -12,12 +12,13 @@ import torch
 from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import Encoded
+from xrobust.contracts.example import IGNORED
+from xrobust.contracts.noise import Norm, project, steepest, uniform_in_ball
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.predict import evaluating, item_outputs, over_batches
-from xrobust.engine.seeds import derive
-from xrobust.noise import Norm, project, steepest, uniform_in_ball
+from xrobust.engine.predict import evaluating, item_outputs, map_batches
+from xrobust.engine.seeds import derive_seed
 
 
 def attack(
@@ -69,7 +70,7 @@ def attack(
             items,
             pad_id,
             accelerator.device,
-            seed=derive(seed, "attack", items[0]),
+            seed=derive_seed(seed, "attack", items[0]),
             embedding_dim=forward.embedding_dim,
         )
         with torch.no_grad():
@@ -88,7 +89,7 @@ def attack(
         _without_gradients(bare),
         closing(ModelForward(bare, bare, autocast=accelerator.autocast)) as forward,
     ):
-        found = over_batches(encoded, accelerator, under_attack)
+        found = map_batches(encoded, accelerator, under_attack)
     return [[of_item[k] for of_item in found] for k in range(len(radii))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from xrobust.contracts import Batch
-from xrobust.encoded import Encoded
+from xrobust.contracts.encoded import Encoded
 
 
 def tensors(encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:

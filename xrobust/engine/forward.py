@@ -12,8 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
-
-IGNORED = -100
+from xrobust.contracts.example import IGNORED
 
 
 class _EmbeddingNoise:

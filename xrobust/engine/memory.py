@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import resource
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -59,7 +60,7 @@ def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> 
     return smallest
 
 
-class Parts(Generic[Result]):
+class OutOfMemorySplitter(Generic[Result]):
     """Computes a batch at once where it fits into memory, else in parts; what did not fit once is not tried again."""
 
     def __init__(self, compute: Callable[[list[int]], Sequence[Result]], cost: Callable[[list[int]], int]) -> None:
@@ -88,3 +89,10 @@ class Parts(Generic[Result]):
             logger.warning("out of memory with %d model inputs at a time: going on with fewer", len(items))
         half = len(items) // 2
         return [*self(items[:half]), *self(items[half:])]
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

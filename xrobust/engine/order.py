@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xrobust.engine.seeds import derive
+from xrobust.engine.seeds import derive_seed
 
 BUCKET_BATCHES = 200
 """Batches sorted by length together: long enough to leave little padding (docs/performance.md has the shares), short
@@ -24,7 +24,7 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -
     `lengths` (examples,) are in word pieces. Examples are shuffled, sorted by length within stretches of
     BUCKET_BATCHES batches, cut into batches, and the batches shuffled. The last batch of the cut may be short.
     """
-    rng = np.random.default_rng(derive(seed, "order", epoch))
+    rng = np.random.default_rng(derive_seed(seed, "order", epoch))
     order = rng.permutation(len(lengths))
     stretch = BUCKET_BATCHES * batch_size
     batches: list[np.ndarray] = []

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from xrobust.encoded import IGNORED, Encoded
+from xrobust.contracts.encoded import Encoded
+from xrobust.contracts.example import IGNORED
 from xrobust.engine.batches import tensors
-from xrobust.engine.memory import Parts
+from xrobust.engine.memory import OutOfMemorySplitter
 from xrobust.engine.order import evaluation_batches
 from xrobust.errors import RunError
 
@@ -42,7 +43,7 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int]], list[Result]]) -> list[Result]:
+def map_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int]], list[Result]]) -> list[Result]:
     """What `compute` gives for each item, in the order of items, on all processes.
 
     `compute` is called with the items of a batch, or of a part of one that did not fit into memory. Each process takes
@@ -57,7 +58,7 @@ def over_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int
 
     batches = evaluation_batches(lengths * encoded.group, accelerator.device.type)
     costs = [pieces(batch.tolist()) for batch in batches]
-    in_parts = Parts(compute, pieces)
+    in_parts = OutOfMemorySplitter(compute, pieces)
     mine: list[tuple[int, Result]] = []
     for number in shares(costs, accelerator.num_processes)[accelerator.process_index]:
         items = batches[number].tolist()
@@ -86,4 +87,4 @@ def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list
         return item_outputs(model(**inputs).logits.float().softmax(dim=-1), labels, per_token=encoded.per_token)
 
     with evaluating(model), torch.inference_mode(), accelerator.autocast():
-        return over_batches(encoded, accelerator, probabilities)
+        return map_batches(encoded, accelerator, probabilities)

@@ -6,9 +6,21 @@ So a checkpoint needs no generator state, and a resumed run is the run that was 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def derive(*key: int | str) -> int:
+def derive_seed(*key: int | str) -> int:
     """A 63-bit seed from a key such as (seed, "dropout", step, micro_batch, process)."""
     digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
+
+
+@contextmanager
+def seeded_torch(seed: int) -> Iterator[None]:
+    """torch's random numbers on the CPU come from `seed` inside, and go on after as if nothing had happened."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.kinds.stream import ahead, chunks
+from xrobust.encoding.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded
-    from xrobust.kinds.pair_encoder import Pieces
+    from xrobust.contracts.encoded import Encoded
+    from xrobust.encoding.pairs import Pieces
 
 
 class MultipleChoice(Kind):
@@ -43,8 +43,8 @@ class MultipleChoice(Kind):
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
         import numpy as np
 
-        from xrobust.encoded import EncodedBuilder
-        from xrobust.kinds.pair_encoder import PairEncoder
+        from xrobust.contracts.encoded import EncodedBuilder
+        from xrobust.encoding.pairs import PairEncoder
 
         group = len(self.labels)
         encoder = PairEncoder(tokenizer, max_length)

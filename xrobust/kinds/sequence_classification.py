@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.kinds.stream import ahead, chunks
+from xrobust.encoding.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded, EncodedBuilder
-    from xrobust.kinds.pair_encoder import Joined, PairEncoder, Pieces
+    from xrobust.contracts.encoded import Encoded, EncodedBuilder
+    from xrobust.encoding.pairs import Joined, PairEncoder, Pieces
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class SequenceClassification(Kind):
         return None
 
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
-        from xrobust.kinds.pair_encoder import PairEncoder
+        from xrobust.encoding.pairs import PairEncoder
 
         encoder = PairEncoder(tokenizer, max_length)
         builder = self._builder(tokenizer)
@@ -71,7 +71,7 @@ class SequenceClassification(Kind):
 
     def join(self, first: Sides, second: Sides, examples: Sequence[Example], encoder: PairEncoder) -> Encoded:
         """What `encode` gives of `examples`, whose `text` is that of `first` and whose `text_pair` is that of
-        `second`, by id (`xrobust.pairs.aligned` makes them), without tokenising anything."""
+        `second`, by id (`xrobust.evaluation.language_pairs.aligned` makes them), without tokenising anything."""
         joined = encoder.join(
             first.first.take([first.row[e["id"]] for e in examples]),
             second.second.take([second.row[e["id"]] for e in examples]),
@@ -81,7 +81,7 @@ class SequenceClassification(Kind):
         return builder.build()
 
     def _builder(self, tokenizer: Any) -> EncodedBuilder:
-        from xrobust.encoded import EncodedBuilder
+        from xrobust.contracts.encoded import EncodedBuilder
 
         return EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=False)
 

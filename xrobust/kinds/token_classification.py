@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.kinds.stream import ahead, chunks
+from xrobust.encoding.stream import ahead, chunks
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from xrobust.encoded import Encoded
-    from xrobust.kinds.word_encoder import Words
+    from xrobust.contracts.encoded import Encoded
+    from xrobust.encoding.words import Words
 
 
 class TokenClassification(Kind):
@@ -48,8 +48,8 @@ class TokenClassification(Kind):
         return None
 
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:
-        from xrobust.encoded import EncodedBuilder
-        from xrobust.kinds.word_encoder import WordEncoder
+        from xrobust.contracts.encoded import EncodedBuilder
+        from xrobust.encoding.words import WordEncoder
 
         encoder = WordEncoder(tokenizer, max_length)
         builder = EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=True)

@@ -1,1 +1,1 @@
-"""Results: the document, its storage, its summary."""
+"""Results: the document, its folder, and finding documents. Never imports torch."""

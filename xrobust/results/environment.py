@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import xrobust
-from xrobust import bundles
-from xrobust.plan import Plan
+from xrobust.config.run_spec import RunSpec
+from xrobust.registry import bundles
 from xrobust.results.schema import Environment
 
 PACKAGES = (
@@ -27,18 +27,19 @@ PACKAGES = (
 )
 
 
-def environment(plan: Plan, accelerator: Any) -> Environment:
-    """The environment section of a run that is about to begin."""
+def environment(
+    request: RunSpec, origins: Mapping[str, str], method_files: Mapping[str, Mapping[str, Path]], accelerator: Any
+) -> Environment:
+    """The environment section of a run that is about to begin.
+
+    `origins` says which distribution each plugin is from; `method_files` is {method: {name of a file: path}}.
+    """
     import torch
 
-    request = plan.request
     device = accelerator.device
     return Environment(
         packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
-        plugins={
-            request.task: plan.plugins.record("tasks", request.task).origin,
-            **{part.name: plan.plugins.record("methods", part.name).origin for part in plan.spec.train.method},
-        },
+        plugins=dict(origins),
         python=platform.python_version(),
         platform=platform.platform(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {os.cpu_count()} cores",
@@ -49,16 +50,16 @@ def environment(plan: Plan, accelerator: Any) -> Environment:
         model_path=_place(request.model, "models"),
         data_dir=None if request.data_dir is None else _place(str(request.data_dir), "data"),
         plugin_files=[str(path.resolve()) for path in request.plugins],
-        method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in plan.files.items() if paths},
+        method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in method_files.items() if paths},
         micro_batch_size=request.micro_batch_size,
         gradient_checkpointing=request.gradient_checkpointing,
     )
 
 
-def _place(name: str, shelf: bundles.Shelf) -> str:
+def _place(name: str, kind: bundles.AssetType) -> str:
     """The name of something bundled, or on the hub, as it is; else an absolute path."""
     path = Path(name).expanduser()
-    return str(path.resolve()) if name not in bundles.items(shelf) and path.exists() else name
+    return str(path.resolve()) if name not in bundles.assets(kind) and path.exists() else name
 
 
 def _version(package: str) -> str | None:
@@ -70,7 +71,7 @@ def _version(package: str) -> str | None:
 
 def git_commit() -> str | None:
     """The commit of the checkout that xrobust was imported from, with `+dirty` for uncommitted changes, or None."""
-    package = Path(xrobust.__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     root = package.parent
     if not (root / ".git").exists():
         return None
@@ -87,3 +88,25 @@ def git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{commit}+dirty" if changes else commit
+
+
+def resume_warnings(before: Environment, here: Environment) -> list[str]:
+    """Warnings of what makes the weights of a training that goes on others than those of one that was not stopped."""
+    tail = "from those of a run that was not stopped"
+    warnings = []
+    if here.threads != before.threads:
+        warnings.append(
+            f"resumed with {here.threads} threads after {before.threads}: "
+            f"the weights can differ in their last bits {tail}"
+        )
+    if here.world_size != before.world_size:
+        warnings.append(
+            f"resumed with {here.world_size} processes after {before.world_size}: "
+            f"dropout and noise are other draws, and the weights differ {tail}"
+        )
+    if here.micro_batch_size != before.micro_batch_size:
+        warnings.append(
+            f"resumed with micro_batch_size {here.micro_batch_size or 'unset'} after "
+            f"{before.micro_batch_size or 'unset'}: dropout and noise are other draws, and the weights differ {tail}"
+        )
+    return warnings

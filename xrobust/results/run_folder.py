@@ -12,13 +12,14 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from xrobust import early_log, signals
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
-from xrobust.observers import Observers
 from xrobust.results import store
 from xrobust.results.schema import Artifact, RunResult
+from xrobust.runtime import early_log, signals
+from xrobust.runtime.observers import Observers
+from xrobust.storage.atomic import flush, writing
 
 logger = logging.getLogger("xrobust")
 
@@ -102,7 +103,7 @@ class RunFolder:
 
         Raises RunError where it cannot be deleted.
         """
-        with store.writing(self.path):
+        with writing(self.path):
             (self.path / store.RESULT).unlink(missing_ok=True)
             for path in self.path.iterdir():
                 if path.is_dir() and not path.is_symlink():
@@ -130,16 +131,16 @@ class RunFolder:
     def save_model(self, write: Callable[[Path], None]) -> None:
         """Writes `model/` whole or not at all."""
         temporary = self.path / f".{store.MODEL}.{os.getpid()}.tmp"
-        with store.writing(self.model):
+        with writing(self.model):
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
             try:
                 write(temporary)
                 for path in temporary.iterdir():
-                    store.flush(path)
+                    flush(path)
                 shutil.rmtree(self.model, ignore_errors=True)
                 temporary.rename(self.model)
-                store.flush(self.path)
+                flush(self.path)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
 

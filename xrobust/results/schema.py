@@ -12,13 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from xrobust.spec import Spec
+from xrobust.config.resolved_spec import Spec
+from xrobust.data.splits import DataRows
 
 logger = logging.getLogger("xrobust")
 
 SCHEMA_VERSION = 1
+
 PAIR = ":"
 """Between the languages of a pair."""
+
 WORST_CASE = "worst_case"
 """Label of the worst of all perturbations, example by example."""
 
@@ -44,15 +47,6 @@ class ModelSection(Section):
     trainable_parameters: int | None = None
     embedding_norm: float | None = None
     """Mean L2 norm of the rows of the pre-trained input embedding matrix: the unit of a relative radius."""
-
-
-class DataRows(Section):
-    """The rows of one split in one language that the run used."""
-
-    split: Literal["train", "dev", "test"]
-    language: str
-    rows: int
-    sha256: str
 
 
 class PerturbedRows(Section):
@@ -375,7 +369,7 @@ class RunResult(Section):
         )
 
 
-def note_rows(result: RunResult, used: Iterable[DataRows]) -> None:
+def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:
     """Puts test rows into the document, in place of what it says of the same languages."""
     new = {row.language: row for row in used}
     kept = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]

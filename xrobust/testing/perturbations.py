@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust.config.validation import validated
 from xrobust.contracts import (
     Example,
     GoldenCase,
@@ -17,9 +18,8 @@ from xrobust.contracts import (
     Task,
 )
 from xrobust.contracts.task import Recipe, TaskInfo
+from xrobust.evaluation.apply_perturbation import example_rng, violation
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.perturbed import generator, violation
-from xrobust.spec import validated
 
 
 def check_perturbation(cls: type[Perturbation]) -> int:
@@ -45,7 +45,7 @@ def check_golden_case(cls: type[Perturbation], case: GoldenCase) -> None:
         for name, content in case.files.items():
             files[name] = Path(folder, name)
             files[name].write_text(content, encoding="utf-8")
-        first, second = prepared(cls, case, files), prepared(cls, case, files)
+        first, second = set_up_case(cls, case, files), set_up_case(cls, case, files)
         kind = kind_of(case.example)
         before = repr(case.example)
         found = _apply(first, case)
@@ -59,7 +59,7 @@ def check_golden_case(cls: type[Perturbation], case: GoldenCase) -> None:
             assert problem is None, problem
 
 
-def prepared(cls: type[Perturbation], case: GoldenCase, files: Mapping[str, Path]) -> Perturbation | None:
+def set_up_case(cls: type[Perturbation], case: GoldenCase, files: Mapping[str, Path]) -> Perturbation | None:
     """A perturbation that is ready for the case, or None where it says that it does not cover the language."""
     import numpy as np
 
@@ -121,7 +121,7 @@ def _apply(perturbation: Perturbation | None, case: GoldenCase, example: Example
     if perturbation is None:
         return None
     example = case.example if example is None else example
-    rng = generator(case.seed, perturbation.info.name, case.language, example["id"])
+    rng = example_rng(case.seed, perturbation.info.name, case.language, example["id"])
     after = perturbation.apply(example, case.language, rng)
     return None if after is None or after == example else dict(after)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from xrobust.contracts import Batch, Forward, Method, MethodInfo, ModelContext, Objective, Output
+from xrobust.contracts import IGNORED, Batch, Forward, Method, MethodInfo, ModelContext, Objective, Output
 
 if TYPE_CHECKING:
     import torch
@@ -69,4 +69,4 @@ def symmetric_kl(p: torch.Tensor, q: torch.Tensor, labels: torch.Tensor) -> torc
     """KL(P || Q) + KL(Q || P) of two sets of logits (..., labels), summed over the labelled items."""
     log_p, log_q = p.log_softmax(dim=-1), q.log_softmax(dim=-1)
     divergence = ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=-1)
-    return divergence[labels != -100].sum()
+    return divergence[labels != IGNORED].sum()

@@ -1,0 +1,1 @@
+"""What several perturbations are made of: scripts, letters, words, entities, gazetteers."""

@@ -1,0 +1,202 @@
+"""Observers: each is called in isolation, and none can end or change a run."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xrobust import hookimpl
+from xrobust.contracts import hooks as hookspecs
+from xrobust.errors import UserError
+from xrobust.registry.plugins import Plugins
+from xrobust.runtime.observers import Observers, hook_problem
+
+HOOKS = {name: value for name, value in vars(hookspecs).items() if inspect.isfunction(value)}
+
+
+class Watch:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    @hookimpl
+    def step_finished(self, step: int) -> None:
+        self.seen.append(step)
+
+    @hookimpl
+    def language_scored(self, row: dict[str, Any]) -> None:
+        self.seen.append(row.pop("value"))
+
+
+def finish_step(observers: Observers, step: int) -> None:
+    observers.call("step_finished", step=step, total_steps=9, loss=1.0, learning_rate=0.1, examples_per_second=3.0)
+
+
+def test_the_hooks_are_those_that_are_documented_and_typed():
+    assert set(HOOKS) == {
+        "run_started",
+        "phase_started",
+        "step_finished",
+        "dev_scored",
+        "checkpoint_saved",
+        "language_scored",
+        "not_covered",
+        "run_finished",
+        "run_failed",
+    }
+    for hook in HOOKS.values():
+        assert inspect.getdoc(hook)
+        assert all(p.annotation is not p.empty for p in inspect.signature(hook).parameters.values())
+    assert len(Path(hookspecs.__file__).read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_the_core_calls_every_hook_as_it_is_specified():
+    """A misspelt name or argument in a call would only be met when an observer listens."""
+    called = set()
+    for path in Path(hookspecs.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "call"):
+                continue
+            if not (node.args and isinstance(node.args[0], ast.Constant)):
+                continue
+            name = node.args[0].value
+            given = {keyword.arg for keyword in node.keywords}
+            assert given == set(inspect.signature(HOOKS[name]).parameters), f"{path.name}:{node.lineno} calls {name}"
+            called.add(name)
+    assert called == set(HOOKS)
+
+
+def test_a_raising_observer_is_dropped_and_the_others_go_on(caplog: pytest.LogCaptureFixture):
+    class Faulty:
+        @hookimpl
+        def step_finished(self) -> None:
+            raise SystemExit("enough\nof this")
+
+        @hookimpl
+        def run_failed(self) -> None:
+            raise AssertionError("was dropped")
+
+    first, last = Watch(), Watch()
+    observers = Observers([("first", first), ("faulty", Faulty()), ("last", last)])
+    with caplog.at_level(logging.WARNING, logger="xrobust"):
+        finish_step(observers, 1)
+        finish_step(observers, 2)
+        observers.call("run_failed", error="", folder="")
+    assert first.seen == last.seen == [1, 2]
+    assert observers.failed == {"faulty": "step_finished raised SystemExit: enough of this"}
+    (record,) = caplog.records
+    assert record.getMessage() == "observer faulty is left out: step_finished raised SystemExit: enough of this"
+
+
+def test_an_observer_cannot_change_what_the_run_and_the_others_see():
+    row = {"language": "de", "value": 0.5}
+    watches = [Watch(), Watch()]
+    Observers([("a", watches[0]), ("b", watches[1])]).call("language_scored", row=row)
+    assert row == {"language": "de", "value": 0.5}
+    assert [w.seen for w in watches] == [[0.5], [0.5]]
+
+
+def test_control_c_in_an_observer_ends_the_run():
+    class Interrupted:
+        @hookimpl
+        def step_finished(self) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finish_step(Observers([("it", Interrupted())]), 1)
+
+
+def test_an_unknown_hook_is_a_defect_even_if_nobody_listens():
+    with pytest.raises(AttributeError):
+        Observers().call("step_finishd", step=1)
+
+
+def test_what_cannot_observe_is_told_apart():
+    class Misspelt:
+        @hookimpl
+        def dev_score(self, step: int) -> None: ...
+
+    class WrongArgument:
+        @hookimpl
+        def dev_scored(self, steps: int) -> None: ...
+
+    class Unmarked:
+        def dev_scored(self, step: int) -> None: ...
+
+    assert hook_problem(Misspelt()) == "unknown hook 'dev_score': did you mean 'dev_scored'?"
+    assert hook_problem(Misspelt) == hook_problem(Misspelt())
+    assert "Argument(s) {'steps'} are declared in the hookimpl" in (hook_problem(WrongArgument()) or "")
+    assert hook_problem(Unmarked()) == "it implements no hook: mark its functions with xrobust.hookimpl"
+    assert hook_problem(Watch()) is None
+
+
+def test_a_python_callers_observer_must_be_one():
+    with pytest.raises(UserError, match="it implements no hook"):
+        Plugins().observers([object()])
+    watch = Watch()
+    finish_step(Plugins().observers([watch]), 5)
+    assert watch.seen == [5]
+
+
+OBSERVERS = {
+    "functions": (
+        "from xrobust import hookimpl\nseen = []\n@hookimpl\ndef step_finished(step): seen.append(step)",
+        "functions_module",
+        None,
+    ),
+    "a_class": (
+        "from xrobust import hookimpl\nseen = []\nclass Watch:\n  def __init__(self): self.n = 0\n"
+        "  @hookimpl\n  def step_finished(self, step): self.n += step; seen.append(self.n)",
+        "a_class_module:Watch",
+        None,
+    ),
+    "an_object": (
+        "from xrobust import hookimpl\nseen = []\nclass Watch:\n"
+        "  @hookimpl\n  def step_finished(self, step): seen.append(step)\nwatch = Watch()",
+        "an_object_module:watch",
+        None,
+    ),
+    "import": ("import no_such_module_anywhere", "import_module", "importing it raised ModuleNotFoundError"),
+    "misspelt": (
+        "from xrobust import hookimpl\n@hookimpl\ndef step_finnished(step): pass",
+        "misspelt_module",
+        "unknown hook 'step_finnished': did you mean 'step_finished'",
+    ),
+    "unmarked": ("def step_finished(step): pass", "unmarked_module", "it implements no hook"),
+    "start": (
+        "from xrobust import hookimpl\nclass Watch:\n  def __init__(self): 1 / 0\n"
+        "  @hookimpl\n  def step_finished(self, step): pass",
+        "start_module:Watch",
+        "ZeroDivisionError: division by zero",
+    ),
+}
+
+
+def test_installed_observers_are_isolated_from_one_another(distribution):
+    for name, (source, target, _) in OBSERVERS.items():
+        distribution(f"dist-{name}", {"xrobust.plugins": {name: target}}, **{f"{name}_module": source})
+    plugins = Plugins()
+    observers = plugins.observers()
+    finish_step(observers, 7)
+    finish_step(observers, 8)
+    for name, (_, target, reason) in OBSERVERS.items():
+        if reason is None:
+            module = sys.modules[target.partition(":")[0]]
+            assert module.seen == ([7, 15] if name == "a_class" else [7, 8])
+        else:
+            assert observers.failed[f"dist-{name}/{name}"].startswith(reason)
+    assert len(observers.failed) == sum(reason is not None for *_, reason in OBSERVERS.values())
+
+    checked = {r.name: r for r in plugins.check_all() if r.group == "plugins"}
+    for name, (_, _, reason) in OBSERVERS.items():
+        if reason is None or name == "start":  # a class is looked at, not instantiated, when plugins are checked
+            assert checked[name].problem is None
+        else:
+            assert (checked[name].problem or "").startswith(reason)

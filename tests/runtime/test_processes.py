@@ -1,0 +1,233 @@
+"""One process and two: the same predictions and scores, and a training that agrees."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from xrobust import RunSpec, load_predictions, run
+from xrobust.engine import train
+from xrobust.runtime.processes import _stop, relaunch
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_folder(output: Path) -> Path:
+    (document,) = output.rglob("result.json")
+    return document.parent
+
+
+EACH_STEP = """
+import os
+
+import torch
+
+import xrobust.engine.train as train
+from xrobust.contracts import Method, MethodInfo
+
+if "RANK" in os.environ:
+    train.LOG_EVERY = 1
+    train.probes_memory = lambda accelerator: True  # as on GPUs
+
+
+class Scarce(Method):
+    info = MethodInfo(name="scarce", summary="the second of several processes has memory for one input at a time")
+
+    def objective(self, inner, ctx):
+        def objective(forward, batch):
+            loss = inner(forward, batch)
+            if os.environ.get("RANK") == "1" and len(batch.labels) > 1:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return loss
+
+        return objective
+"""
+
+
+def test_two_processes_train_and_score_what_one_does(
+    tmp_path: Path, xrobust: Command, no_dropout: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step by step, on tags: sentences differ in their number of words, and a mean of the processes' means would be
+    another loss. One process accumulates over micro-batches of 3. Of the two, the second has memory for a single input:
+    both learn of it before they begin."""
+    (tmp_path / "scarce.py").write_text(EACH_STEP)
+    # 23 examples in batches of 4: the last has 3, which two processes share unevenly.
+    training = {"epochs": 9, "batch_size": 4, "learning_rate": 2e-3}
+    spec = RunSpec(
+        task="pos",
+        method="scarce",
+        plugins=(tmp_path / "scarce.py",),
+        model=str(no_dropout),
+        data_dir=tiny_data,
+        limit=23,
+        training=training,
+        micro_batch_size=3,
+        output=tmp_path / "one",
+    )
+    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    run(spec)
+    two = xrobust(
+        *("run", "--task", "pos", "--method", "scarce", "--plugin", tmp_path / "scarce.py", "--model", no_dropout),
+        *("--data-dir", tiny_data, "--limit", "23", "--output", tmp_path / "two", "--num-processes", "2"),
+        *(part for name, value in training.items() for part in ("--set", f"training.{name}={value}")),
+        env={"OMP_NUM_THREADS": "1"},
+    )
+    assert two.returncode == 0, two.stderr
+    assert two.stdout.count("average ") == 1, "one process prints"
+
+    documents = [json.loads((run_folder(tmp_path / n) / "result.json").read_text()) for n in ("one", "two")]
+    assert [d["environment"]["world_size"] for d in documents] == [1, 2]
+    assert [d["training"]["micro_batch_size"] for d in documents] == [None, 1], "what fits on both"
+    assert documents[0]["run_id"] == documents[1]["run_id"], "the number of processes is no part of a run's identity"
+    losses = [[point["loss"] for point in d["training"]["curve"]] for d in documents]
+    assert len(losses[0]) == 54 and losses[0][-1] < losses[0][0] - 0.5
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+
+    folders = [run_folder(tmp_path / n) for n in ("one", "two")]
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in folders)
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        torch.testing.assert_close(ours[name], theirs[name], atol=1e-5, rtol=1e-4, msg=lambda m, n=name: f"{n}: {m}")
+    for language in ("de", "en", "fr"):
+        ours, theirs = (load_predictions(folder, language) for folder in folders)
+        assert [(row["id"], row["prediction"]) for row in ours] == [(row["id"], row["prediction"]) for row in theirs]
+        for mine, other in zip(ours, theirs, strict=True):
+            assert mine["scores"] == pytest.approx(other["scores"], abs=1e-4)
+    scores = [
+        [(r["language"], r["metric"], r["value"], r["ci_low"], r["ci_high"]) for r in d["scores"]] for d in documents
+    ]
+    assert scores[0] == scores[1]
+    assert documents[0]["training"]["dev"] == documents[1]["training"]["dev"]
+
+
+PLUGIN = """
+import os, signal
+
+from xrobust.contracts import Method, MethodInfo
+
+
+class Stops(Method):
+    info = MethodInfo(name="stops", summary="Ctrl-C to all, as a terminal sends it, or SIGTERM to one that is not main")
+
+    def objective(self, inner, ctx):
+        calls = 0
+
+        def objective(forward, batch):
+            nonlocal calls
+            calls += 1
+            if calls == 5 and os.environ.get("STOP") == "SIGINT" and os.environ["RANK"] == "0":
+                os.killpg(os.getpgrp(), signal.SIGINT)
+            if calls == 5 and os.environ.get("STOP") == "SIGTERM" and os.environ["RANK"] == "1":
+                os.kill(os.getpid(), signal.SIGTERM)
+            return inner(forward, batch)
+
+        return objective
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "code", "said"),
+    [
+        ("SIGINT", 130, "interrupted; the same command goes on from the last checkpoint"),
+        ("SIGTERM", 75, "terminated; the same command goes on from the last checkpoint (exit code 75: start it again)"),
+    ],
+)
+def test_two_processes_stop_after_the_same_step(
+    tmp_path: Path, tiny_model: Path, tiny_data: Path, stop: str, code: int, said: str
+) -> None:
+    (tmp_path / "stops.py").write_text(PLUGIN)
+    arguments = [
+        *("run", "--task", "pos", "--method", "stops", "--plugin", tmp_path / "stops.py"),
+        *("--model", tiny_model, "--data-dir", tiny_data, "--output", tmp_path / "runs", "--languages", "de"),
+        *("--set", "training.batch_size=8", "--set", "checkpoint_steps=2", "--num-processes", "2"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "xrobust", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        start_new_session=True,
+        env={**os.environ, "STOP": stop},
+    )
+    assert done.stderr.splitlines() == [f"xrobust: {said}"]
+    assert done.returncode == code
+    folder = run_folder(tmp_path / "runs")
+    assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
+    assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000004", "step-00000005"]
+
+
+CHILD = """
+import signal, sys
+
+def stop(number, frame):
+    sys.exit(int(sys.argv[1]))
+
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("codes", "expected"), [((75, 75), 75), ((0, 0), 0), ((1, 75), 75)])
+def test_a_signal_is_passed_on_to_all_processes(codes: tuple[int, ...], expected: int) -> None:
+    children = [
+        subprocess.Popen([sys.executable, "-S", "-c", CHILD, str(code)], stdout=subprocess.PIPE) for code in codes
+    ]
+    for child in children:
+        assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    assert _stop(children, signal.SIGTERM) == expected
+    for child in children:
+        child.communicate()
+    assert tuple(child.returncode for child in children) == codes
+
+
+def test_a_process_that_the_system_ended_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`xrobust` that is killed at once in the second process; the first waits for it in vain."""
+    code = "import os, time; time.sleep(60) if os.environ['RANK'] == '0' else os.kill(os.getpid(), 9)"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "xrobust.engine.processes.subprocess.Popen",
+        lambda command, **settings: popen([sys.executable, "-S", "-c", code], **settings),
+    )
+    monkeypatch.setattr("xrobust.runtime.processes._end", lambda process: (process.kill(), process.wait()))
+    assert relaunch(2, ["run"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("xrobust: process 1 was ended by SIGKILL (as the system does when memory runs out); ")
+
+
+def test_the_same_model_scored_by_one_process_and_by_two(
+    tmp_path: Path, xrobust: Command, tiny_model: Path, tiny_data: Path
+) -> None:
+    trained = xrobust(
+        *("run", "--task", "xnli", "--model", tiny_model, "--data-dir", tiny_data, "--languages", "en"),
+        *("--set", "training.epochs=1", "--output", tmp_path / "one"),
+    )
+    assert trained.returncode == 0, trained.stderr
+    one = run_folder(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    two = run_folder(tmp_path / "two")
+    for folder, processes in ((one, 1), (two, 2)):
+        scored = xrobust("eval", folder, "--languages", "de,fr", "--num-processes", processes)
+        assert scored.returncode == 0, scored.stderr
+    for language in ("de", "fr"):
+        assert load_predictions(one, language) == load_predictions(two, language)
+        assert len(load_predictions(two, language)) == 24
+
+    def scores(folder: Path) -> list[dict[str, object]]:
+        rows = json.loads((folder / "result.json").read_text())["scores"]
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    assert scores(one) == scores(two)
+    assert [row["language"] for row in scores(two)] == ["en", "de", "fr"]

@@ -1,0 +1,1 @@
+"""Configuration: what a user asks for, and what that resolves to."""

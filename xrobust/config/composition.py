@@ -1,0 +1,65 @@
+"""Methods put together with `+`: which parts, in which order, with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from xrobust.config.parameters import split_parameters
+from xrobust.config.validation import validated
+from xrobust.contracts import Method, Task
+from xrobust.errors import UserError
+from xrobust.registry.plugins import Plugins
+
+
+def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins) -> list[Method]:
+    """The parts of `method` with their parameters, in canonical order.
+
+    `params` is {parameter: value} or {part: {parameter: value}}. Raises UserError for unknown parts and parameters, a
+    part that occurs twice, a parameter that several parts have, and parts that cannot be combined.
+    """
+    names = [name.strip() for name in method.split("+")]
+    short = [name.rpartition("/")[2] for name in names]
+    for name in short:
+        if not name:
+            raise UserError(f"method {method!r} has an empty part: write names joined with '+', as in rs_random+lora")
+        if short.count(name) > 1:
+            raise UserError(f"method {method!r} has {name} twice: each part occurs once")
+    classes = {part: plugins.load("methods", name) for part, name in zip(short, names, strict=True)}
+    given = split_parameters(params, classes, "method")
+    parts = [
+        cls(validated(cls.Params, {**cls.defaults(task), **given[name]}, f"method.{name}"))
+        for name, cls in classes.items()
+    ]
+    for a, b in combinations(parts, 2):
+        if reason := a.conflict(b) or b.conflict(a):
+            raise UserError(f"method {method!r}: {a.info.name} and {b.info.name} cannot be combined: {reason}")
+    return canonical_order(parts)
+
+
+def canonical_order(parts: Sequence[Method]) -> list[Method]:
+    """Parts in stage order (augment, objective, adapt), so that all spellings of a composition are one run.
+
+    Parts that share a stage keep the order in which they were written, which is the order in which they act. Of the
+    parts that may come next, the one with the earliest stage does: the lexicographic normal form of traces (Anisimov &
+    Knuth 1979), the same for any two spellings that differ by swapping neighbours that share no stage.
+    """
+    left, ordered = list(parts), []
+    while left:
+        free = [part for i, part in enumerate(left) if not any(_share_a_stage(part, before) for before in left[:i])]
+        chosen = min(free, key=_rank)
+        left.remove(chosen)
+        ordered.append(chosen)
+    return ordered
+
+
+def _share_a_stage(a: Method, b: Method) -> bool:
+    return not set(a.stages()).isdisjoint(b.stages())
+
+
+def _rank(part: Method) -> tuple[int, str]:
+    """By the earliest stage; parts that change none come last, by name."""
+    from xrobust.contracts.method import STAGES
+
+    return min((STAGES.index(stage) for stage in part.stages()), default=len(STAGES)), part.info.name

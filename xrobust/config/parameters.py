@@ -1,0 +1,39 @@
+"""The parameters of several plugins at once: `--set method.rank=8`, `--set perturb.typos.rate=0.2`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xrobust.errors import UserError, did_you_mean
+
+
+def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], section: str) -> dict[str, dict[str, Any]]:
+    """Sorts parameters to the parts that have them.
+
+    `params` is {parameter: value} or {part: {parameter: value}}; `classes` are the parts by name, each with its
+    `Params`; `section` is what the settings' names begin with. Raises UserError for a parameter that no part has, or
+    that several have.
+    """
+    sorted_params: dict[str, dict[str, Any]] = {name: {} for name in classes}
+    fields = {name: cls.Params.model_fields for name, cls in classes.items()}  # type: ignore[attr-defined]
+    for key, value in params.items():
+        if key in classes and isinstance(value, Mapping):
+            if value and not fields[key]:
+                raise UserError(f"unknown setting '{section}.{key}.{next(iter(value))}': {key} has no parameters")
+            sorted_params[key].update(value)
+            continue
+        if key in classes:
+            raise UserError(f"setting '{section}.{key}' is {value!r}: write {section}.{key}.PARAMETER=VALUE")
+        owners = [name for name in classes if key in fields[name]]
+        if len(owners) > 1:
+            spellings = " or ".join(f"{section}.{name}.{key}" for name in owners)
+            raise UserError(f"setting '{section}.{key}' belongs to {' and '.join(owners)}: write {spellings}")
+        if not owners:
+            known = {field for names in fields.values() for field in names}
+            parts = "+".join(classes)
+            if not known:
+                raise UserError(f"unknown setting '{section}.{key}': {parts} has no parameters")
+            raise UserError(f"unknown setting '{section}.{key}' of {parts}: {did_you_mean(key, known)}")
+        sorted_params[owners[0]][key] = value
+    return sorted_params

@@ -1,0 +1,120 @@
+"""The resolved spec of a run, which its result document holds, and the run id that is made of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from xrobust.config.training_settings import Precision, TrainingSettings
+from xrobust.storage.hashing import canonical_json
+
+SPEC_VERSION = 1
+
+
+class MethodSpec(BaseModel):
+    """One part of a composed method."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    params: dict[str, Any]
+    """Every parameter, resolved; paths are left out."""
+    files: dict[str, str] = {}
+    """sha256 of the files that the method reads, by the method's name for them."""
+    plugin_version: str | None = None
+    """Of a third party's method: the version of its distribution, with which the method may change."""
+    plugin_sha256: str | None = None
+    """Of a method that came from a single file: an edited file is another run."""
+
+
+class TrainSpec(BaseModel):
+    """Everything that determines the trained weights: its hash is the run id."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    spec_version: int = SPEC_VERSION
+    task: str
+    task_plugin_version: str | None = None
+    task_plugin_sha256: str | None = None
+    method: tuple[MethodSpec, ...]
+    model: dict[str, str | None]
+    """`id` and `revision` of a hub model, or the `sha256` of a folder's weights, configuration and tokenizer."""
+    source: str
+    training: TrainingSettings
+    precision: Precision
+    seed: int
+    limit: int | None
+    data: dict[str, str]
+    """sha256 of the `train` and `dev` rows in the source language."""
+
+
+class PerturbationSpec(BaseModel):
+    """One perturbation with its parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    label: str
+    """What its scores are called: the name, with the parameters that are not at their defaults in parentheses."""
+    name: str
+    version: int
+    params: dict[str, Any]
+    """Every parameter, resolved; paths are left out."""
+    seed: int
+    plugin_version: str | None = None
+    plugin_sha256: str | None = None
+
+
+class AttackSpec(BaseModel):
+    """An attack with its parameters, resolved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    params: dict[str, Any]
+
+
+class EvaluationSpec(BaseModel):
+    """What the trained model is scored on. Never part of the run id: more of it adds rows to the same document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    languages: tuple[str, ...]
+    pairs: tuple[str, ...] = ()
+    """As in `en:de`: the first text in English, the second in German."""
+    perturbations: tuple[PerturbationSpec, ...] = ()
+    attack: AttackSpec | None = None
+    under: dict[str, tuple[str, ...]] = {}
+    """Label of a perturbation -> languages to score under it."""
+    attacked: tuple[str, ...] = ()
+    """Languages to score under the attack."""
+
+    def with_more(self, more: EvaluationSpec) -> EvaluationSpec:
+        """Both together."""
+        perturbations = {p.label: p for p in (*self.perturbations, *more.perturbations)}
+        return EvaluationSpec(
+            languages=tuple(dict.fromkeys((*self.languages, *more.languages))),
+            pairs=tuple(dict.fromkeys((*self.pairs, *more.pairs))),
+            perturbations=tuple(perturbations.values()),
+            attack=more.attack or self.attack,
+            under={
+                label: tuple(dict.fromkeys((*self.under.get(label, ()), *more.under.get(label, ()))))
+                for label in perturbations
+            },
+            attacked=tuple(dict.fromkeys((*self.attacked, *more.attacked))),
+        )
+
+
+class Spec(BaseModel):
+    """A resolved run, as the result document holds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    train: TrainSpec
+    evaluation: EvaluationSpec
+
+
+def run_id(train: Mapping[str, Any]) -> str:
+    """16 hex digits of the sha256 over a `TrainSpec` in plain JSON values."""
+    return hashlib.sha256(canonical_json(train).encode()).hexdigest()[:16]
+
+
+def group_id(train: Mapping[str, Any]) -> str:
+    """The run id without the seed: equal for runs that are repetitions of one another."""
+    return run_id({key: value for key, value in train.items() if key != "seed"})

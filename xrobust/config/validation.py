@@ -1,0 +1,36 @@
+"""pydantic's complaints as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from xrobust.errors import UserError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
+    """`cls(**values)`, with pydantic's complaint as one line. `where` is the prefix of the keys in messages."""
+    try:
+        return cls(**{str(key): value for key, value in values.items()})  # YAML has keys that are numbers
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
+        if first["type"] == "extra_forbidden":
+            known = list(cls.model_fields)
+            raise UserError(f"unknown setting {key!r}: {did_you_mean(str(first['loc'][-1]), known)}") from error
+        if first["type"] == "missing":
+            raise UserError(f"setting {key!r} is missing") from error
+        expected = {
+            "tuple_type": "a list is expected, as in [a, b]",
+            "dict_type": "names with values are expected: {name: value}",
+            "path_type": "a path is expected",
+        }
+        message = expected.get(first["type"], first["msg"].removeprefix("Value error, "))
+        message = message[0].lower() + message[1:]
+        if first["type"] == "string_type" and isinstance(first["input"], bool):
+            message += " (YAML takes no, off, yes and on for false and true: put it in quotes)"
+        raise UserError(f"setting {key!r} is {first['input']!r}: {message}") from error

@@ -1,0 +1,145 @@
+"""Plain values of settings: read from YAML and from the command line, paths resolved."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xrobust.errors import UserError
+
+if TYPE_CHECKING:
+    from xrobust.registry.bundles import AssetType
+
+PATHS = ("data_dir", "output", "plugins")
+"""Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
+
+
+def read_mapping(path: Path, instance: str) -> dict[str, Any]:
+    """A YAML file of names with values. Raises UserError, which shows `instance` as one line of such a file."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UserError(f"{path} holds no settings: it needs lines such as '{instance}'")
+    return values
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The settings in a file. Raises UserError."""
+    values = read_mapping(path, "task: wikiann")
+    for section in ("training", "method_params", "perturb_params", "attack_params"):
+        if section in values and values[section] is None:  # a section whose lines are all commented out
+            del values[section]
+    if isinstance(values.get("method"), dict):
+        method = dict(values.pop("method"))
+        if "name" not in method:
+            raise UserError(f"{path}: 'method' has parameters but no 'name'")
+        values["method"] = method.pop("name")
+        values["method_params"] = {**method, **_section(values, "method_params", "method_params")}
+    return values
+
+
+def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The values with paths as seen from here, which are relative to the file that they stand in.
+
+    The name of a bundled model or of bundled data is no path, nor is a model that is not beside the file: a hub id.
+    """
+    model = values.get("model")
+    if (
+        isinstance(model, str)
+        and not _is_bundled("models", model)
+        and (model.startswith(".") or (path.parent / model).is_dir())
+    ):
+        values["model"] = str(path.parent / model)  # else it is a hub id
+    for key in PATHS:
+        if key == "data_dir" and _is_bundled("data", values.get(key)):
+            continue
+        if isinstance(values.get(key), str):
+            values[key] = str(path.parent / values[key])
+        elif isinstance(values.get(key), list):
+            values[key] = [str(path.parent / str(item)) for item in values[key]]
+    return values
+
+
+def _is_bundled(kind: AssetType, name: Any) -> bool:
+    from xrobust.registry import bundles
+
+    return isinstance(name, str) and name in bundles.assets(kind)
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included."""
+    import yaml
+
+    key, equals, raw = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text!r}: write it as name=value, for instance training.learning_rate=5e-4")
+    try:
+        value = yaml.safe_load(raw)
+    except yaml.YAMLError:
+        value = raw
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):  # YAML 1.1 reads 5e-4, which everyone writes, as a string
+            value = float(value)
+    return key.strip(), value
+
+
+def assign(values: dict[str, Any], key: str, value: Any) -> None:
+    """Puts one `--set` value where it belongs: `training.*`, `method.*`, `perturb.*`, `attack.*` or the run itself."""
+    head, _, rest = key.partition(".")
+    if head == "training" and rest:
+        _section(values, "training", "training")[rest] = value
+    elif head in ("method", "perturb", "attack") and rest:
+        part, _, param = rest.partition(".")
+        params = _section(values, f"{head}_params", f"{head}_params")
+        if param:
+            _section(params, part, f"{head}.{part}")[param] = value
+        else:
+            params[part] = value
+    else:
+        values[key] = value
+
+
+def _section(values: dict[str, Any], key: str, where: str) -> dict[str, Any]:
+    """The settings under `key`, none where there are none yet. Raises UserError where something else is there."""
+    if values.get(key) is None:
+        values[key] = {}
+    if not isinstance(values[key], dict):
+        raise UserError(f"setting {where!r} is {values[key]!r}, where names with values belong: {{name: value}}")
+    found: dict[str, Any] = values[key]
+    return found
+
+
+def comma_separated(text: str | None) -> tuple[str, ...] | None:
+    """`"de, fr"` -> ("de", "fr"). Raises UserError where nothing is in it, as where a shell variable is not set."""
+    if text is None:
+        return None
+    items = tuple(item.strip() for item in text.split(",") if item.strip())
+    if not items:
+        raise UserError(f"{text!r} where a list belongs: write one with commas, as in de,fr or 1,2,3, or leave it out")
+    return items
+
+
+def names(given: Sequence[str] | None) -> tuple[str, ...] | None:
+    """`["typos,casing", "diacritics"]`, of an option that may be repeated -> all of them. Raises UserError."""
+    if not given:
+        return None
+    return tuple(dict.fromkeys(name for text in given for name in comma_separated(text) or ()))
+
+
+def seeds(text: str | None) -> tuple[int, ...]:
+    """`"1,2,3"` -> (1, 2, 3). Raises UserError."""
+    try:
+        numbers = tuple(int(item) for item in comma_separated(text) or ())
+    except ValueError:
+        raise UserError(f"--seeds {text!r}: write whole numbers with commas, for instance 1,2,3") from None
+    if any(number < 0 for number in numbers):
+        raise UserError(f"--seeds {text!r}: a seed is not negative")
+    return numbers

@@ -1,0 +1,1 @@
+"""Tokenised examples: text to arrays, and arrays on disk."""

@@ -1,0 +1,130 @@
+"""Encoded examples as files that are memory-mapped: a folder of flat arrays and what they should be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from xrobust.contracts.encoded import Encoded
+from xrobust.storage.cache import as_not_cached
+from xrobust.storage.hashing import file_sha256
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example")
+
+
+class Damaged(Exception):
+    """The files are not as they were written: why, in a few words."""
+
+
+class EncodedWriter:
+    """Writes the encodings of a stream of examples, block after block, into a folder that is there and empty.
+
+    A context manager. Its methods raise `cache.NotKept` where the disk does not take what they write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, _Array] = {}
+        self._shape: dict[str, Any] = {}
+        self._pieces = self._examples = 0
+
+    def __enter__(self) -> EncodedWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files.values():
+            file.close()
+
+    @as_not_cached()
+    def append(self, block: Encoded, examples: int) -> None:
+        """Adds what the next `examples` examples became."""
+        if not self._files:
+            names = [name for name in ARRAYS if getattr(block, name) is not None]
+            self._shape = {"per_token": block.per_token, "group": block.group}
+            self._files = {name: _Array(_path(self._folder, name), getattr(block, name).dtype) for name in names}
+            self._files["offsets"].append(block.offsets[:1])
+        for name, file in self._files.items():
+            values = getattr(block, name)
+            if name == "offsets":
+                values = values[1:] + self._pieces
+            elif name == "example":
+                values = values + self._examples
+            file.append(values)
+        self._pieces += len(block.input_ids)
+        self._examples += examples
+
+    @as_not_cached()
+    def finish(self) -> None:
+        """Closes the files and writes down what is in them."""
+        arrays = {name: file.close() for name, file in self._files.items()}
+        content = {"format": FORMAT, "arrays": arrays, **self._shape}
+        (self._folder / MANIFEST).write_text(json.dumps({"content": content, "sha256": _sha256(content)}))
+
+
+class _Array:
+    """One array's file, written from its beginning to its end."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]) -> None:
+        self._file: IO[bytes] = path.open("wb")
+        self._digest = hashlib.sha256()
+        self._dtype = dtype
+        self._items = 0
+
+    def append(self, values: np.ndarray) -> None:
+        data = np.ascontiguousarray(values, dtype=self._dtype).view(np.uint8).data
+        self._digest.update(data)
+        self._file.write(data)
+        self._items += len(values)
+
+    def close(self) -> dict[str, Any]:
+        self._file.close()
+        return {"dtype": self._dtype.str, "items": self._items, "sha256": self._digest.hexdigest()}
+
+
+def open_encoded(folder: Path) -> Encoded:
+    """The arrays in a folder, mapped, read-only. Every byte is read once, to see that it is as it was written.
+
+    Raises Damaged, and OSError where something cannot be read.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        content = manifest["content"]
+        if manifest["sha256"] != _sha256(content):
+            raise Damaged(f"{MANIFEST} was changed")
+    except (ValueError, TypeError, KeyError, FileNotFoundError, NotADirectoryError) as error:
+        raise Damaged(f"{MANIFEST} cannot be read") from error
+    if content["format"] != FORMAT:
+        raise Damaged(f"format {content['format']}, not {FORMAT}")
+    arrays: dict[str, Any] = {"token_types": None}
+    arrays |= {name: _mapped(_path(folder, name), **stored) for name, stored in content["arrays"].items()}
+    return Encoded(**arrays, per_token=content["per_token"], group=content["group"])
+
+
+def _mapped(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
+    try:
+        found = file_sha256(path)
+    except FileNotFoundError as error:
+        raise Damaged(f"{path.name} is missing") from error
+    if found != sha256:
+        raise Damaged(f"the sha256 of {path.name} is another")
+    if not items:  # which cannot be mapped
+        return np.zeros(0, dtype=dtype)
+    # An ordinary array over the mapping: slices of numpy's own class for it take several times as long.
+    return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(items,)))
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.bin"
+
+
+def _sha256(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,133 @@
+"""A perturbation applied to a test set: which rows changed, how much, and whether the gold labels still hold."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from random import Random
+
+from xrobust.contracts import Example, Kind, Perturbation, keyed_random
+from xrobust.errors import RunError
+
+
+@dataclass(frozen=True)
+class AppliedPerturbation:
+    """The rows of a test set that a perturbation changed."""
+
+    rows: Mapping[int, Example]
+    """Index in the clean test set -> the perturbed example."""
+    tokens: int
+    """Tokens of the whole test set: those of tagging; else words, with each character of scripts without spaces."""
+    changed_tokens: int
+    """Of these, the ones that are not there any more, or come new where more were put in than taken out."""
+
+
+def perturb(
+    perturbation: Perturbation, kind: Kind, examples: Sequence[Example], language: str, seed: int
+) -> AppliedPerturbation:
+    """Applies a prepared perturbation to every example.
+
+    An example that comes back as it was counts as one that it does not apply to. Raises RunError where a gold label
+    does not hold any more: a defect of the perturbation.
+    """
+    name = perturbation.info.name
+    rows: dict[int, Example] = {}
+    tokens = changed = 0
+    for index, example in enumerate(examples):
+        before = text_tokens(kind, example)
+        tokens += len(before)
+        after = perturbation.apply(example, language, example_rng(seed, name, language, example["id"]))
+        if after is None or all(after.get(column) == example.get(column) for column in kind.text_columns):
+            continue
+        if (problem := violation(perturbation, kind, example, after)) is not None:
+            raise RunError(f"perturbation {name!r} breaks example {example['id']} of {language}: {problem}")
+        rows[index] = after
+        changed += changed_tokens(before, text_tokens(kind, after))
+    return AppliedPerturbation(rows, tokens, changed)
+
+
+def example_rng(seed: int, name: str, language: str, identifier: str) -> Random:
+    """The generator of one example: the same for every run, method and order of examples."""
+    return keyed_random("perturbation", seed, name, language, identifier)
+
+
+def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Example) -> str | None:
+    """What a perturbation did that it must not do, in a few words, or None."""
+    if after.get("id") != before["id"]:
+        return f"the id became {after.get('id')!r}"
+    if set(after) != set(before):
+        return f"the columns became {', '.join(sorted(after))}"
+    if (problem := kind.problem(after)) is not None:
+        return problem
+    gold = kind.gold_column
+    if not kind.pre_split:
+        return None if after[gold] == before[gold] else f"the label {before[gold]} became {after[gold]}"
+    for token in set(after["tokens"]).difference(before["tokens"]):  # the data may have had an odd one before
+        if not token or any(c.isspace() for c in token):
+            return f"token {token!r} is empty or holds a space"
+    if perturbation.info.keeps_tokens:
+        if len(after["tokens"]) != len(before["tokens"]):
+            return f"{len(before['tokens'])} tokens became {len(after['tokens'])}"
+        return None if list(after[gold]) == list(before[gold]) else "the tags changed"
+    if entity_types(after[gold]) != entity_types(before[gold]):
+        return f"the entities {entity_types(before[gold])} became {entity_types(after[gold])}"
+    return None
+
+
+def entity_types(tags: Sequence[str]) -> list[str]:
+    """The types of the entities of a sentence in IOB2, in order: `[B-PER, I-PER, O, B-LOC]` -> `[PER, LOC]`."""
+    return [tag[2:] for tag in tags if tag.startswith("B-")]
+
+
+def text_tokens(kind: Kind, example: Example) -> list[str]:
+    """The tokens that changes are counted in, of all text columns."""
+    tokens: list[str] = []
+    for column in kind.text_columns:
+        text = example.get(column)
+        if text is None:
+            continue
+        if kind.pre_split:
+            tokens += text
+        else:
+            tokens += [t for part in ([text] if isinstance(text, str) else text) for t in _words(part)]
+    return tokens
+
+
+def _words(text: str) -> list[str]:
+    """Words by white space; each character of a script that is written without spaces is one of its own."""
+    words: list[str] = []
+    for chunk in text.split():
+        word = ""
+        for character in chunk:
+            if _is_written_without_spaces(character):
+                words += [word] if word else []
+                words.append(character)
+                word = ""
+            else:
+                word += character
+        words += [word] if word else []
+    return words
+
+
+def _is_written_without_spaces(character: str) -> bool:
+    if character < "\u0e00":
+        return False
+    name = unicodedata.name(character, "")
+    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI ", "LAO "))
+
+
+def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many tokens differ: place by place, or after aligning both where that leaves fewer.
+
+    Aligned by the matching blocks that difflib finds, without its heuristic for junk.
+    """
+    longer = max(len(before), len(after))
+    moved = longer
+    if len(before) == len(after):
+        moved = sum(a != b for a, b in zip(before, after, strict=True))
+        if moved <= 2:  # most perturbed sentences are such, and aligning them would take its time
+            return moved
+    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
+    return min(moved, longer - sum(block.size for block in blocks))

@@ -1,0 +1,1 @@
+"""The conditions that a model is scored under, a file each."""

@@ -1,0 +1,134 @@
+"""What perturbations of test sets may look at, loaded once for all languages."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xrobust.config.resolved_spec import TrainSpec
+from xrobust.contracts import Example, NotCovered, Perturbation, PerturbationContext, Source, Task
+from xrobust.data.checks import fingerprint
+from xrobust.data.splits import DataRows, load_split
+from xrobust.errors import UserError
+from xrobust.evaluation.conditions.perturbed import PerturbedCondition
+from xrobust.evaluation.requested_perturbations import RequestedPerturbation
+from xrobust.storage.hashing import canonical_json, file_sha256
+
+
+@dataclass
+class PerturbationInputs:
+    """What perturbations of a run's test sets may look at, loaded once for all of them."""
+
+    task: Task
+    source: Source
+    train: TrainSpec
+    data_dir: Path | None
+    offline: bool
+    encoder: Callable[[], Callable[[list[str], int | None], Any]]
+    """Gives the function behind `PerturbationContext.word_vectors`."""
+    _memories: dict[str, dict[Any, Any]] = field(default_factory=dict)
+    _target: dict[str, Sequence[Example] | None] = field(default_factory=dict)
+
+    def conditions_for(
+        self, wanted: Sequence[RequestedPerturbation], languages: Sequence[str], used: Sequence[DataRows]
+    ) -> dict[str, list[PerturbedCondition]]:
+        """Language -> each of `wanted`, ready where that needs no encoder: what is wrong is found before any training.
+
+        Raises UserError.
+        """
+        test = {row.language: row.sha256 for row in used if row.split == "test"}
+        return {code: [self._one(condition, code, test[code]) for condition in wanted] for code in languages}
+
+    def _one(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
+        perturbation = condition.new()
+        reason = perturbation.language_problem(language)
+        paths: dict[str, Path] = {}
+        if reason is None:
+            try:
+                paths = perturbation.files(language, self.data_dir, self.offline)
+            except NotCovered as error:
+                reason = str(error)
+        files = {name: file_sha256(path) for name, path in paths.items()}
+        prepared = PerturbedCondition(
+            condition, language, self._key(condition, language, test_sha256, files), files, reason, lambda: perturbation
+        )
+        if reason is None:
+            ready: list[Perturbation] = []
+
+            def begin() -> Perturbation:
+                if not ready:
+                    perturbation.prepare(self._context(condition, language, paths))
+                    ready.append(perturbation)
+                return ready[0]
+
+            prepared.begin = begin
+            if "encoder" not in condition.cls.needs:
+                try:
+                    begin()
+                except NotCovered as error:
+                    prepared.reason = str(error)
+        return prepared
+
+    def _context(
+        self, condition: RequestedPerturbation, language: str, files: Mapping[str, Path]
+    ) -> PerturbationContext:
+        return PerturbationContext(
+            task=self.task,
+            language=language,
+            source=self.train.source,
+            files=files,
+            needs=condition.cls.needs,
+            sources={
+                "source_train": lambda: self._source_train,
+                "target_train": lambda: self._target_train(language),
+                "target_test": lambda: self._load("test", language),
+                "encoder": lambda: self._vectors,
+            },
+            memory=self._memories.setdefault(condition.spec.label, {}),
+        )
+
+    def _load(self, split: Any, language: str) -> Sequence[Example]:
+        return load_split(self.task, self.source, split, language, self.train.limit)[0]
+
+    @cached_property
+    def _source_train(self) -> Sequence[Example]:
+        examples = self._load("train", self.train.source)
+        if fingerprint(examples) != self.train.data["train"]:
+            raise UserError(
+                f"the {self.train.source} training data of {self.task.info.name} are not those that the run was "
+                "trained on, which the perturbation looks at: name them with --data-dir"
+            )
+        return examples
+
+    def _target_train(self, language: str) -> Sequence[Example] | None:
+        if language not in self._target:  # one at a time: the training sets of all languages are many
+            there = language in self.source.languages(self.task, "train")
+            self._target = {language: self._load("train", language) if there else None}
+        return self._target[language]
+
+    @cached_property
+    def _vectors(self) -> Callable[[list[str], int | None], Any]:
+        return self.encoder()
+
+    def _key(self, condition: RequestedPerturbation, language: str, test_sha256: str, files: Mapping[str, str]) -> str:
+        needs, depends = condition.cls.needs, {}
+        if "source_train" in needs:
+            depends["source_train"] = self.train.data["train"]
+        if "target_train" in needs:
+            examples = self._target_train(language)
+            depends["target_train"] = "" if examples is None else fingerprint(examples)
+        if "encoder" in needs:
+            depends["encoder"] = canonical_json(self.train.model)
+        whole = {
+            "perturbation": condition.spec.model_dump(mode="json"),
+            "task": self.train.task,
+            "language": language,
+            "test": test_sha256,
+            "files": dict(files),
+            **depends,
+        }
+        return hashlib.sha256(canonical_json(whole).encode()).hexdigest()

@@ -1,0 +1,86 @@
+"""The perturbations of a request, by name and with their parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from xrobust.config.parameters import split_parameters
+from xrobust.config.resolved_spec import PerturbationSpec
+from xrobust.config.validation import validated
+from xrobust.contracts import Perturbation, Task
+from xrobust.errors import UserError
+from xrobust.registry.plugins import Plugins
+
+
+@dataclass(frozen=True)
+class RequestedPerturbation:
+    """A perturbation with its parameters, for any language."""
+
+    spec: PerturbationSpec
+    cls: type[Perturbation]
+    params: Any
+
+    def new(self) -> Perturbation:
+        """An object for one language."""
+        return self.cls(self.params)
+
+
+def requested_perturbations(
+    names: Sequence[str], params: Mapping[str, Any], task: Task, plugins: Plugins
+) -> list[RequestedPerturbation]:
+    """The perturbations `names` with their parameters.
+
+    Raises UserError for unknown ones, unknown parameters, and one that does not fit the task.
+    """
+    given = dict(params)
+    if given and not names:
+        raise UserError(f"setting 'perturb.{next(iter(given))}' without a perturbation: name one with --perturb")
+    seed = given.pop("seed", 0)
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise UserError(f"setting 'perturb.seed' is {seed!r}: write a whole number that is not negative")
+    short = {name.rpartition("/")[2]: name for name in names}
+    for name in names:
+        if short[name.rpartition("/")[2]] != name:
+            raise UserError(f"perturbations {name!r} and {short[name.rpartition('/')[2]]!r}: score them one at a time")
+    classes = {part: plugins.load("perturbations", name) for part, name in short.items()}
+    for name, cls in classes.items():
+        if problem := _task_problem(cls, task):
+            raise UserError(f"perturbation {name!r} does not fit task {task.info.name!r}: {problem}")
+    sorted_params = split_parameters(given, classes, "perturb")
+    return [
+        _condition(cls, validated(cls.Params, sorted_params[name], f"perturb.{name}"), seed, plugins, short[name])
+        for name, cls in classes.items()
+    ]
+
+
+def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
+    if task.kind.name not in cls.info.kinds:
+        kinds = " and ".join(kind.replace("_", " ") for kind in cls.info.kinds)
+        return f"it is for {kinds}, and this is {task.kind.name.replace('_', ' ')}"
+    return cls.task_problem(task)
+
+
+def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:
+    identity = plugins.identity("perturbations", asked)
+    values = params.model_dump(mode="json")
+    defaults = {name: f.get_default(call_default_factory=True) for name, f in cls.Params.model_fields.items()}
+    changed = {name: value for name, value in params.model_dump().items() if value != defaults[name]}
+    shown = [f"{name}={json.dumps(values[name], ensure_ascii=False).strip(chr(34))}" for name in changed]
+    shown += [f"seed={seed}"] if seed else []
+    label = identity.name + (f"({','.join(shown)})" if shown else "")
+    return RequestedPerturbation(
+        PerturbationSpec(
+            label=label,
+            name=identity.name,
+            version=cls.info.version,
+            params=values,
+            seed=seed,
+            plugin_version=identity.version,
+            plugin_sha256=identity.sha256,
+        ),
+        cls,
+        params,
+    )

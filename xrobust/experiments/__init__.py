@@ -1,0 +1,1 @@
+"""Experiments: several runs as one."""

@@ -1,0 +1,19 @@
+"""Metrics by their ids."""
+
+from __future__ import annotations
+
+from xrobust.contracts.metric import Metric
+from xrobust.errors import UserError, did_you_mean
+from xrobust.metrics.classification import Accuracy, MacroF1
+from xrobust.metrics.spans import SpanF1, XtremeF1
+
+_METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, MacroF1, SpanF1, XtremeF1)}
+
+
+def metric(name: str | Metric) -> Metric:
+    """The metric of that id; a metric is its own. Raises UserError for an unknown id."""
+    if isinstance(name, Metric):
+        return name
+    if name not in _METRICS:
+        raise UserError(f"unknown metric {name!r}: {did_you_mean(name, _METRICS)}")
+    return _METRICS[name]()

@@ -1,0 +1,184 @@
+"""Trained models: saved, and loaded again with the very same outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from xrobust.contracts import Method, ModelContext, Task
+from xrobust.errors import UserError
+from xrobust.models.files import model_identity
+from xrobust.models.pretrained import auto_class, load_encoder
+from xrobust.registry import bundles
+from xrobust.runtime.libraries import quiet
+
+TRAINABLE = "trainable.safetensors"
+"""Weights of a model with modules that neither transformers nor PEFT knows: those that were trained."""
+ADAPTER_CONFIG = "adapter_config.json"
+"""What marks a folder written by PEFT."""
+
+
+def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Copies on the CPU of the parameters that are trained, by name."""
+    return {name: p.detach().to("cpu", copy=True) for name, p in model.named_parameters() if p.requires_grad}
+
+
+def load_trainable_state(model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Puts back what `trainable_state` took. Raises ValueError unless names and shapes are the same."""
+    own = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if own.keys() != state.keys():
+        differing = sorted(own.keys() ^ state.keys())
+        raise ValueError(f"{len(differing)} trained parameters differ in name, the first is {differing[0]}")
+    with torch.no_grad():
+        for name, parameter in own.items():
+            if parameter.shape != state[name].shape:
+                raise ValueError(f"{name} has shape {tuple(parameter.shape)}, its copy {tuple(state[name].shape)}")
+            parameter.copy_(state[name])
+
+
+def save_model(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Writes a trained model and its tokenizer into an existing, empty folder.
+
+    A PEFT model is written by PEFT, a model of a structure that transformers knows by transformers: each can be loaded
+    with that library alone. Of any other model (methods with modules of their own) the trained parameters are written,
+    to be loaded by `load_trained`.
+    """
+    with quiet():
+        if _is_peft(model):
+            for adapter in model.peft_config.values():  # so that PEFT alone finds the very base model again
+                adapter.revision = getattr(model.config, "_commit_hash", None)
+            # "auto" would look for the base model's config on the hub; no method of ours resizes the embeddings.
+            model.save_pretrained(folder, save_embedding_layers=False)
+        elif _is_stock(model):
+            model.save_pretrained(folder)
+        else:
+            save_file({n: t.contiguous() for n, t in trainable_state(model).items()}, folder / TRAINABLE)
+            model.config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def load_trained(
+    folder: Path,
+    task: Task,
+    base: str,
+    *,
+    revision: str | None,
+    seed: int,
+    methods: Iterable[Method],
+    offline: bool = False,
+) -> tuple[Any, Any]:
+    """The model and tokenizer that `save_model` wrote, in eval mode.
+
+    `base`, `revision`, `seed` and `methods` are those of training; `base` is looked for only where the folder does not
+    hold the whole model. Raises UserError.
+    """
+    tokenizer = _saved_tokenizer(folder)
+    if not needs_base(folder):
+        with quiet():
+            model, info = auto_class(task.kind).from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        if info["missing_keys"]:
+            raise UserError(f"{folder}: the saved model lacks {len(info['missing_keys'])} of its weights")
+        return model.eval(), tokenizer
+
+    encoder = load_encoder(task.kind, base, revision=revision, seed=seed, offline=offline)
+    model = encoder.model
+    if (folder / ADAPTER_CONFIG).exists():
+        from peft import PeftModel
+
+        with quiet():
+            model = PeftModel.from_pretrained(model, folder)
+        return model.eval(), tokenizer
+    context = ModelContext(task=task, seed=seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm)
+    for method in methods:
+        model = method.adapt(model, context)
+    try:
+        load_trainable_state(model, load_file(folder / TRAINABLE))
+    except ValueError as error:
+        raise UserError(f"{folder}: its methods build another model than the one that was saved: {error}") from error
+    return model.eval(), tokenizer
+
+
+def needs_base(folder: Path) -> bool:
+    """Whether a saved model is only what was trained, and wants the base model's weights too."""
+    return (folder / ADAPTER_CONFIG).exists() or (folder / TRAINABLE).exists()
+
+
+def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
+    """The trained model of a run, in eval mode, and its tokenizer. Every method's models can be loaded.
+
+    Args:
+        run: a run's folder, or the `result.json` in it.
+        offline: where the run holds only what was trained, use only a base model that is on this machine.
+
+    Raises:
+        UserError: there is no such run, its model was not kept, or the base model that it needs is gone or changed.
+    """
+    from xrobust.registry.plugins import Plugins
+
+    result = Path(run)
+    if result.is_dir():
+        result /= "result.json"
+    folder = result.parent / "model"
+    try:
+        document = json.loads(result.read_text(encoding="utf-8"))
+        train, environment = document["spec"]["train"], document["environment"]
+    except OSError as error:
+        raise UserError(f"{run} is no run: there is no {result}") from error
+    except (ValueError, KeyError) as error:
+        raise UserError(f"{result} is no result document") from error
+    if not folder.is_dir():
+        raise UserError(f"{run}: its model was not kept, or training has not ended: there is no {folder}")
+    base, identity = environment["model_path"], train["model"]
+    if needs_base(folder):
+        check_unchanged(base, identity)
+    plugins = Plugins([Path(file) for file in environment["plugin_files"]])
+    task = plugins.load("tasks", train["task"])()
+    return load_trained(
+        folder,
+        task,
+        base,
+        revision=identity.get("revision"),
+        seed=train["seed"],
+        methods=_methods(plugins, train["method"]),
+        offline=offline,
+    )
+
+
+def _methods(plugins: Any, parts: Sequence[Mapping[str, Any]]) -> list[Method]:
+    classes = [plugins.load("methods", part["name"]) for part in parts]
+    return [cls(cls.Params(**part["params"])) for cls, part in zip(classes, parts, strict=True)]
+
+
+def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
+    """Raises UserError when the folder that a model was trained from now holds another model."""
+    expected = identity.get("sha256")
+    if expected is None:
+        return
+    if not Path(base).is_dir() and bundles.find_asset("models", base) is None:
+        raise UserError(f"the base model {base!r} of this run is not there; only what was trained is in the run")
+    if model_identity(base, None, offline=True)["sha256"] != expected:
+        raise UserError(f"the base model {base!r} has changed since this run (sha256 is not {expected[:12]}...)")
+
+
+def _saved_tokenizer(folder: Path) -> Any:
+    with quiet():
+        return transformers.AutoTokenizer.from_pretrained(folder)
+
+
+def _is_peft(model: Any) -> bool:
+    return hasattr(model, "peft_config") and hasattr(model, "base_model")
+
+
+def _is_stock(model: Any) -> bool:
+    """Whether a model has the parameters that its class builds from its configuration, no more and no fewer."""
+    with quiet(), torch.device("meta"):
+        built = type(model)(model.config)
+    shapes = {name: tensor.shape for name, tensor in built.state_dict().items()}
+    return shapes == {name: tensor.shape for name, tensor in model.state_dict().items()}

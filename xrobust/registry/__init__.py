@@ -1,0 +1,1 @@
+"""The registry: plugins and bundles, found through entry points."""

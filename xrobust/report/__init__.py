@@ -1,0 +1,1 @@
+"""Reports: pages, figures and number formats made from result documents."""

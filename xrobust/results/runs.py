@@ -1,0 +1,171 @@
+"""The runs to analyse: found, grouped into repetitions, and their scores averaged over seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xrobust.config.resolved_spec import TrainSpec, run_id
+from xrobust.errors import UserError
+from xrobust.results.schema import RunResult
+from xrobust.results.store import RESULT, load_result
+
+
+@dataclass(frozen=True)
+class Group:
+    """Complete runs that differ in their seed alone."""
+
+    method: str
+    """The method's name; with the parameters that tell it from others where `RUNS` has several of that name."""
+    results: tuple[RunResult, ...]
+
+    @property
+    def train(self) -> TrainSpec:
+        """What all of them ask for, but for the seed."""
+        return self.results[0].spec.train
+
+    @property
+    def group_id(self) -> str:
+        return self.results[0].group_id
+
+    @property
+    def seeds(self) -> list[int]:
+        return [result.spec.train.seed for result in self.results]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parts of the method."""
+        return tuple(part.name for part in self.train.method)
+
+
+def find_runs(paths: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
+    """The complete runs in folders (at any depth) and result documents, each once; and notes on those left out.
+
+    Raises UserError where a path does not exist or there is no complete run at all.
+    """
+    found: dict[str, RunResult] = {}
+    notes: list[str] = []
+    given = list(paths)
+    for path in given:
+        if not path.exists():
+            raise UserError(f"{path} does not exist: name a folder of runs, a run's folder or a result document")
+        for file in sorted(path.rglob(RESULT)) if path.is_dir() else [path]:
+            try:
+                result = load_result(file)
+            except UserError as error:
+                if not path.is_dir():
+                    raise
+                notes.append(f"damaged, left out: {error}")
+                continue
+            if result.status != "complete" or not result.scores:
+                notes.append(f"{file.parent}: the run is {result.status}, not complete: left out")
+            elif result.run_id not in found or found[result.run_id].updated < result.updated:
+                found[result.run_id] = result
+    if not found:
+        where = ", ".join(str(path) for path in given)
+        raise UserError(f"no complete run in {where}" + (f" ({notes[0]})" if notes else " (xrobust runs FOLDER)"))
+    return list(found.values()), notes
+
+
+def grouped(results: Iterable[RunResult]) -> list[Group]:
+    """The runs by group id, seeds in order; groups in the order of task, source and method."""
+    groups: dict[str, list[RunResult]] = {}
+    for result in results:
+        groups.setdefault(result.group_id, []).append(result)
+    runs = [tuple(sorted(found, key=lambda result: result.spec.train.seed)) for found in groups.values()]
+    labels = _labels([found[0].spec.train for found in runs])
+    together = [Group(label, found) for label, found in zip(labels, runs, strict=True)]
+    return sorted(together, key=lambda group: (group.train.task, group.train.source, group.method, group.group_id))
+
+
+def _labels(trains: Sequence[TrainSpec]) -> list[str]:
+    """Names of methods; of those that occur with several parameters, the ones that differ too."""
+    names = ["+".join(part.name for part in train.method) for train in trains]
+    labels = []
+    for name, train in zip(names, trains, strict=True):
+        alike = [_parameters(other) for other, its in zip(trains, names, strict=True) if its == name]
+        mine = _parameters(train)
+        differing = [key for key in mine if any(other.get(key) != mine[key] for other in alike)]
+        labels.append(f"{name}({', '.join(f'{key}={mine[key]}' for key in differing)})" if differing else name)
+    return labels
+
+
+def _parameters(train: TrainSpec) -> dict[str, Any]:
+    several = len(train.method) > 1
+    return {
+        f"{part.name}.{key}" if several else key: value for part in train.method for key, value in part.params.items()
+    }
+
+
+def setting(train: TrainSpec, *without: str) -> dict[str, Any]:
+    """All of a training specification that must be equal for two methods to be compared."""
+    return {
+        key: value for key, value in train.model_dump(mode="json").items() if key not in ("seed", "method", *without)
+    }
+
+
+def setting_id(train: TrainSpec, *without: str) -> str:
+    """A hash of the same: equal for equal settings."""
+    return run_id(setting(train, *without))
+
+
+def differences(one: TrainSpec, other: TrainSpec) -> list[str]:
+    """Names of the settings in which two trainings differ: `training.epochs`, `source`."""
+    a, b = _flat(setting(one)), _flat(setting(other))
+    return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def mean_scores(
+    groups: Sequence[Group], metric: str, perturbation: str | None = None
+) -> tuple[list[dict[str, float]], list[str]]:
+    """For each group, language -> mean over its runs; of the languages that all runs were scored in, on the same rows.
+
+    Rows for pairs of languages are left out. The notes name languages that only some runs have, or on other rows.
+    """
+    tables = [
+        {
+            row.language: row
+            for row in result.scores
+            if row.metric == metric and row.perturbation == perturbation and ":" not in row.language
+        }
+        for group in groups
+        for result in group.results
+    ]
+    counts = Counter(language for table in tables for language in table)
+    everywhere = sorted(language for language, count in counts.items() if count == len(tables))
+    same = [language for language in everywhere if len({table[language].rows_sha256 for table in tables}) == 1]
+    notes = []
+    names = " and ".join(dict.fromkeys(f"{group.train.task} {group.method}" for group in groups))
+    if some := sorted(set(counts) - set(everywhere)):
+        notes.append(f"{names}: not every run has scores in {', '.join(some)}: left out")
+    if other := sorted(set(everywhere) - set(same)):
+        notes.append(f"{names}: the runs were scored on different rows in {', '.join(other)}: left out")
+    means, first = [], 0
+    for group in groups:
+        its = tables[first : first + len(group.results)]
+        means.append({language: sum(table[language].value for table in its) / len(its) for language in same})
+        first += len(group.results)
+    return means, notes
+
+
+def scored_with(results: Iterable[RunResult], metric: str | None, perturbation: str | None) -> None:
+    """Raises UserError, with what there is, where no run has scores of this metric under this perturbation."""
+    rows = [row for result in results for row in result.scores]
+    if metric is not None and all(row.metric != metric for row in rows):
+        there = ", ".join(sorted({row.metric for row in rows}))
+        raise UserError(f"no run has scores of metric {metric!r}: there are {there}")
+    if perturbation is not None and all(row.perturbation != perturbation for row in rows):
+        there = ", ".join(sorted({row.perturbation for row in rows if row.perturbation is not None}))
+        raise UserError(
+            f"no run has scores under perturbation {perturbation!r}: there are {there or 'clean ones only'}"
+        )

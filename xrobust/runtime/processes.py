@@ -1,0 +1,128 @@
+"""Processes on one machine: started from one command, and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from xrobust.runtime import signals
+
+
+def is_main() -> bool:
+    """Whether this is the process that prints and writes. Works before torch is imported."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def launched() -> bool:
+    """Whether a launcher (torchrun, accelerate launch, or `relaunch`) started this process."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
+    """Runs `python -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
+
+    What torchrun does on one machine, without its traceback for every process that fails: one line is what a user gets.
+    On a machine without a GPU the processes talk over gloo.
+    """
+    import torch
+
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    shared |= {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
+    if not torch.cuda.is_available():
+        shared["ACCELERATE_USE_CPU"] = "true"
+        shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
+    command = [sys.executable, "-m", "xrobust", *arguments]
+    processes: list[subprocess.Popen[bytes]] = []
+    with contextlib.ExitStack() as stack:
+        errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, num_processes)]
+        try:
+            for rank, error in enumerate([None, *errors]):
+                env = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+                processes.append(subprocess.Popen(command, env=env, stderr=error, stdout=None))
+            failed = _first_failure(processes)
+        except KeyboardInterrupt:
+            return _stop(processes, signals.asked() or signal.SIGINT)
+        if failed is None:
+            return 0
+        killed = -processes[failed].returncode
+        for process in processes:
+            _end(process)
+        if killed > 0:
+            print(f"xrobust: {_killed(failed, killed)}", file=sys.stderr)
+        elif failed > 0 and processes[0].returncode < 0:
+            # The main process was only waiting: what happened is in the words of the one that failed.
+            errors[failed - 1].seek(0)
+            lines = errors[failed - 1].read().strip().splitlines()
+            print(f"process {failed}: {lines[-1] if lines else 'ended without a word'}", file=sys.stderr)
+        if signals.TERMINATED in (process.returncode for process in processes):
+            return signals.TERMINATED  # whatever became of those that it left alone
+        return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
+
+
+def _killed(rank: int, number: int) -> str:
+    """What is said of a process that a signal ended, of which nothing else is heard."""
+    why = " (as the system does when memory runs out)" if number == signal.SIGKILL else ""
+    return (
+        f"process {rank} was ended by {signal.Signals(number).name}{why}; "
+        "the same command goes on from the last checkpoint"
+    )
+
+
+def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Waits until all have ended well (None) or one has not (its rank)."""
+    while True:
+        for rank, process in enumerate(processes):
+            if process.poll():
+                return rank
+        running = [process for process in processes if process.poll() is None]
+        if not running:
+            return None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            running[0].wait(timeout=0.2)
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]], number: int) -> int:
+    """Passes Ctrl-C or SIGTERM on, a second one too; waits until all have ended, and returns the exit code.
+
+    They write a checkpoint first, however long that takes; from the first that has ended none is waited for long.
+    """
+    for again in (True, False):
+        for process in processes:
+            process.send_signal(number)
+        try:
+            while all(process.poll() is None for process in processes):
+                time.sleep(0.05)
+            break
+        except KeyboardInterrupt:
+            if not again:  # a third one
+                for process in processes:
+                    process.kill()
+    for process in processes:
+        _end(process, 30)
+    if not any(process.returncode for process in processes):
+        return 0  # it came when they had done everything
+    if processes[0].returncode < 0:
+        print(f"xrobust: {signals.message(number)}", file=sys.stderr)
+    return signals.exit_code(number)
+
+
+def _end(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
+    """Lets a process that fails for the same reason say so; ends one that waits for the others in vain."""
+    try:
+        process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -1,0 +1,1 @@
+"""Storage: the cache of a user, atomic writes, hashes and checksums."""

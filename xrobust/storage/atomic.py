@@ -1,0 +1,66 @@
+"""Writes to disk that happen whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from xrobust.errors import RunError
+
+
+@contextlib.contextmanager
+def writing(what: Path) -> Iterator[None]:
+    """Turns a failed write (a full disk, a folder without permission) into one line, a RunError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise RunError(f"cannot write {what}: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said; torch.save and safetensors hide it behind errors of their own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    if (number := re.search(r"\(os error (\d+)\)", str(error))) is not None:
+        return os.strerror(int(number[1]))
+    return " ".join(str(error).split())
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Writes a file so that `path` holds either its old content or all of the new one, whatever happens.
+
+    Raises RunError, with the reason, when the disk does not take it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        try:
+            with temporary.open("wb") as file:
+                write(file)
+            flush(temporary)
+            temporary.replace(path)
+            flush(path.parent)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file's content, or a folder's entries, are on the disk and outlast a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # file systems that cannot wait
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Training: a pre-trained encoder, methods and data become trained weights."""

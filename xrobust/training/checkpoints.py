@@ -1,0 +1,187 @@
+"""Training checkpoints: weights, optimiser and a step number. Randomness is keyed, so nothing else is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from xrobust.errors import RunError
+from xrobust.storage.atomic import flush, write_atomically, writing
+from xrobust.storage.checksums import SUMS, format_sums, read_sums
+from xrobust.storage.hashing import file_sha256
+
+WEIGHTS = "trainable.safetensors"
+OPTIMISER = "optimiser.pt"
+PROGRESS = "progress.json"
+KEPT = 2
+
+
+class Checkpoints:
+    """The checkpoints of one run: `step-<n>/` folders, each whole or absent, and the best weights so far."""
+
+    def __init__(self, folder: Path, *, keep_all: bool) -> None:
+        self.folder = folder
+        self.keep_all = keep_all
+        self._best_sums: dict[str, str] = {}
+        """sha256 of the best weights as they were written, by the file's name."""
+
+    def disk_space(self, weights: int, saves: int) -> int:
+        """Bytes on disk that `saves` checkpoints take at most; `weights` is the size of what is trained.
+
+        A checkpoint holds the weights and AdamW's two moments; a new one is written before the oldest is dropped, and
+        each may refer to best weights of its own.
+        """
+        held = saves if self.keep_all else min(saves, KEPT + 1)
+        return (3 * held + held + 1) * weights
+
+    def _steps(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*"))
+
+    def save(
+        self, step: int, weights: dict[str, torch.Tensor], optimiser: dict[str, Any], progress: dict[str, Any]
+    ) -> Path:
+        """Writes `step-<n>/` under another name and renames it: a kill in between leaves no half checkpoint.
+
+        `progress` is what the training loop knows: JSON values; its `best` is a file that `save_best` wrote. Raises
+        RunError when the disk does not take it: nothing of it is left, and the checkpoints before are as they were.
+        """
+        final = self.folder / f"step-{step:08d}"
+        temporary = self.folder / f".step-{step:08d}.{os.getpid()}.tmp"
+        best = progress.get("best")
+        with writing(final):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left_by_a_kill in self.folder.glob(".step-*.tmp"):
+                shutil.rmtree(left_by_a_kill, ignore_errors=True)
+            try:
+                temporary.mkdir()
+                save_file(weights, temporary / WEIGHTS)
+                with (temporary / OPTIMISER).open("wb") as file:  # an open file: its error has the system's reason
+                    torch.save(optimiser, file)
+                (temporary / PROGRESS).write_text(json.dumps(progress))
+                sums = {}
+                for name in (WEIGHTS, OPTIMISER, PROGRESS):
+                    flush(temporary / name)
+                    sums[name] = file_sha256(temporary / name)
+                if best is not None:
+                    if best not in self._best_sums:
+                        self._best_sums[best] = file_sha256(self.folder / best)
+                    sums[f"../{best}"] = self._best_sums[best]
+                # Last: a line for each file, and for the best weights that `progress` refers to.
+                write_atomically(temporary / SUMS, lambda file: file.write(format_sums(sums).encode()))
+                shutil.rmtree(final, ignore_errors=True)
+                temporary.rename(final)
+                flush(self.folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        self._drop_old(final, best)
+        return final
+
+    def _drop_old(self, newest: Path, best: str | None) -> None:
+        """Keeps the last two. One of a later step is damaged: this training began before it."""
+        if self.keep_all:
+            return
+        kept = [path for path in self._steps() if path <= newest][-KEPT:]
+        needed = {name.removeprefix("../") for path in kept for name in _sums(path) if name.startswith("../")} | {best}
+        for path in self._steps():
+            if path not in kept:
+                shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.glob("best-*.safetensors"):
+            if path.name not in needed:
+                path.unlink(missing_ok=True)
+
+    def save_best(self, step: int, weights: dict[str, torch.Tensor]) -> str:
+        """Writes the best weights so far; returns the file's name, which `progress` then refers to. Raises RunError."""
+        path = self.folder / best_name(step)
+        temporary = self.folder / f".{path.name}.tmp"
+        with writing(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                save_file(weights, temporary)
+                flush(temporary)
+                self._best_sums[path.name] = file_sha256(temporary)
+                temporary.replace(path)
+                flush(self.folder)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return path.name
+
+    def load_best(self, name: str) -> dict[str, torch.Tensor]:
+        """The weights that `save_best` wrote. Raises RunError where the file is no longer what was written."""
+        path = self.folder / name
+        if (why := _differs(path, self._best_sums.get(name))) is not None:
+            raise RunError(f"{why}: the same command trains on from a checkpoint before it")
+        return load_file(path)
+
+    def newest(self, warn: Callable[[str], None]) -> Path | None:
+        """The newest checkpoint that is whole, or None.
+
+        `warn` is told, in one line, of those that are not: truncated, changed, or with other best weights than theirs.
+        """
+        damaged: list[str] = []
+        found = None
+        for path in reversed(self._steps()):
+            if (damage := self._damage(path)) is None:
+                found = path
+                break
+            damaged.append(damage)
+        if damaged:
+            instead = "begins anew" if found is None else f"goes on from the older checkpoint {found.name}"
+            warn(f"{'; '.join(damaged)}: training {instead}")
+        return found
+
+    def _damage(self, path: Path) -> str | None:
+        """What is wrong with a checkpoint: the first file that is not as it was written."""
+        sums = _sums(path)
+        for name in (WEIGHTS, OPTIMISER, PROGRESS, *(name for name in sums if name.startswith("../"))):
+            if name not in sums:
+                return f"{path / SUMS} is damaged (it does not have {name})"
+            file = self.folder / name.removeprefix("../") if name.startswith("../") else path / name
+            if (why := _differs(file, sums[name])) is not None:
+                return why
+        best = json.loads((path / PROGRESS).read_text()).get("best")
+        if best is not None and f"../{best}" not in sums:
+            return f"{path / SUMS} is damaged (it does not have ../{best})"
+        return None
+
+    def load(self, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]]:
+        """Weights, optimiser state and progress of a checkpoint that `newest` found."""
+        self._best_sums |= {
+            name.removeprefix("../"): digest for name, digest in _sums(path).items() if name.startswith("../")
+        }
+        return (
+            load_file(path / WEIGHTS),
+            torch.load(path / OPTIMISER, map_location="cpu", weights_only=True),
+            json.loads((path / PROGRESS).read_text()),
+        )
+
+
+def best_name(step: int) -> str:
+    """The file of the best weights, where those after `step` are the best."""
+    return f"best-{step:08d}.safetensors"
+
+
+def _sums(path: Path) -> Mapping[str, str]:
+    """File -> sha256, as a checkpoint has them; none where that cannot be read."""
+    try:
+        return read_sums(path / SUMS)
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def _differs(path: Path, expected: str | None) -> str | None:
+    """How a file is not what was written: a few words with its path. None where it is, or where nothing is expected."""
+    try:
+        if expected in (None, file_sha256(path)):
+            return None
+    except FileNotFoundError:
+        return f"{path} is not there"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror or error})"
+    return f"{path} is damaged (its sha256 is not that in {SUMS})"

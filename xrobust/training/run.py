@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from xrobust.engine.memory import peak_memory
 from xrobust.models.trained import save_model
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import RunResult, TrainingSection
+from xrobust.results.schema import Budget, RunResult, TrainingSection
+from xrobust.results.store import model_artifacts
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.training.job import total_steps
@@ -39,9 +41,13 @@ def _save_trained(
 ) -> Any:
     """Writes the trained model, and the document with how training went. Returns the model."""
     result.training = TrainingSection(
-        steps=progress.step,
+        budget=Budget(
+            steps=progress.step,
+            examples=progress.examples,
+            tokens=None,
+            dev_evaluations=len(progress.dev),
+        ),
         total_steps=steps,
-        examples=progress.examples,
         examples_per_second=progress.examples / max(progress.seconds, 1e-9),
         seconds=progress.seconds,
         peak_memory_bytes=peak_memory(accelerate.device),
@@ -49,10 +55,14 @@ def _save_trained(
         selected_step=progress.best_step,
         curve=progress.curve,  # type: ignore[arg-type]
         dev=progress.dev,  # type: ignore[arg-type]
+        weights=None,
     )
     model = accelerate.unwrap_model(training.job.model, keep_fp32_wrapper=False)
     if accelerate.is_main_process:
         folder.save_model(lambda path: save_model(model, training.tokenizer, path))
+        files = model_artifacts(folder.path)
+        result.artifacts = [artifact for artifact in result.artifacts if artifact.role == "predictions"] + files
+        result.training.weights = {Path(file.path).name: file.sha256 for file in files if file.role == "weights"}
         folder.save(result)
     accelerate.wait_for_everyone()
     return model

@@ -1,7 +1,7 @@
 """What the data card says of structures, words and names.
 
-In a task, no structure of a training sentence is met again in dev or test, or of dev in test, single sentences included;
-how many templates and words there are; names in dev and test are new.
+In a task, no structure of a training sentence is met again in dev or test, or of dev in test, single sentences
+included. How many templates and words there are. Names in dev and test are new.
 """
 
 from __future__ import annotations

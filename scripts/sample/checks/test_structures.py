@@ -12,16 +12,16 @@ from collections import Counter
 import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 
-from ..lexicon import entries
-from ..templates import templates
+from ..tables import entries, templates
 from .sample_files import DATA, SPLITS, TASKS, pairs, tagged
 
 FILLERS = {
     word.lower()
     for kind, rows in entries().items()
     for entry in rows
-    for form in re.split(r"[/ ]", entry["en"].removeprefix("the "))
-    for word in [form.partition("/")[0]]
+    for form in entry["en"].forms
+    for part in form.removeprefix("the ").split()
+    for word in [part.partition("/")[0]]
     if kind not in ("act", "deal") and word not in ("on", "in", "at", "the", "last", "this")
 }
 NUMBERS = set("two three four five six seven eight nine".split())
@@ -87,6 +87,6 @@ def test_names_of_people_organisations_and_cities_are_new(split: str) -> None:
     people, others = ({word for kind, *words in counts if kind == "PER" for word in words} for counts in (seen, met))
     assert len(people) > 15 and len(others) > 15 and not people & others
     assert {entity for entity in met if entity in seen} == {
-        ("LOC", country["en"]) for country in entries()["country"] if met["LOC", country["en"]]
+        ("LOC", name) for country in entries()["country"] for name in country["en"].forms if met["LOC", name]
     }
     assert sum(count for entity, count in met.items() if entity not in seen) > 0.7 * sum(met.values())

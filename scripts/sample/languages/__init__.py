@@ -15,5 +15,3 @@ GRAMMARS: dict[str, Language] = {
     grammar.code: grammar
     for grammar in (English(), German(), Spanish(), French(), Russian(), Turkish(), Chinese(), Japanese())
 }
-
-__all__ = ["GRAMMARS", "Language"]

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..tables import GENDERS
 from ..things import Noun
 from ..tokens import Token
 from .base import Language
 
-DEFINITE = {
-    "nom": {"m": "der", "f": "die", "n": "das"},
-    "acc": {"m": "den", "f": "die", "n": "das"},
-    "dat": {"m": "dem", "f": "der", "n": "dem"},
+# By case, of masculine, feminine and neuter.
+ARTICLES = {
+    "the": {"nom": "der die das", "acc": "den die das", "dat": "dem der dem"},
+    "a": {"nom": "ein eine ein", "acc": "einen eine ein", "dat": "einem einer einem"},
 }
-INDEFINITE = {
-    "nom": {"m": "ein", "f": "eine", "n": "ein"},
-    "acc": {"m": "einen", "f": "eine", "n": "ein"},
-    "dat": {"m": "einem", "f": "einer", "n": "einem"},
-}
-WEAK = {  # after der, die, das
-    "nom": {"m": "e", "f": "e", "n": "e"},
-    "acc": {"m": "en", "f": "e", "n": "e"},
-    "dat": {"m": "en", "f": "en", "n": "en"},
-}
-MIXED = {  # after ein, kein, mein
-    "nom": {"m": "er", "f": "e", "n": "es"},
-    "acc": {"m": "en", "f": "e", "n": "es"},
-    "dat": {"m": "en", "f": "en", "n": "en"},
+ENDINGS = {  # of an adjective after them
+    "the": {"nom": "e e e", "acc": "en e e", "dat": "en en en"},
+    "a": {"nom": "er e es", "acc": "en e es", "dat": "en en en"},
 }
 
 
@@ -43,17 +33,17 @@ class German(Language):
     }  # fmt: skip
 
     def noun(self, noun: Noun, asked: Sequence[str], number: int | None) -> list[Token]:
-        gender = noun.entry["de"].gender
+        gender = GENDERS.index(noun.entry["de"].gender)
         singular, plural, *oblique = noun.entry["de"].forms
-        case = next((form for form in asked if form in DEFINITE), "nom")
+        case = next((form for form in asked if form in ("acc", "dat")), "nom")
         if number:
             if noun.adjective or case == "dat":
                 raise ValueError("a number goes with a bare noun in the nominative or accusative")
             return [self.numeral(number), Token(plural, "NOUN")]
-        indefinite = "a" in asked or "no" in asked
-        article = (INDEFINITE if indefinite else DEFINITE)[case][gender]
+        kind = "a" if "a" in asked or "no" in asked else "the"
+        article = ARTICLES[kind][case].split()[gender]
         tokens = [Token(f"k{article}" if "no" in asked else article, "DET")]
         if noun.adjective:
-            ending = (MIXED if indefinite else WEAK)[case][gender]
+            ending = ENDINGS[kind][case].split()[gender]
             tokens.append(Token(noun.adjective["de"].forms[0] + ending, "ADJ"))
         return [*tokens, Token(oblique[0] if oblique and case != "nom" else singular, "NOUN")]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 PATH = re.compile(r"""(?<![\w/.:~-])(?:~[\w.-]*|\.{1,2})?/(?:[^\s/:;,'"()]+/)*(?P<last>[^\s/:;,'"()]+)/?""")
 """An absolute path, or one that begins with `~`, `.` or `..`; not the path of a URL."""
@@ -16,4 +19,10 @@ def host_free(text: str) -> str:
     """
     host = socket.gethostname()
     found = PATH.sub(lambda path: path["last"], text)
-    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "this host", found) if len(host) > 2 else found
+    if len(host) < 3:  # a word like any other
+        return found
+    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "this host", found)
+
+
+HostFree = Annotated[str, AfterValidator(host_free)]
+"""Text of a document: what belongs to one machine is taken out of it when the document is made or read."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xrobust.results.host_free import host_free
-
 OLDER_VERSIONS = (1,)
 
 
@@ -20,13 +18,10 @@ def migrated(raw: Mapping[str, Any]) -> dict[str, Any]:
     local = ("model_path", "data_dir", "plugin_files", "method_files")
     environment = dict(raw["environment"])
     new = {key: value for key, value in raw.items() if key not in ("artifacts", "summary")}
-    files = {row["path"]: row for row in raw.get("artifacts", {}).values()}
     attacks = {row["perturbation"] for row in raw["scores"] if row.get("epsilon") is not None}
     return {
         **new,
         "schema_version": 2,
-        "error": None if raw.get("error") is None else host_free(raw["error"]),
-        "warnings": [host_free(text) for text in raw.get("warnings", [])],
         "spec": _spec(raw["spec"]),
         "data": {**raw["data"], "pairs": [{**row, "pair": _pair(row["pair"])} for row in raw["data"].get("pairs", [])]},
         "environment": {
@@ -39,7 +34,6 @@ def migrated(raw: Mapping[str, Any]) -> dict[str, Any]:
         "artifacts": [
             {"path": row["path"], "role": "predictions", "sha256": row["sha256"], "of": _of(key, attacks)}
             for key, row in raw.get("artifacts", {}).items()
-            if row["path"] in files
         ],
     }
 

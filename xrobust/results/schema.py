@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.splits import DataRows
 from xrobust.errors import UserError
-from xrobust.results.host_free import host_free
+from xrobust.results.host_free import HostFree, host_free
 from xrobust.results.test_condition import ConditionName, Pair, Section, TestCondition, condition_label
 from xrobust.storage.hashing import canonical_json
 
@@ -57,7 +57,7 @@ class PerturbedRows(Section):
     changed_tokens: int
     coverage: float
     """changed_examples / examples."""
-    reason: str | None = None
+    reason: HostFree | None = None
     """Why there is no score: the perturbation does not cover this language."""
     rows_sha256: str | None = None
     """Fingerprint of the changed rows."""
@@ -263,7 +263,7 @@ class RunResult(Section):
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     group_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Status
-    error: str | None = None
+    error: HostFree | None = None
     started: Time
     updated: Time
     spec: Spec
@@ -280,7 +280,7 @@ class RunResult(Section):
     sample: bool = False
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
-    warnings: list[str] = []
+    warnings: list[HostFree] = []
     sha256: str | None = None
     """Of this document as canonical JSON, without this field and without `local`."""
 

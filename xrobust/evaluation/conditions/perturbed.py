@@ -76,7 +76,7 @@ class PerturbedCondition(Condition):
             for row in scores:
                 row.rows_sha256, row.seconds = sha256, time.perf_counter() - started
         else:
-            reason = document.reason or ""
+            reason = self.reason or ""
             logger.info("%s does not cover %s: %s", self.label, self.language, reason)
             scorer.observers.call("not_covered", language=self.language, perturbation=self.label, reason=reason)
         scorer.forget(self.under)

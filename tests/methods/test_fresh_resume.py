@@ -128,5 +128,5 @@ def test_fresh_draws_reach_the_weights(tmp_path: Path, settings: dict[str, Any])
         for name, params in (("fresh", {"mode": "fresh"}), ("kept", {"copies": 1}))
     )
     assert fresh.training is not None and kept.training is not None
-    assert fresh.training.steps == kept.training.steps == 18
+    assert fresh.training.budget.steps == kept.training.budget.steps == 18
     assert not equal(weights(tmp_path / "fresh"), weights(tmp_path / "kept"))

@@ -124,7 +124,7 @@ class Spec(BaseModel):
 
 def run_id(train: Mapping[str, Any]) -> str:
     """16 hex digits of the sha256 over a `TrainSpec` in plain JSON values."""
-    if train["spec_version"] == 1:
+    if train.get("spec_version") == 1:
         train = {key: value for key, value in train.items() if key not in SINCE_2}
     return hashlib.sha256(canonical_json(train).encode()).hexdigest()[:16]
 

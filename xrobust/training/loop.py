@@ -174,7 +174,9 @@ class Trainer:
 
         last = progress.step == self.total
         select = last or progress.step % steps_between_selections(self.job) == 0
-        save = not last and (progress.step % self.job.checkpoint_steps == 0 if self.job.checkpoint_steps else select)
+        save = not last and (
+            progress.step % self.job.options.checkpoint_steps == 0 if self.job.options.checkpoint_steps else select
+        )
 
         progress.logged_steps += 1
         # In double precision, so that it does not matter to the sum how often it is read.
@@ -194,7 +196,7 @@ class Trainer:
 
     def _noticed(self) -> SyncedState:
         """What this process knows: a signal that it received, and whether a checkpoint is due by its clock."""
-        minutes = self.job.checkpoint_minutes
+        minutes = self.job.options.checkpoint_minutes
         due = minutes is not None and time.monotonic() - self._saved_at >= 60 * minutes
         return SyncedState(signals.asked(), due)
 
@@ -271,7 +273,7 @@ class Trainer:
 
     def _size(self, share: int) -> int:
         """Items of a micro-batch, of a share of so many."""
-        sizes = (self.job.micro_batch_size, self.progress.micro_batch_size, share)
+        sizes = (self.job.options.micro_batch_size, self.progress.micro_batch_size, share)
         return min(size for size in sizes if size is not None)
 
     def _fitting_gradients(self, mine: np.ndarray, step: int, labels: int) -> torch.Tensor:

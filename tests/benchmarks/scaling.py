@@ -162,7 +162,7 @@ def work(options: argparse.Namespace) -> None:
             else:
                 training.job.model.train()
                 for step in range(STEPS):  # the same batches in each round
-                    trainer._step(step, 1e-5)
+                    trainer.step(step, 1e-5)
 
         for part in PARTS:
             once(part)  # what is done the first time only

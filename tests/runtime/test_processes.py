@@ -167,6 +167,23 @@ def test_two_processes_stop_after_the_same_step(
     folder = run_folder(tmp_path / "runs")
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
     assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000004", "step-00000005"]
+    run(
+        RunSpec(
+            task="pos",
+            model=str(tiny_model),
+            data_dir=tiny_data,
+            output=tmp_path / "one",
+            languages=("de",),
+            training={"batch_size": 8, "max_steps": 6},
+            checkpoint_steps=5,
+            keep_checkpoints="all",
+        )
+    )
+    two, one = (
+        json.loads((path / "checkpoints" / "step-00000005" / "progress.json").read_text())
+        for path in (folder, run_folder(tmp_path / "one"))
+    )
+    assert two["tokens"] == one["tokens"] > 0, "counted over all processes"
 
 
 CHILD = """

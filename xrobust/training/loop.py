@@ -40,6 +40,8 @@ class StepResult(NamedTuple):
     """This process's share of the mean loss: a scalar on the device."""
     examples: int
     """Examples in the batch, over all processes."""
+    tokens: int
+    """Word pieces of their model inputs: special tokens included, padding not."""
 
 
 class Trainer:
@@ -99,7 +101,7 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         if self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.state = TrainerState(**progress)
+        self.state = TrainerState.from_checkpoint(progress)
         self._micro_batches.reduced_to = self.state.micro_batch_size
         logger.info("goes on from the checkpoint of step %d of %d", self.state.step, self.total)
 
@@ -115,7 +117,7 @@ class Trainer:
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
         self.optimiser.step()
         self.optimiser.zero_grad()
-        return StepResult(loss, len(examples))
+        return StepResult(loss, len(examples), epoch.encoded.pieces(items))
 
     def _advance(self) -> None:
         """Does the next optimiser step and what is due after it."""
@@ -123,8 +125,7 @@ class Trainer:
         state, sync = self.state, self._sync
         rate = learning_rate(state.step, self.total, self.job.settings)
         done = self.step(state.step, rate)
-        state.step += 1
-        state.examples += done.examples
+        state.count(done.examples, done.tokens)
         state.micro_batch_size = self._micro_batches.reduced_to
         state.logged_steps += 1
 

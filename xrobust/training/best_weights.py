@@ -50,7 +50,7 @@ class BestWeights:
             self._in_memory = None
 
     def restore(self, state: TrainerState) -> None:
-        """Puts the best weights into the model: from where the main process has them, the same on all processes."""
+        """Loads the best weights into the model: from the main process's memory or disk, broadcast to the others."""
         if self._accelerator.is_main_process:
             assert state.best is not None, "the last step always looks at the dev set"
             best = self._in_memory

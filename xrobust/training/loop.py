@@ -47,8 +47,8 @@ class StepResult(NamedTuple):
 class Trainer:
     """Trains a `TrainingJob`; afterwards the model holds the weights that did best on the source dev set.
 
-    It is to be used within `signals.held`: Ctrl-C and SIGTERM end it between two steps. `warn` is told, on the main
-    process, of what a user should know of that does not end it.
+    To be used within `signals.held`: Ctrl-C and SIGTERM end it between two steps. `warn` is called on the main process,
+    with one line on each problem that does not end the training.
     """
 
     def __init__(self, job: TrainingJob, accelerator: Any, observers: Observers, warn: Callable[[str], None]) -> None:
@@ -106,7 +106,7 @@ class Trainer:
         logger.info("goes on from the checkpoint of step %d of %d", self.state.step, self.total)
 
     def step(self, number: int, rate: float) -> StepResult:
-        """Does optimiser step `number` (from 0) at a learning rate; `state` does not change."""
+        """Does optimiser step `number` (from 0) at learning rate `rate`; leaves `state` as it is."""
         epoch_number, position = divmod(number, steps_per_epoch(self.job.examples, self.job.settings.batch_size))
         epoch = self.epoch(epoch_number)
         examples = epoch.batches[position]
@@ -120,7 +120,7 @@ class Trainer:
         return StepResult(loss, len(examples), epoch.encoded.pieces(items))
 
     def _advance(self) -> None:
-        """Does the next optimiser step and what is due after it."""
+        """Does the next optimiser step, then logging, selection and a checkpoint where they are due."""
         started = time.perf_counter()
         state, sync = self.state, self._sync
         rate = learning_rate(state.step, self.total, self.job.settings)
@@ -148,7 +148,7 @@ class Trainer:
             self.save()
 
     def _read_loss(self) -> None:
-        """Adds the loss of all processes to the state. Raises RunError, on all of them, where it is no number."""
+        """Adds the loss of all processes to the state. Raises RunError, on all of them, where it is not finite."""
         loss = self._sync.exchange(self.state.step)
         self.state.logged += loss
         if not math.isfinite(loss):
@@ -173,7 +173,10 @@ class Trainer:
         )
 
     def _stop_if_asked(self) -> None:
-        """Writes a checkpoint and raises what a signal raises. After the last step the model is to be written."""
+        """Writes a checkpoint and raises KeyboardInterrupt or `Terminated` if a signal came.
+
+        Not after the last step, when the trained model is to be written.
+        """
         asked = self._sync.signal
         if asked is None or self.state.step == self.total:
             return
@@ -183,7 +186,7 @@ class Trainer:
         signals.stop(asked)
 
     def epoch(self, number: int) -> Epoch:
-        """Epoch `number` (from 0), the last one asked for kept; its examples are encoded anew where they change."""
+        """Encodes and batches epoch `number` (from 0), unless it is the one that is loaded."""
         if self._epoch is None or self._epoch.number != number:
             self._epoch = None  # before the next is made: two at once would double the memory
             self._epoch = Epoch(number, self._encode(number), self.job)
@@ -191,7 +194,7 @@ class Trainer:
         return self._epoch
 
     def _encode(self, epoch: int) -> Encoded:
-        """The training set of an epoch. A signal ends this long work at once: it comes between two steps."""
+        """Encodes the training set of an epoch. A signal ends this long work at once: it comes between two steps."""
         if self.accelerator.num_processes > 1 and self._sync.saved_step < self.state.step:
             return self.job.encoded(epoch)  # a checkpoint has to be written, which they agree on after a step
         try:

@@ -15,7 +15,7 @@ LOG_EVERY = 20
 """Optimiser steps between logged losses; also how often, at least, a GPU is made to wait for the loss to be read."""
 
 NOTICE_SECONDS = 2.0
-"""Within about so long several processes learn of a signal to one of them, and that a checkpoint is due."""
+"""Seconds in which, about, several processes learn of a signal to one of them, and that a checkpoint is due."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ def sync_interval(seconds_per_step: float, device: torch.device, log_every: int 
 class StepSync:
     """Sums the loss between readings and exchanges it, with signals and the checkpoint clock, over all processes.
 
-    Every process learns at the same step that the loss is no number, that one of them received a signal, that by the
-    main one's clock a checkpoint is due, and when to read again: on a GPU, which waits for it, not each step.
+    All processes learn at the same step that the loss is not finite, that one of them received a signal, that a
+    checkpoint is due by the main process's clock, and when to read again: not each step on a GPU, for it has to be
+    waited for.
     """
 
     def __init__(self, accelerator: Any, checkpoint_minutes: float | None, *, log_every: int = LOG_EVERY) -> None:
@@ -55,7 +56,7 @@ class StepSync:
         self._minutes = checkpoint_minutes
         self.log_every = log_every
         self._running: torch.Tensor | None = None
-        """This process's share of the loss since it was last read, still on the device."""
+        """Loss of this process since the last reading, still on the device; None right after one."""
         self._synced = SyncedState()
         self._next_reading = 0
         self.begin(0)
@@ -81,7 +82,7 @@ class StepSync:
 
     @property
     def signal(self) -> int | None:
-        """Number of the signal that asks all processes to stop, or None. One process alone looks again."""
+        """Number of the signal that asks all processes to stop, or None. A single process asks itself, at any time."""
         return signals.asked() if self._accelerator.num_processes == 1 else self._synced.signal
 
     def add(self, loss: torch.Tensor) -> None:
@@ -100,12 +101,15 @@ class StepSync:
         return SyncedState(signals.asked(), due)
 
     def skip(self) -> None:
-        """Goes on without a reading; one process alone knows its state without one."""
+        """Goes on without a reading: a single process knows its state without one, several keep the last."""
         if self._accelerator.num_processes == 1:
             self._synced = self.local_state()
 
     def exchange(self, step: int) -> float:
-        """The loss of all processes since the last reading: one reduction for it and the state that they share."""
+        """Sums the loss of all processes since the last reading, and shares their state in the same reduction.
+
+        `step` optimiser steps are done. Returns the loss; it may be infinite or NaN.
+        """
         assert self._running is not None
         local, main = self.local_state(), self._accelerator.is_main_process
         seconds, self._read_at = time.monotonic() - self._read_at, time.monotonic()

@@ -27,6 +27,6 @@ class Epoch:
         return np.concatenate([np.arange(self._first[e], self._first[e + 1]) for e in examples])
 
     def longest(self, batch_size: int) -> tuple[np.ndarray, int]:
-        """Items (items,) of the `batch_size` longest examples, and the sum of these examples' lengths in word pieces."""
+        """Items (items,) of the `batch_size` longest examples, and the sum of their lengths in word pieces."""
         examples = np.argsort(self._lengths, kind="stable")[-batch_size:]
         return self.items(examples), int(self._lengths[examples].sum())

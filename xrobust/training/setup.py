@@ -77,7 +77,7 @@ def set_up_training(
 
 
 def _adapted(inputs: TrainingInputs, model: Any, context: ModelContext) -> Any:
-    """The model after the methods' `adapt`. Raises UserError, with the method's name, for one that cannot be trained."""
+    """The model after the methods' `adapt`. Raises UserError, with the method's name, if it cannot be trained."""
     for method in inputs.methods:
         model = method.adapt(model, context)
         if not isinstance(model, nn.Module):

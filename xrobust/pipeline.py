@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xrobust.config.run_spec import EvaluationRequest, RunSpec
 from xrobust.contracts import Task
@@ -25,6 +25,9 @@ from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
+
+if TYPE_CHECKING:
+    from xrobust.training.inputs import TrainingInputs
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
@@ -135,14 +138,31 @@ def load_or_set_up(
         model.to(accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
+    from xrobust.training.inputs import EncoderPlace, TrainingOptions
     from xrobust.training.run import train
     from xrobust.training.setup import set_up_training
 
-    training = set_up_training(plan, folder, accelerate)
+    request = plan.request
+    base = EncoderPlace(request.model, request.model_revision, request.offline)
+    options = TrainingOptions(
+        micro_batch_size=request.micro_batch_size,
+        gradient_checkpointing=request.gradient_checkpointing,
+        checkpoint_steps=request.checkpoint_steps,
+        checkpoint_minutes=request.checkpoint_minutes,
+        keep_all_checkpoints=request.keep_checkpoints == "all",
+    )
+    training = set_up_training(training_inputs(plan), base, options, folder.checkpoints, accelerate)
     anew = found is None and plan.request.force
     if accelerate.is_main_process and (anew or not folder.checkpoints.exists()):
         folder.require_space(training.disk_space(), anew=anew)
     return lambda result, observers: train(training, folder, result, accelerate, observers)
+
+
+def training_inputs(plan: RunPlan) -> TrainingInputs:
+    """The part of a plan that is trained on."""
+    from xrobust.training.inputs import TrainingInputs
+
+    return TrainingInputs(plan.spec.train, plan.task, plan.methods, plan.files, plan.train, plan.dev)
 
 
 def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunResult:

@@ -15,7 +15,7 @@ from fork_server import Pythons
 from safetensors.torch import load_file
 
 from xrobust import load_result
-from xrobust.pipeline import _resumed_otherwise
+from xrobust.results.environment import resume_warnings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -282,9 +282,9 @@ def test_another_micro_batch_size_on_the_way_is_warned_about(
 
 def test_what_is_warned_about_when_a_run_goes_on(finished_run: Path) -> None:
     before = load_result(finished_run).environment
-    assert _resumed_otherwise(before, before) == []
+    assert resume_warnings(before, before) == []
     here = before.model_copy(update={"world_size": 3, "threads": before.threads + 1})
-    threads, processes = _resumed_otherwise(before, here)
+    threads, processes = resume_warnings(before, here)
     assert threads.startswith(f"resumed with {here.threads} threads after {before.threads}: ")
     assert processes.startswith("resumed with 3 processes after 1: dropout and noise are other draws")
 

@@ -70,7 +70,10 @@ def make_run(
         status=status,  # type: ignore[arg-type]
         started=now(),
         updated=updated or now(),
-        spec=Spec(train=train, evaluation=EvaluationSpec(languages=tuple(dict.fromkeys(row.language for row in rows)))),
+        spec=Spec(
+            train=train,
+            evaluation=EvaluationSpec(languages=tuple(dict.fromkeys(row.language for row in rows if row.language))),
+        ),
         model=ModelSection(id="tiny"),
         data=DataSection(id="local"),
         environment=Environment(

@@ -111,8 +111,8 @@ class Task:
     kind: ClassVar[Kind]
     """How text becomes model input and model output becomes predictions."""
     metrics: ClassVar[tuple[str | Metric, ...]]
-    """Metric ids, or metrics of the plugin's own (`xrobust.contracts.Metric`); the first is the main score, which
-    selects on the source dev set."""
+    """Metric ids, metrics of the plugin's own (`xrobust.contracts.Metric`, `WholeSetMetric`), or modules of the library
+    `evaluate` (`xrobust.metrics.FromEvaluate`); the first is the main score, which selects on the source dev set."""
     recipe: ClassVar[Recipe]
     columns: ClassVar[tuple[str, ...]]
     """Canonical names of the columns of `<split>-<language>.tsv`, in file order. A name that stands there several times

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import shutil
@@ -20,7 +21,7 @@ from xrobust.contracts import Prediction
 from xrobust.contracts.hooks import hookimpl
 from xrobust.errors import RunError, UserError
 from xrobust.kinds import SequenceClassification, TokenClassification
-from xrobust.results import run_folder, store
+from xrobust.results import store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
 from xrobust.results.store import load_predictions, save_predictions, save_result
@@ -413,31 +414,33 @@ def test_a_folder_that_is_locked(tmp_path: Path) -> None:
 
 def test_a_lock_that_its_holder_deletes_just_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock on a deleted file would lock nothing: the next process makes a file of the same name."""
-    lock, calls = run_folder._lock, []
+    flock, calls = fcntl.flock, []
 
-    def late(file: int) -> None:
-        calls.append(file)
-        if len(calls) == 1:
-            (tmp_path / "run" / ".lock").unlink()
-        if len(calls) == 2:
-            (tmp_path / "run" / ".lock").unlink()
-            (tmp_path / "run").rmdir()
-        lock(file)
+    def late(file: int, operation: int) -> None:
+        if operation & fcntl.LOCK_EX:
+            calls.append(file)
+            if len(calls) < 3:
+                (tmp_path / "run" / ".lock").unlink()
+            if len(calls) == 2:
+                (tmp_path / "run").rmdir()
+        flock(file, operation)
 
-    monkeypatch.setattr(run_folder, "_lock", late)
+    monkeypatch.setattr("fcntl.flock", late)
     with RunFolder(tmp_path / "run").locked(main=True):
         assert len(calls) == 3
         with pytest.raises(RunError, match="another process"), RunFolder(tmp_path / "run").locked(main=True):
             pass
 
 
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def none(file: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", none)
     with RunFolder(tmp_path / "run").locked(main=True):
         assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists()
 
 
 # ------------------------------------------------------------------------------------------------------------ model

@@ -39,9 +39,8 @@ def check_plot(file: Path) -> None:
         raise UserError(f"--plot {file}: there is no folder {file.parent}")
     try:
         import matplotlib  # noqa: F401
-        import scipy  # noqa: F401
     except ImportError as error:
-        raise UserError('--plot needs matplotlib and scipy: pip install "xrobust[analysis]"') from error
+        raise UserError('--plot needs matplotlib: pip install "xrobust[analysis]"') from error
 
 
 def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:

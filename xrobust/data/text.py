@@ -13,10 +13,8 @@ from xrobust.contracts import Example
 
 OUTSIDE = "O"
 """The tag of a token that belongs to no entity."""
-
 JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: letters to a reader of Persian or Sinhala, and no punctuation."""
-
 LAST_LETTER = 0x1FFFF
 """No script has letters and marks of its own beyond, but for ideographs, which take none."""
 

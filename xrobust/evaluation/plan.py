@@ -25,7 +25,6 @@ from xrobust.results.schema import RunResult
 from xrobust.results.test_condition import Pair
 
 ATTACKS = ("pgd",)
-
 Encoder = Callable[[], Callable[[list[str], "int | None"], Any]]
 """Loads the pre-trained encoder and gives the function behind `PerturbationContext.word_vectors`."""
 

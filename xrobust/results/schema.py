@@ -23,10 +23,8 @@ from xrobust.storage.hashing import canonical_json
 logger = logging.getLogger("xrobust")
 
 SCHEMA_VERSION = 2
-
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 """UTC, ISO 8601, to the second."""
-
 Status = Literal["running", "interrupted", "failed", "complete"]
 
 

@@ -22,14 +22,10 @@ from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
 
 RESULT = "result.json"
-
 PREDICTIONS = "predictions"
-
 MODEL = "model"
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
-
 CHECKPOINTS = "checkpoints"
-
 LOG = "run.log"
 
 

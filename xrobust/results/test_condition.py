@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 ConditionName = Literal["clean", "perturbed", "attack", "worst_case"]
 """`worst_case`: the worst of clean text and of all perturbations, example by example."""
-
 Pair = tuple[str, str]
 """Two languages: the first text of each example in one, the second in the other."""
 

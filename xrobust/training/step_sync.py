@@ -13,7 +13,6 @@ from xrobust.runtime import signals
 
 LOG_EVERY = 20
 """Optimiser steps between logged losses; also how often, at least, a GPU is made to wait for the loss to be read."""
-
 NOTICE_SECONDS = 2.0
 """Seconds in which, about, several processes learn of a signal to one of them, and that a checkpoint is due."""
 

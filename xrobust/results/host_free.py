@@ -10,10 +10,10 @@ PATH = re.compile(r"""(?<![\w/.:~-])(?:~[\w.-]*|\.{1,2})?/(?:[^\s/:;,'"()]+/)*(?
 
 
 def host_free(text: str) -> str:
-    """The text with the last part alone of each path that leads out of the working folder, and without the host's name.
+    """Cuts each path that leads out of the working folder to its last part, and replaces the name of the host.
 
     `cannot write /home/anna/runs/pos/result.json: disk full` becomes `cannot write result.json: disk full`.
     """
     host = socket.gethostname()
-    found = PATH.sub(lambda path: path["last"], text)
-    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "this host", found) if len(host) > 2 else found
+    shortened = PATH.sub(lambda path: path["last"], text)
+    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "this host", shortened) if len(host) > 2 else shortened

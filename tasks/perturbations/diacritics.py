@@ -74,10 +74,10 @@ class Diacritics(FormPerturbation):
 
     def _without(self, text: str, language: str) -> str:
         composed = unicodedata.normalize("NFC", text)
-        found = clusters(composed)
+        pieces = clusters(composed)
         plain = "".join(
             self._plain(cluster, language, _shouted(before, after))
-            for before, cluster, after in zip(["", *found], found, [*found[1:], ""], strict=False)
+            for before, cluster, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False)
         )
         # A token that is nothing but marks stays, since tokens are not removed; so does one merely composed otherwise.
         return text if not plain.strip() or plain == composed else plain
@@ -110,7 +110,7 @@ class Diacritics(FormPerturbation):
 
 
 def _shouted(before: str, after: str) -> bool:
-    """Whether a letter is of a word in capitals, by the letter after it, or at the end of a word the one before."""
+    """True if a letter is of a word in capitals, by the letter after it, or at the end of a word the one before."""
     return after.isupper() if after.isalpha() else before.isupper()
 
 

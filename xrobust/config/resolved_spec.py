@@ -85,7 +85,7 @@ class AttackSpec(BaseModel):
 
 
 class EvaluationSpec(BaseModel):
-    """What the trained model is scored on. Never part of the run id: more of it adds rows to the same document."""
+    """Languages, pairs and conditions to score. Never part of the run id: more of them add rows to one document."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     languages: tuple[str, ...]

@@ -43,7 +43,7 @@ class ModelSection(Section):
 
 
 class PerturbedRows(Section):
-    """What a perturbation did to the test set of one language."""
+    """Effect of a perturbation on the test set of one language."""
 
     language: str
     perturbation: str
@@ -81,7 +81,7 @@ class PairRows(Section):
 
 
 class DataSection(Section):
-    """Where the data came from and what was used of them."""
+    """Source of the data, and the rows that were used."""
 
     id: str
     revision: str | None = None
@@ -91,7 +91,7 @@ class DataSection(Section):
 
 
 class Environment(Section):
-    """Where the run ran. Nothing here is part of the run id."""
+    """Packages, machine and processes of the run. Nothing here is part of the run id."""
 
     packages: dict[str, str]
     plugins: dict[str, str]
@@ -111,7 +111,7 @@ class Environment(Section):
 
 
 class Local(Section):
-    """What is true on one machine alone: paths. Left out of what is exported; no other section names a path or host."""
+    """Paths, which hold on one machine alone. Left out of exported documents; no other section names a path or host."""
 
     model_path: str
     """Hub id or folder that the base model was read from."""
@@ -137,7 +137,7 @@ class DevPoint(Section):
 
 
 class Budget(Section):
-    """What training was given: what two methods must have had alike to be compared."""
+    """Training budget, which must be equal for two methods to be compared."""
 
     steps: int
     """Optimiser steps."""
@@ -150,7 +150,7 @@ class Budget(Section):
 
 
 class TrainingSection(Section):
-    """How training went."""
+    """Course and outcome of training."""
 
     budget: Budget
     total_steps: int
@@ -257,7 +257,7 @@ class Artifact(Section):
 
 
 class RunResult(Section):
-    """The document."""
+    """The result document of one run."""
 
     schema_version: Literal[2] = 2
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")

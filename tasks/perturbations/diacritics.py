@@ -17,7 +17,7 @@ from .shared.words import FormPerturbation
 _LETTERS = dict(
     zip("ıłđðøħŧæœßŋəþ", "i l d d o h t ae oe ss n e th".split(), strict=True),
 )
-"""Latin letters that Unicode does not take apart, in lower case -> what they are typed as."""
+"""Latin letters that Unicode does not take apart, in lower case -> the letters typed for them."""
 _TRANSCRIBED = {
     "de": {"ä": "ae", "ö": "oe", "ü": "ue"},
     **{language: {"å": "aa", "ø": "oe"} for language in ("da", "nb", "nn", "no")},
@@ -120,5 +120,5 @@ def _stripped(letter: str) -> str:
 
 
 def _kept(characters: str) -> str:
-    """All but combining marks."""
+    """Removes combining marks."""
     return "".join(c for c in characters if unicodedata.category(c) != "Mn")

@@ -53,7 +53,7 @@ class _Template:
     """Special tokens that the tokenizer puts around and between the texts of one sequence."""
 
     parts: tuple[tuple[int | None, int, int], ...]
-    """In their order: (0 or 1, unused, type) for the text of that number, (None, id, type) for a special token."""
+    """Parts in order: (0 or 1, unused, type) for the text of that number, (None, id, type) for a special token."""
 
     @property
     def special(self) -> int:

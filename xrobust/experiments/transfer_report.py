@@ -19,7 +19,7 @@ class Line(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     pair: str
-    """As in `ar:hi`: source, then target."""
+    """Pair as in `ar:hi`: source, then target."""
     setting: SettingName
     missing: str | None = None
     """Description of the missing data, if there is no run."""

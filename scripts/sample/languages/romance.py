@@ -36,7 +36,7 @@ class Romance(Language):
 
 
 class Spanish(Romance):
-    """Of a verb, the passive is the participle."""
+    """Verbs: the passive is the participle."""
 
     code = "es"
     numbers = "dos tres cuatro cinco seis siete ocho nueve".split()

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xrobust.config.run_spec import EvaluationRequest, RunSpec
+from xrobust.contracts import Task
 from xrobust.data.sources import data_folder, open_source
 from xrobust.errors import UserError
 from xrobust.evaluation.expected_range import range_warnings
-from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation
+from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
 from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.evaluation.run import score_plan
+from xrobust.evaluation.scorer import ScoredModel, Scorer, ScoreRecord
 from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import DataSection, ModelSection, RunResult, now, replace_rows
-from xrobust.results.store import load_result
+from xrobust.results.store import load_result, run_folder_of
+from xrobust.results.summary import summarise
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
+
+if TYPE_CHECKING:
+    from xrobust.training.inputs import TrainingInputs
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
@@ -40,16 +48,13 @@ def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
 @signals.watched()
 def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
-    from xrobust.engine.accelerator import accelerator, check_shared, emulated_precision
-    from xrobust.evaluation.scorer import Scorer
+    from xrobust.engine.accelerator import emulated_precision
 
     if (found := finished_result(plan)) is not None:
         return found
     folder = RunFolder(plan.folder)
-    accelerate = accelerator(plan.request.precision)
-    main = accelerate.is_main_process
-    with folder.locked(main=main):
-        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
+    with _session(folder, plan.request.precision) as accelerate:
+        main = accelerate.is_main_process
         if (found := finished_result(plan)) is not None:
             return found
         found = result_to_resume(plan, folder)
@@ -63,10 +68,25 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
             if (warning := emulated_precision(accelerate)) is not None:
                 result.warn(warning)
             model, tokenizer = trained(result, watching)
-            Scorer(plan.evaluation, model, tokenizer, folder, result, accelerate, watching).run()
+            scored = ScoredModel(model, tokenizer, plan.spec.train.training.max_length, accelerate)
+            score_plan(plan.evaluation, Scorer(plan.task, scored, ScoreRecord(result, folder, watching)))
             with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
                 _finish(plan, folder, result, accelerate, watching)
     return result
+
+
+@contextmanager
+def _session(folder: RunFolder, precision: str) -> Iterator[Any]:
+    """The processes of a run at work in its folder, which is locked; gives the accelerator.
+
+    Raises UserError and RunError.
+    """
+    from xrobust.engine.accelerator import accelerator, check_shared
+
+    accelerate = accelerator(precision)
+    with folder.locked(main=accelerate.is_main_process):
+        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
+        yield accelerate
 
 
 def finished_result(plan: RunPlan) -> RunResult | None:
@@ -76,7 +96,7 @@ def finished_result(plan: RunPlan) -> RunResult | None:
     found = RunFolder(plan.folder).result()
     if found is None or found.status != "complete":
         return None
-    return None if plan.evaluation.left(found) or plan.evaluation.pairs_left(found) else found
+    return None if plan.evaluation.left(found) else found
 
 
 def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
@@ -118,21 +138,38 @@ def load_or_set_up(
         model.to(accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
+    from xrobust.training.inputs import EncoderPlace, TrainingOptions
     from xrobust.training.run import train
     from xrobust.training.setup import set_up_training
 
-    training = set_up_training(plan, folder, accelerate)
+    request = plan.request
+    base = EncoderPlace(request.model, request.model_revision, request.offline)
+    options = TrainingOptions(
+        micro_batch_size=request.micro_batch_size,
+        gradient_checkpointing=request.gradient_checkpointing,
+        checkpoint_steps=request.checkpoint_steps,
+        checkpoint_minutes=request.checkpoint_minutes,
+        keep_all_checkpoints=request.keep_checkpoints == "all",
+    )
+    training = set_up_training(training_inputs(plan), base, options, folder.checkpoints, accelerate)
     anew = found is None and plan.request.force
     if accelerate.is_main_process and (anew or not folder.checkpoints.exists()):
         folder.require_space(training.disk_space(), anew=anew)
     return lambda result, observers: train(training, folder, result, accelerate, observers)
 
 
+def training_inputs(plan: RunPlan) -> TrainingInputs:
+    """The part of a plan that is trained on."""
+    from xrobust.training.inputs import TrainingInputs
+
+    return TrainingInputs(plan.spec.train, plan.task, plan.methods, plan.files, plan.train, plan.dev)
+
+
 def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunResult:
     """The document to go on with: the one on disk, with more languages to score, or a new one."""
-    from xrobust.results.environment import environment, resume_warnings
+    from xrobust.results.environment import environment, local, resume_warnings
 
-    here = environment(plan.request, plan.origins, plan.files, accelerate)
+    here, place = environment(plan.request, plan.origins, accelerate), local(plan.request, plan.files)
     if found is None:
         result = RunResult(
             run_id=plan.run_id,
@@ -144,6 +181,7 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
             model=ModelSection(**plan.model),  # type: ignore[arg-type]
             data=DataSection(**plan.source.describe(plan.task), used=plan.used),  # type: ignore[arg-type]
             environment=here,
+            local=place,
             sample=plan.source.sample,
             supervision=sorted({method.info.supervision for method in plan.methods}),
         )
@@ -152,7 +190,7 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
         if result.training is None:
             for warning in resume_warnings(result.environment, here):
                 result.warn(warning)
-        result.environment = here
+        result.environment, result.local = here, place
         note_requested(result, plan.evaluation)
     result.status, result.error = "running", None
     return result
@@ -175,24 +213,20 @@ def evaluate(
     `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
     own data lay unless given. Raises UserError and RunError.
     """
-    from xrobust.engine.accelerator import accelerator, check_shared
-    from xrobust.evaluation.scorer import Scorer
     from xrobust.models.trained import load_model
 
     if request is None:
         request = EvaluationRequest(languages=None if languages is None else tuple(languages))
-    folder = RunFolder(run if run.is_dir() else run.parent)
+    folder = RunFolder(run_folder_of(run))
     train = load_result(run).spec.train
-    accelerate = accelerator(train.precision)
-    main = accelerate.is_main_process
-    with folder.locked(main=main):
-        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
+    with _session(folder, train.precision) as accelerate:
+        main = accelerate.is_main_process
         result = load_result(run)
         if result.training is None or not folder.model.exists():
             untrained = result.training is None
             why = "was not trained to its end" if untrained else "kept no weights (--keep-checkpoints none)"
             raise UserError(f"{run} {why}: there is nothing to score")
-        plan, plugins = _evaluation_of(result, request, data_dir, plugin_files, offline)
+        task, plan, plugins = _evaluation_of(result, request, data_dir, plugin_files, offline)
         model, tokenizer = load_model(folder.path, offline=offline)
         accelerate.wait_for_everyone()
 
@@ -200,13 +234,13 @@ def evaluate(
         before = result.status
         note_requested(result, plan)
         with folder.recording(result, watching, main=main):
-            model.to(accelerate.device)
-            Scorer(plan, model, tokenizer, folder, result, accelerate, watching).run()
+            scored = ScoredModel(model.to(accelerate.device), tokenizer, train.training.max_length, accelerate)
+            score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
             # A run that was stopped while it was being scored is complete when nothing is left to score.
             result.status = before
             if result.is_scored():
                 result.status, result.error = "complete", None
-            result.summarise()
+            result.summary = summarise(result)
             if main:
                 folder.save(result)
         watching.call("run_finished", result=result.model_dump(mode="json"))
@@ -219,30 +253,28 @@ def _evaluation_of(
     data_dir: str | Path | None,
     plugin_files: Sequence[Path],
     offline: bool,
-) -> tuple[EvaluationPlan, Plugins]:
-    """The plan of an evaluation of a trained run, with the plugins that the run had and `plugin_files`."""
+) -> tuple[Task, EvaluationPlan, Plugins]:
+    """The task and the plan of an evaluation of a trained run, with the plugins that it had and `plugin_files`."""
     from xrobust.models.trained import check_unchanged
     from xrobust.models.word_vectors import word_vectors
 
-    train, base = result.spec.train, result.environment.model_path
-    files = [*(Path(file) for file in result.environment.plugin_files), *plugin_files]
+    train, place = result.spec.train, result.require_local()
+    base = place.model_path
+    files = [*(Path(file) for file in place.plugin_files), *plugin_files]
     plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
     task = plugins.load("tasks", train.task)()
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)
-    folder = data_folder(data_dir or result.environment.data_dir)
+    folder = data_folder(data_dir or place.data_dir)
     plan = plan_evaluation(
         request,
-        task,
-        open_source(folder, offline),
-        train=train,
-        wanted=wanted,
-        data_dir=folder,
-        offline=offline,
+        EvaluationData(task, open_source(folder, offline), folder, offline),
+        train,
+        wanted,
         encoder=lambda: word_vectors(base, train.model.get("revision"), offline=offline),
     )
-    return plan, plugins
+    return task, plan, plugins
 
 
 def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
@@ -255,13 +287,15 @@ def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any
     for warning in range_warnings(plan.task, plan.request, result):
         result.warn(warning)
     result.status = "complete"
-    result.summarise()
+    result.summary = summarise(result)
     if accelerate.is_main_process:
         folder.save(result)
         keep = plan.request.keep_checkpoints
         if keep != "all":
             shutil.rmtree(folder.checkpoints, ignore_errors=True)
         if keep == "none":
+            result.artifacts = [artifact for artifact in result.artifacts if artifact.role == "predictions"]
+            folder.save(result)
             shutil.rmtree(folder.model, ignore_errors=True)
     accelerate.wait_for_everyone()
     observers.call("run_finished", result=result.model_dump(mode="json"))

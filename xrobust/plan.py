@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xrobust.config.composition import compose
-from xrobust.config.resolved_spec import MethodSpec, Spec, TrainSpec, group_id, run_id
+from xrobust.config.resolved_spec import MethodSpec, SelectionSpec, Spec, TrainSpec, group_id, run_id
 from xrobust.config.run_spec import RunSpec
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import DataRows, evaluation_languages, open_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.evaluation.plan import EvaluationPlan, plan_evaluation
+from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
 from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.metrics.by_name import metric
 from xrobust.registry.plugins import Plugins
 from xrobust.storage.hashing import file_sha256
 
@@ -59,9 +60,14 @@ class RunPlan:
 
     @property
     def origins(self) -> dict[str, str]:
-        """Name of the task and of each method -> distribution and version it comes from."""
-        methods = {part.name: self.plugins.record("methods", part.name).origin for part in self.spec.train.method}
-        return {self.request.task: self.plugins.record("tasks", self.request.task).origin, **methods}
+        """Name of the task and of each method -> its distribution and version, or its file's name and sha256."""
+        records = [self.plugins.record("methods", part.name) for part in self.spec.train.method]
+        names = [self.request.task, *(part.name for part in self.spec.train.method)]
+        found = [self.plugins.record("tasks", self.request.task), *records]
+        return {
+            name: record.origin if record.sha256 is None else f"{Path(record.origin).name} sha256:{record.sha256}"
+            for name, record in zip(names, found, strict=True)
+        }
 
     @property
     def folder(self) -> Path:
@@ -117,6 +123,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
     model: dict[str, str | None] = {
         k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)
     }
+    scorer = metric(task.metrics[0])
     task_identity = plugins.identity("tasks", request.task)
     spec = TrainSpec(
         task=task_identity.name,
@@ -125,6 +132,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
         method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
         model=model,
         source=language,
+        selection=SelectionSpec(metric=scorer.outputs[0], version=scorer.version),
         training=settings,
         precision=request.precision,
         seed=request.seed,
@@ -135,12 +143,9 @@ def _make_plan(request: RunSpec) -> RunPlan:
     # found before hours of training.
     evaluation = plan_evaluation(
         request,
-        task,
-        source,
-        train=spec,
-        wanted=wanted,
-        data_dir=data_dir,
-        offline=request.offline,
+        EvaluationData(task, source, data_dir, request.offline),
+        spec,
+        wanted,
         encoder=lambda: word_vectors(request.model, request.model_revision, offline=request.offline),
     )
     used = [train_rows, dev_rows, *evaluation.used]

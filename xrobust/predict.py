@@ -21,7 +21,7 @@ def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
     `offline` a base model that the run needs is looked for on this machine alone. Raises UserError.
     """
     result = load_result(run)
-    task = Plugins([Path(f) for f in result.environment.plugin_files]).load("tasks", result.spec.train.task)()
+    task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
     kind = task.kind
     examples: list[dict[str, Any]] = read(file, task, text_only=True)
     model, tokenizer = load_model(run, offline=offline)

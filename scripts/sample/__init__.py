@@ -1,1 +1,1 @@
-"""Makes `mini`, the sample data that comes with the project: `python -m scripts.sample OUTPUT_FOLDER`."""
+"""Makes `mini`, the sample data that comes with the project, and checks it: see `python -m scripts.sample --help`."""

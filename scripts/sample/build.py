@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from . import synonyms
 from .fill import Draw, fill
 from .languages import GRAMMARS
-from .lexicon import LANGUAGES, Half
-from .templates import Template, templates
+from .tables import LANGUAGES, Half, Template, synonyms, templates
 from .things import Thing
 from .tokens import Token
 
@@ -104,7 +103,8 @@ def files() -> Iterator[tuple[str, str]]:
                 yield f"{task}/{split}-{language}.tsv", content
                 if task == "pawsx":
                     yield f"{task}/{split}-{language}.ids", "".join(f"{i}\n" for i in range(1, len(made) + 1))
-    yield "synonyms/counterfitted_neighbors.json", synonyms.as_json()
+    table = ",\n".join(f"{json.dumps(word)}: {json.dumps(others)}" for word, others in synonyms().items())
+    yield "synonyms/counterfitted_neighbors.json", f"{{\n{table}\n}}\n"
 
 
 def _pairs(made: Sequence[Row], language: str) -> str:

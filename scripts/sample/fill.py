@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .lexicon import Entry, Half, entries, entry, half
-from .templates import Template
-from .things import Figure, Name, Noun, Number, Person, Phrase, Thing, Verb
+from .tables import Entry, Half, Template, entries, entry, half
+from .things import Figure, Noun, Number, Person, Thing
 
 T = TypeVar("T")
 
@@ -32,13 +31,14 @@ UNFIT = {
     "hide": frozenset({"car", "table", "chair"}),
     "lose": frozenset({"table", "mirror", "lamp", "car", "painting"}),
 }
-GIFTS = frozenset(
-    {"book", "painting", "bicycle", "lamp", "hat", "bag", "guitar", "umbrella", "phone", "computer", "shirt", "ring"}
-)
-FRUIT = frozenset({"apple", "pear", "orange", "banana"})
-HANDY = frozenset({"book", "map", "hat", "bag", "newspaper", "letter", "box", "phone", "shirt", "umbrella"})
-AT_HOME = frozenset({"dog", "cat", "rabbit"})
-DAYS = frozenset({"yesterday", "this_morning", "monday", "tuesday", "wednesday", "friday", "saturday"})
+GROUPS = {  # kinds of slots that are filled by some of a class
+    "gift": ("obj", "book painting bicycle lamp hat bag guitar umbrella phone computer shirt ring"),
+    "handy": ("obj", "book map hat bag newspaper letter box phone shirt umbrella"),
+    "fruit": ("food", "apple pear orange banana"),
+    "loose": ("food", "apple pear orange banana egg"),  # what lies, not stands, on a table
+    "house": ("pet", "dog cat rabbit"),
+    "day": ("past", "yesterday this_morning monday tuesday wednesday friday saturday"),
+}
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Draw:
     """The half of the names to draw from; None for all of them."""
 
     def name(self, kind: str) -> Entry:
-        return self.of([e for e in entries()[kind] if self.may(e)])
+        return self.of([e for e in among(kind) if self.may(e)])
 
     def may(self, name: Entry) -> bool:
         return self.names is None or half(name) in (None, self.names)
@@ -69,6 +69,16 @@ class Draw:
         while left:
             found.append(left.pop(self.below(len(left))))
         return found
+
+
+def among(kind: str) -> Sequence[Entry]:
+    """The entries of a class or a group."""
+    if kind == "firm":
+        return [e for e in entries()["org"] if e.extra == "firm"]
+    if kind in GROUPS:
+        owner, names = GROUPS[kind]
+        return [e for e in entries()[owner] if e.name in names.split()]
+    return entries()[kind]
 
 
 def fill(template: Template, draw: Draw) -> dict[str, Thing]:
@@ -92,17 +102,10 @@ def _thing(kind: str, slots: dict[str, Thing], draw: Draw) -> Thing:
         return Figure(low + step * draw.below(count))
     if kind in ("city@L", "country@C"):
         return _of_country(kind, slots, draw)
-    if kind in ("city", "country", "org"):
-        return Name(draw.name(kind))
-    if kind == "firm":
-        firms = [e for e in entries()["org"] if e["ru"].split()[0] not in ("m", "f")]
-        return Name(draw.of([e for e in firms if draw.may(e)]))
-    if kind in ("past", "place"):
-        return Phrase(draw.of(entries()[kind]))
-    if kind == "day":
-        return Phrase(draw.of([e for e in entries()["past"] if e.name in DAYS]))
-    if kind in ("act", "deal"):
-        return Verb(draw.of(entries()[kind]))
+    if kind in ("city", "country", "org", "firm"):
+        return draw.name(kind)
+    if kind in ("past", "day", "place", "act", "deal"):
+        return draw.of(among(kind))
     return _noun(kind, draw)
 
 
@@ -116,27 +119,20 @@ def _number(kind: str, slots: dict[str, Thing], draw: Draw) -> int:
     return low + draw.below(high - low + 1)
 
 
-def _of_country(kind: str, slots: dict[str, Thing], draw: Draw) -> Name:
+def _of_country(kind: str, slots: dict[str, Thing], draw: Draw) -> Entry:
     """The country of the city in C, or a city of the country in L."""
     other = slots[kind[-1]]
-    assert isinstance(other, Name)
+    assert isinstance(other, Entry)
     if kind == "country@C":
-        return Name(entry("country", other.entry.extra))
-    cities = [e for e in entries()["city"] if e.extra == other.entry.name and draw.may(e)]
-    return Name(draw.of(cities)) if cities else other  # the same thing twice: all slots are filled once more
+        return entry("country", other.extra)
+    cities = [e for e in entries()["city"] if e.extra == other.name and draw.may(e)]
+    return draw.of(cities) if cities else other  # the same thing twice: all slots are filled once more
 
 
 def _noun(kind: str, draw: Draw) -> Noun:
     """A common noun; with `+adj`, two times of three with an adjective that it goes with."""
     kind, _, adjective = kind.partition("+")
-    among = {
-        "gift": [e for e in entries()["obj"] if e.name in GIFTS],
-        "handy": [e for e in entries()["obj"] if e.name in HANDY],
-        "fruit": [e for e in entries()["food"] if e.name in FRUIT],
-        "loose": [e for e in entries()["food"] if e.name != "cake"],  # what lies, not stands, on a table
-        "house": [e for e in entries()["pet"] if e.name in AT_HOME],
-    }.get(kind) or entries()[kind]
-    noun = draw.of(among)
+    noun = draw.of(among(kind))
     if not adjective or not draw.chance(2 / 3):
         return Noun(noun)
     fitting = entries()["of-people" if kind == "who" else "of-things"]
@@ -147,11 +143,11 @@ def _fit(slots: dict[str, Thing]) -> bool:
     """Whether no two slots hold the same thing, and verbs take the things beside them."""
     things = list(slots.values())
     nouns = [t.entry.name for t in things if isinstance(t, Noun)]
-    verbs = [t.entry.name for t in things if isinstance(t, Verb)]
-    if any(noun in UNFIT.get(verb, ()) for verb in verbs for noun in nouns):
+    words = [t for t in things if isinstance(t, Entry)]
+    if any(noun in UNFIT.get(word.name, ()) for word in words for noun in nouns):
         return False
-    same: list[Entry | int] = [t.entry for t in things if isinstance(t, Noun | Name | Phrase)]
+    people = [t for t in things if isinstance(t, Person)]
+    same: list[Entry | int] = [*words, *(t.entry for t in things if isinstance(t, Noun))]
     same += [t.value for t in things if isinstance(t, Number | Figure)]
-    for part in ("first", "last"):
-        same += [e for t in things if isinstance(t, Person) and (e := getattr(t, part)) is not None]
+    same += [name for t in people for name in (t.first, t.last) if name is not None]
     return len(set(same)) == len(same)

@@ -1,10 +1,10 @@
-"""What fills the slots of a template."""
+"""What fills the slots of a template: an entry of the lexicon by itself, or one of these."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .lexicon import Entry
+from .tables import Entry
 
 
 @dataclass(frozen=True)
@@ -24,27 +24,6 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Name:
-    """A city, a country or an organisation."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """An adverbial that is whole in the lexicon."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
-class Verb:
-    """A verb of the lexicon, in the past."""
-
-    entry: Entry
-
-
-@dataclass(frozen=True)
 class Number:
     """A number of things, 2 to 9."""
 
@@ -58,4 +37,4 @@ class Figure:
     value: int
 
 
-Thing = Noun | Person | Name | Phrase | Verb | Number | Figure
+Thing = Entry | Noun | Person | Number | Figure

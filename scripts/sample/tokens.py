@@ -21,15 +21,15 @@ class Token:
             raise ValueError(f"not a token: {self!r}")
 
 
-def word(text: str, upos: str = "", mark: str = "/") -> Token:
+def word(text: str, upos: str = "") -> Token:
     """`form/TAG` or a form alone, which gets `upos`."""
-    form, slash, tag = text.rpartition(mark)
+    form, slash, tag = text.rpartition("/")
     return Token(form, tag) if slash and tag in UPOS else Token(text, upos)
 
 
-def words(text: str, upos: str = "", mark: str = "/") -> list[Token]:
+def words(text: str, upos: str = "") -> list[Token]:
     """Every word of `text`, split at spaces."""
-    return [word(part, upos, mark) for part in text.split()]
+    return [word(part, upos) for part in text.split()]
 
 
 def as_entity(tokens: Iterable[Token], kind: str) -> list[Token]:

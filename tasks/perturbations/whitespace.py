@@ -18,7 +18,6 @@ from .shared.words import FormPerturbation, Word, WordPerturbation, words
 Edit = tuple[int, int, str]
 """Start and end of a stretch of the text, and what takes its place."""
 _ONE_SPACE = re.compile(r"[,;:،]? ")
-
 _SHORTEST_PART = 2
 """Clusters that are left on either side of a space within a word."""
 

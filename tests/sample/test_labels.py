@@ -8,7 +8,8 @@ from collections.abc import Callable, Hashable
 
 import numpy as np
 import pytest
-from sample_files import SPLITS, pairs
+
+from scripts.sample.checks.sample_files import SPLITS, pairs
 
 N = r"[A-Z]\w+(?: [A-Z]\w+)?"  # a name
 DEAL = "invited|criticised|photographed|rescued|stopped"

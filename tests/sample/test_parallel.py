@@ -11,8 +11,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from gazetteer import LANGUAGES, name_in_english, pattern
-from sample_files import pairs
+
+from scripts.sample.checks.gazetteer import LANGUAGES, name_in_english, pattern
+from scripts.sample.checks.sample_files import pairs
 
 HELD_OUT = ("dev", "test")
 ROLE = re.compile(r"\{(?P<role>[a-z])(?:\.(?P<form>\w+))?\}")

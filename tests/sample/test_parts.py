@@ -8,7 +8,7 @@ import pytest
 
 from scripts.sample.build import LABELS, SPLITS, languages_of, rows
 from scripts.sample.languages import GRAMMARS
-from scripts.sample.templates import Template, templates
+from scripts.sample.tables import Template, templates
 
 
 @pytest.mark.parametrize("task", list(LABELS))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
-from sample_files import DATA, LANGUAGES, TASKS, languages_of, pairs, tagged
-from seqeval.metrics.sequence_labeling import get_entities
 
 from scripts.sample.build import files, rows
-from scripts.sample.lexicon import entries
+from scripts.sample.checks.sample_files import DATA, TASKS, languages_of, pairs, tagged
 from xrobust.contracts.task import Split
 from xrobust.data.local import LocalSource
 from xrobust_tasks.pawsx import PawsX
@@ -25,7 +22,6 @@ COUNTS = {
     "wikiann": {"train": 2000, "dev": 216, "test": 252},
     "pos": {"train": 2000, "dev": 216, "test": 252},
 }
-MAIN_TAGS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB".split())
 
 
 def test_the_generator_makes_the_very_bytes_that_are_committed() -> None:
@@ -110,51 +106,6 @@ def test_entities_are_whole_and_parallel() -> None:
             assert counts == english, (split, language)
 
 
-def spans(sentence: list[tuple[str, str]]) -> list[tuple[str, ...]]:
-    """(type, token, ...) of every entity."""
-    tokens = [token for token, _ in sentence]
-    return [(kind, *tokens[start : end + 1]) for kind, start, end in get_entities([tag for _, tag in sentence])]
-
-
-@pytest.mark.parametrize("split", ["dev", "test"])
-def test_names_of_people_organisations_and_cities_are_new(split: str) -> None:
-    """But for countries a table of training's names finds nothing."""
-    seen, met = (
-        Counter(entity for s in tagged("wikiann", part, "en") for entity in spans(s)) for part in ("train", split)
-    )
-    people, others = ({word for kind, *words in counts if kind == "PER" for word in words} for counts in (seen, met))
-    assert len(people) > 15 and len(others) > 15 and not people & others
-    assert {entity for entity in met if entity in seen} == {
-        ("LOC", country["en"]) for country in entries()["country"] if met["LOC", country["en"]]
-    }
-    assert sum(count for entity, count in met.items() if entity not in seen) > 0.7 * sum(met.values())
-
-
-def test_entities_of_every_type_have_one_and_several_tokens() -> None:
-    for language in LANGUAGES:
-        tags = Counter(tag for sentence in tagged("wikiann", "test", language) for _, tag in sentence)
-        wanted = {"O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC"}
-        assert wanted <= set(tags), language
-
-
-def test_the_main_tags_occur_in_training_and_most_in_every_test() -> None:
-    assert {tag for sentence in tagged("pos", "train", "en") for _, tag in sentence} == MAIN_TAGS
-    for language in LANGUAGES:
-        found = {tag for sentence in tagged("pos", "test", language) for _, tag in sentence}
-        assert len(found) >= 13 and found <= MAIN_TAGS, (language, MAIN_TAGS - found)
-
-
-def test_a_word_has_few_tags() -> None:
-    """The gold tags are consistent: one word with many tags is a slip of a template."""
-    for language in LANGUAGES:
-        tags: dict[str, set[str]] = {}
-        for split in ("dev", "test"):
-            for sentence in tagged("pos", split, language):
-                for token, tag in sentence:
-                    tags.setdefault(token.lower(), set()).add(tag)
-        assert {word: found for word, found in tags.items() if len(found) > 2} == {}
-
-
 def test_xrobust_reads_every_file_and_ids_align() -> None:
     source = LocalSource(DATA)
     for task in (PawsX(), Xnli(), WikiAnn(), Pos()):
@@ -171,26 +122,3 @@ def test_xrobust_reads_every_file_and_ids_align() -> None:
                     ids = ids or found
                     assert found == ids
                 assert all(task.kind.problem(example) is None for example in examples)
-
-
-def test_the_synonyms_are_words_of_the_sample_and_take_its_articles() -> None:
-    table: dict[str, list[str]] = json.loads((DATA / "synonyms" / "counterfitted_neighbors.json").read_text())
-    texts = [text for task in ("pawsx", "xnli") for s in SPLITS for row in pairs(task, s, "en") for text in row[:2]]
-    texts += [
-        " ".join(t for t, _ in sentence)
-        for task in ("wikiann", "pos")
-        for s in SPLITS
-        for sentence in tagged(task, s, "en")
-    ]
-    words = {word.strip(".,?!") for text in texts for word in text.split()}
-    assert set(table) <= words
-    after_article = {
-        (article, word) for text in texts for article, word in zip(text.split(), text.split()[1:], strict=False)
-    }
-    for word, synonyms in table.items():
-        assert 1 <= len(synonyms) <= 8 and len(set(synonyms)) == len(synonyms) and word not in synonyms
-        for synonym in synonyms:
-            assert synonym == synonym.lower() and " " not in synonym
-            for article, wrong in (("a", "aeiou"), ("an", "bcdfghjklmnpqrstvwxyz")):
-                if (article, word) in after_article:
-                    assert synonym[0] not in wrong, f"{article} {synonym}"

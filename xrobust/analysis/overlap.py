@@ -126,8 +126,8 @@ def measure(
         if not languages:
             notes.append(f"{train.task}, source {train.source}: no {wanted}: left out")
             continue
-        folder = data_dir or first.environment.data_dir
-        key = (str(folder), train.task, train.source, str(train.limit), *first.environment.plugin_files)
+        folder = data_dir or first.require_local().data_dir
+        key = (str(folder), train.task, train.source, str(train.limit), *first.require_local().plugin_files)
         if key not in opened:
             opened[key] = _Data(first, folder, offline)
         data = opened[key]
@@ -158,7 +158,7 @@ class _Data:
 
     def __init__(self, result: RunResult, folder: str | Path | None, offline: bool) -> None:
         self._train = result.spec.train
-        plugins = Plugins([Path(file) for file in result.environment.plugin_files])
+        plugins = Plugins([Path(file) for file in result.require_local().plugin_files])
         self._task: Task = plugins.load("tasks", self._train.task)()
         self._source: Source = open_source(data_folder(folder), offline)
         self._overlaps: dict[str, Overlap] = {}

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from xrobust.cli.result_tables import print_results
 from xrobust.contracts.hooks import hookimpl
 from xrobust.plan import RunPlan
-from xrobust.results.schema import WORST_CASE, RunResult
+from xrobust.results.schema import RunResult
+from xrobust.results.test_condition import TestCondition
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
@@ -29,7 +30,7 @@ class Console:
         self._task: TaskID | None = None
         self._printed = 0.0
         self._total: int | None = None
-        self._scored: dict[tuple[str, str | None], None] = {}
+        self._scored: dict[TestCondition, None] = {}
 
     def __enter__(self) -> Console:
         if self._console.is_terminal and not self._console.quiet:
@@ -120,11 +121,11 @@ class Console:
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
         """The main score of a language under a condition; other metrics are in the table at the end."""
-        key = row["language"], row["perturbation"]
-        if key in self._scored or row["perturbation"] == WORST_CASE:
+        under = TestCondition(**{name: row[name] for name in TestCondition.model_fields})
+        if under in self._scored or under.condition == "worst_case":
             return
-        self._scored[key] = None
-        what = " ".join(part for part in key if part)
+        self._scored[under] = None
+        what = " ".join(part for part in (under.name, under.label) if part)
         text = f"{what}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
@@ -135,7 +136,7 @@ class Console:
     @hookimpl
     def not_covered(self, language: str, perturbation: str, reason: str) -> None:
         """What has no score counts as done, too."""
-        self._scored[language, perturbation] = None
+        self._scored[TestCondition(condition="perturbed", language=language, perturbation=perturbation)] = None
         text = f"{language} {perturbation}  not covered: {reason}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xrobust.cli.table import print_table
-from xrobust.results.schema import PAIR, Robustness, RunResult, ScoreRow
+from xrobust.results.schema import Robustness, RunResult
 
 MOST_COLUMNS = 8
 """Conditions in the table by language; with more of them it is left to the document."""
@@ -19,16 +19,12 @@ def print_results(result: RunResult) -> None:
     _pairs(result)
 
 
-def _clean(result: RunResult) -> list[ScoreRow]:
-    return [row for row in result.scores if row.perturbation is None and PAIR not in row.language]
-
-
 def _languages(result: RunResult) -> None:
     """Languages by metrics on clean text, with the interval of the main one."""
-    clean, main = _clean(result), result.main_metric
+    clean, main = result.clean_scores(), result.main_metric
     metrics = list(dict.fromkeys(row.metric for row in clean))
     rows = []
-    for language in dict.fromkeys(row.language for row in clean):
+    for language in dict.fromkeys(row.name for row in clean):
         cells = {row.metric: row for row in clean if row.language == language}
         first = cells[main]
         rows.append(
@@ -68,7 +64,7 @@ def _robustness(result: RunResult) -> None:
 
 def _condition(row: Robustness) -> list[str]:
     return [
-        row.perturbation,
+        row.label,
         f"{row.languages} of {row.tried}",
         _percent(row.coverage, digits=0),
         *(_percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
@@ -77,14 +73,14 @@ def _condition(row: Robustness) -> list[str]:
 
 def _by_language(result: RunResult) -> None:
     """Languages by conditions: the drop from clean text in points."""
-    labels = [row.perturbation for row in (result.summary.robustness if result.summary else [])]
+    labels = [row.label for row in (result.summary.robustness if result.summary else [])]
     if not labels:
         return
     if len(labels) > MOST_COLUMNS:
         print("by language: `scores` of the document")
         return
-    drops = {(row.language, row.perturbation): row.drop for row in result.main_scores()}
-    languages = dict.fromkeys(row.language for row in result.scores if row.perturbation is not None)
+    drops = {(row.name, row.label): row.drop for row in result.main_scores()}
+    languages = dict.fromkeys(row.name for row in result.scores if row.condition != "clean")
     if languages:
         print()
         rows = [[_named(result, code), *(_percent(drops.get((code, label))) for label in labels)] for code in languages]
@@ -103,13 +99,13 @@ def _not_covered(result: RunResult) -> None:
 
 def _pairs(result: RunResult) -> None:
     """First language by second language; the diagonal is the language itself."""
-    values = {row.language: row.value for row in result.main_scores() if row.perturbation is None}
-    pairs = [tuple(code.split(PAIR)) for code in values if PAIR in code]
+    pairs = {row.pair: row.value for row in result.main_scores() if row.pair is not None}
     if not pairs:
         return
+    alone = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
     firsts, seconds = sorted({a for a, _ in pairs}), sorted({b for _, b in pairs})
     print()
-    rows = [[a, *(_percent(values.get(a if a == b else f"{a}{PAIR}{b}")) for b in seconds)] for a in firsts]
+    rows = [[a, *(_percent(alone.get(a) if a == b else pairs.get((a, b))) for b in seconds)] for a in firsts]
     print_table(["first \\ second", *seconds], rows)
     if result.summary is not None:
         print(f"average {_percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")

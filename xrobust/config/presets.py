@@ -17,7 +17,6 @@ from xrobust.registry.plugins import Group, Plugins
 SECTIONS: tuple[Group, ...] = ("tasks", "methods")
 DEFAULT_METHOD = "vanilla"
 """The method of a request that names none."""
-
 Check = Callable[[Mapping[str, Any], Path, str], None]
 """Raises UserError, which names the file and the section in it, for settings that no run has."""
 

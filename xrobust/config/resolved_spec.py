@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.storage.hashing import canonical_json
 
-SPEC_VERSION = 1
+SPEC_VERSION = 2
+SINCE_2 = ("selection",)
+"""Settings that a spec of version 1 has not: no part of its hash."""
 
 
 class MethodSpec(BaseModel):
@@ -29,11 +31,21 @@ class MethodSpec(BaseModel):
     """Of a method that came from a single file: an edited file is another run."""
 
 
+class SelectionSpec(BaseModel):
+    """The metric that weights are selected by on the source dev set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    metric: str
+    version: int
+
+
 class TrainSpec(BaseModel):
     """Everything that determines the trained weights: its hash is the run id."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     spec_version: int = SPEC_VERSION
+    selection: SelectionSpec | None = None
+    """What the weights that are kept did best in on the source dev set; null in a spec of version 1."""
     task: str
     task_plugin_version: str | None = None
     task_plugin_sha256: str | None = None
@@ -77,8 +89,8 @@ class EvaluationSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     languages: tuple[str, ...]
-    pairs: tuple[str, ...] = ()
-    """As in `en:de`: the first text in English, the second in German."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The first text of each example in one language, the second in the other."""
     perturbations: tuple[PerturbationSpec, ...] = ()
     attack: AttackSpec | None = None
     under: dict[str, tuple[str, ...]] = {}
@@ -112,6 +124,8 @@ class Spec(BaseModel):
 
 def run_id(train: Mapping[str, Any]) -> str:
     """16 hex digits of the sha256 over a `TrainSpec` in plain JSON values."""
+    if train.get("spec_version") == 1:
+        train = {key: value for key, value in train.items() if key not in SINCE_2}
     return hashlib.sha256(canonical_json(train).encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,6 @@ from xrobust.contracts.task import Recipe
 from xrobust.errors import UserError
 
 DEFAULT_MODEL = "bert-base-multilingual-cased"
-
 KeepCheckpoints = Literal["none", "best", "all"]
 
 

@@ -55,6 +55,10 @@ class Encoded:
         (there,) = np.nonzero(self.labels != IGNORED)
         return np.diff(np.searchsorted(there, self.offsets))
 
+    def pieces(self, items: np.ndarray) -> int:
+        """Word pieces of `items` (items,) over all their sequences: special tokens included, padding not."""
+        return int((self.offsets[(items + 1) * self.group] - self.offsets[items * self.group]).sum())
+
     def collate(self, items: Sequence[int], pad_id: int) -> dict[str, np.ndarray]:
         """A padded batch of `items`, to the longest of them.
 

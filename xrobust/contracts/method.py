@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Stage = Literal["augment", "objective", "adapt"]
 STAGES: tuple[Stage, ...] = ("augment", "objective", "adapt")
-
 Supervision = Literal["source", "target_unlabelled", "bitext", "target_few_shot"]
 
 

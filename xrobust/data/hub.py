@@ -18,7 +18,6 @@ from xrobust.errors import OutOfReach, UserError, did_you_mean
 
 TIMEOUT = 10.0
 """Seconds to wait for the hub's first answer."""
-
 SHARDS = re.compile(r"-of-(\d+)\.parquet$")
 """The number of files that a split has, in the name of each: `test-00000-of-00002.parquet`."""
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 OUTSIDE = "O"
 """The tag of a token that belongs to no entity."""
-
 JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: letters to a reader of Persian or Sinhala, and no punctuation."""
 

@@ -9,7 +9,6 @@ from typing import TypeVar
 CHUNK = 1000
 """Texts tokenised at a time: enough for the tokenizer's threads, little enough to stream, and that what the tokenizer
 says of each (nearly 100 bytes a piece) is not kept for all."""
-
 Item = TypeVar("Item")
 
 

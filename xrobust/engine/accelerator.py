@@ -11,7 +11,6 @@ from xrobust.errors import UserError
 PATIENCE = 60.0
 """Seconds until a file that another node wrote must be seen: file systems of clusters keep what was not there in mind
 for as long (NFS: `acdirmax`)."""
-
 PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 

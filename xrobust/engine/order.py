@@ -10,7 +10,6 @@ from xrobust.engine.seeds import derive_seed
 BUCKET_BATCHES = 200
 """Batches sorted by length together: long enough to leave little padding (docs/performance.md has the shares), short
 enough to leave the order random."""
-
 BATCH_OVERHEAD = {"cpu": 64, "cuda": 4096}
 """What a forward pass costs beside its word pieces, in word pieces: in evaluation a batch is cut in two where that
 saves more padding. Measured on a CPU; on a GPU, where 12 layers take some 10 ms to be launched, an estimate."""

@@ -13,8 +13,7 @@ from itertools import permutations
 from xrobust.contracts import Example, Task
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.kinds import SequenceClassification
-
-Pair = tuple[str, str]
+from xrobust.results.test_condition import Pair, pair_name
 
 ALL = "all"
 MOST_DISAGREEING = 0.05
@@ -33,11 +32,6 @@ def require_pair_task(task: Task) -> SequenceClassification:
     if "text_pair" not in task.columns:
         raise UserError(f"--pairs mixes the languages of two sentences; {task.info.name} has one sentence an example")
     return kind
-
-
-def pair_name(pair: Pair) -> str:
-    """`en:de`."""
-    return ":".join(pair)
 
 
 def parse_pairs(asked: str | Sequence[str], languages: Sequence[str]) -> tuple[Pair, ...]:

@@ -53,9 +53,8 @@ class PerturbationInputs:
             except NotCovered as error:
                 reason = str(error)
         files = {name: file_sha256(path) for name, path in paths.items()}
-        prepared = PerturbedCondition(
-            condition, language, self._key(condition, language, test_sha256, files), files, reason, lambda: perturbation
-        )
+        key = self._key(condition, language, test_sha256, files)
+        prepared = PerturbedCondition(condition, self.task, language, key, files, reason, lambda: perturbation)
         if reason is None:
             ready: list[Perturbation] = []
 

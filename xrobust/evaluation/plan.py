@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from xrobust.config.resolved_spec import AttackSpec, EvaluationSpec, TrainSpec
 from xrobust.config.run_spec import EvaluationRequest
@@ -13,98 +13,81 @@ from xrobust.config.validation import validated
 from xrobust.contracts import Source, Task
 from xrobust.data.splits import DataRows, evaluation_languages, load_split, open_split
 from xrobust.errors import UserError, did_you_mean
-from xrobust.evaluation.conditions.perturbed import PerturbedCondition
-from xrobust.evaluation.language_pairs import Pair, align, pair_name, parse_pairs, require_pair_task
+from xrobust.evaluation.conditions.attack import AttackCondition, PgdParams
+from xrobust.evaluation.conditions.base import Condition
+from xrobust.evaluation.conditions.clean import CleanTestSet
+from xrobust.evaluation.conditions.mixed_pairs import MixedPairs
+from xrobust.evaluation.conditions.worst_case import WorstCase
+from xrobust.evaluation.language_pairs import align, parse_pairs, require_pair_task
 from xrobust.evaluation.perturbation_inputs import PerturbationInputs
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
-from xrobust.results.schema import WORST_CASE, RunResult
-
-if TYPE_CHECKING:
-    from xrobust.evaluation.conditions.attack import PgdParams
+from xrobust.results.schema import RunResult
+from xrobust.results.test_condition import Pair
 
 ATTACKS = ("pgd",)
-CLEAN = "clean"
-ATTACK = "attack"
-"""What is left to do of a language, besides perturbations."""
-
 Encoder = Callable[[], Callable[[list[str], "int | None"], Any]]
 """Loads the pre-trained encoder and gives the function behind `PerturbationContext.word_vectors`."""
+
+
+@dataclass(frozen=True)
+class LanguageConditions:
+    """The test set of one language, and the conditions that it is scored under in this order."""
+
+    clean: CleanTestSet
+    conditions: list[Condition]
+
+    def left(self, result: RunResult) -> bool:
+        """True if the document lacks scores of it."""
+        return self.clean.left(result) or any(condition.left(result) for condition in self.conditions)
+
+    def steps_left(self, result: RunResult) -> int:
+        """Test sets that are left to score; all of them where the clean one is."""
+        if self.clean.left(result):
+            return 1 + sum(condition.steps for condition in self.conditions)
+        return sum(condition.steps for condition in self.conditions if condition.left(result))
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
     """A validated evaluation."""
 
+    spec: EvaluationSpec
+    languages: list[LanguageConditions]
+    pairs: MixedPairs | None
+
+    @property
+    def used(self) -> list[DataRows]:
+        """Rows and sha256 of each language's test set."""
+        return [language.clean.rows for language in self.languages]
+
+    def left(self, result: RunResult) -> bool:
+        """True if the document lacks scores of anything in the plan."""
+        if any(language.left(result) for language in self.languages):
+            return True
+        return self.pairs is not None and bool(self.pairs.left(result))
+
+    def steps_left(self, result: RunResult) -> int:
+        """Test sets that are left to score."""
+        pairs = [] if self.pairs is None else self.pairs.left(result)
+        return len(pairs) + sum(language.steps_left(result) for language in self.languages)
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """The data that an evaluation reads, and how."""
+
     task: Task
     source: Source
-    spec: EvaluationSpec
-    used: list[DataRows]
-    """Rows and sha256 of each language's test set."""
-    pair_rows: list[DataRows]
-    """The same, of the languages that pairs are made of."""
-    prepared: dict[str, list[PerturbedCondition]]
-    """Language -> the perturbations that its test set is scored under."""
-    attack: PgdParams | None
-
-    def left(self, result: RunResult) -> dict[str, list[PerturbedCondition | str]]:
-        """What the document has no scores of: language -> `CLEAN`, perturbations, `ATTACK`, `WORST_CASE`."""
-        scored = result.scored(self.used)
-        todo: dict[str, list[PerturbedCondition | str]] = {}
-        for language in self.spec.languages:
-            anew = language not in scored
-            units: list[PerturbedCondition | str] = [CLEAN] if anew else []
-            units += [p for p in self.prepared[language] if anew or not _is_done(result, p)]
-            labels = {row.perturbation for row in result.scores if row.language == language}
-            if self.attack is not None and (anew or attack_labels(result, language) != set(self.attack_labels())):
-                units.append(ATTACK)
-            if not anew and WORST_CASE not in labels and _has_perturbed(result, language):
-                units.append(WORST_CASE)  # stopped in between
-            if units:
-                todo[language] = units
-        return todo
-
-    def pairs_left(self, result: RunResult) -> list[str]:
-        """Pairs of languages that the document has no scores of."""
-        scored = result.scored_pairs(self.pair_rows)
-        return [pair for pair in self.spec.pairs if pair not in scored]
-
-    def attack_labels(self) -> list[str]:
-        """`pgd(epsilon=0.01)`, with the parameters that are not at their defaults: one for each radius."""
-        if self.attack is None:
-            return []
-        values, standard = self.attack.model_dump(mode="json"), type(self.attack)().model_dump(mode="json")
-        others = [f"{k}={v}" for k, v in values.items() if k != "epsilons" and v != standard[k]]
-        return [f"pgd({','.join([f'epsilon={epsilon:g}', *others])})" for epsilon in self.attack.epsilons]
-
-
-def attack_labels(result: RunResult, language: str) -> set[str]:
-    """Labels of the curve that a document has of a language."""
-    rows = (row for row in result.scores if row.language == language and row.epsilon is not None)
-    return {row.perturbation for row in rows if row.perturbation is not None}
-
-
-def _has_perturbed(result: RunResult, language: str) -> bool:
-    return any(row.language == language and row.changed_examples for row in result.data.perturbed)
-
-
-def _is_done(result: RunResult, prepared: PerturbedCondition) -> bool:
-    """Whether a perturbation of a language has its scores, or is known to have none, as it is now."""
-    row = result.perturbed(prepared.language, prepared.label)
-    if row is None or row.key != prepared.key:
-        return False
-    scored = any((s.language, s.perturbation) == (prepared.language, prepared.label) for s in result.scores)
-    return scored or not row.changed_examples
+    folder: Path | None
+    """Folder of the data; None for the hub."""
+    offline: bool
 
 
 def plan_evaluation(
     request: EvaluationRequest,
-    task: Task,
-    source: Source,
-    *,
+    data: EvaluationData,
     train: TrainSpec,
-    wanted: list[RequestedPerturbation],
-    data_dir: Path | None,
-    offline: bool,
+    wanted: Sequence[RequestedPerturbation],
     encoder: Encoder,
 ) -> EvaluationPlan:
     """Resolves and checks what is to be scored, reading every test set that has changed. Raises UserError.
@@ -112,28 +95,36 @@ def plan_evaluation(
     `wanted` is what `requested_perturbations` made of the request: names and parameters are checked before any data are
     read.
     """
+    task, source, limit = data.task, data.source, train.limit
     attack = _attack(request)
     languages = evaluation_languages(task, source, request.languages)
-    pairs, mixed = _pairs(request, task, source, train.limit)
+    pairs, mixed = _pairs(request, task, source, limit)
     languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
     pairs = [(a, b) for a, b in pairs if a != b]
-    used = [open_split(task, source, "test", code, train.limit)[1] for code in languages]
-    inputs = PerturbationInputs(task, source, train, data_dir, offline, encoder)
+    used = [open_split(task, source, "test", code, limit)[1] for code in languages]
+    inputs = PerturbationInputs(task, source, train, data.folder, data.offline, encoder)
+    prepared = inputs.conditions_for(wanted, languages, used)
     return EvaluationPlan(
-        task=task,
-        source=source,
         spec=EvaluationSpec(
             languages=languages,
-            under={condition.spec.label: languages for condition in wanted},
+            under={perturbation.spec.label: languages for perturbation in wanted},
             attacked=() if attack is None else languages,
-            pairs=tuple(map(pair_name, pairs)),
-            perturbations=tuple(condition.spec for condition in wanted),
+            pairs=tuple(pairs),
+            perturbations=tuple(perturbation.spec for perturbation in wanted),
             attack=None if attack is None else AttackSpec(name="pgd", params=attack.model_dump(mode="json")),
         ),
-        used=used,
-        pair_rows=mixed,
-        prepared=inputs.conditions_for(wanted, languages, used),
-        attack=attack,
+        languages=[
+            LanguageConditions(
+                CleanTestSet(task, source, limit, rows),
+                [
+                    *prepared[rows.language],
+                    *([] if attack is None else [AttackCondition(rows.language, attack)]),
+                    WorstCase(rows.language),
+                ],
+            )
+            for rows in used
+        ],
+        pairs=MixedPairs(task, source, limit, pairs, mixed) if pairs else None,
     )
 
 
@@ -158,6 +149,4 @@ def _attack(request: EvaluationRequest) -> PgdParams | None:
         return None
     if request.attack not in ATTACKS:
         raise UserError(f"unknown attack {request.attack!r}: {did_you_mean(request.attack, ATTACKS)}")
-    from xrobust.evaluation.conditions.attack import PgdParams
-
     return validated(PgdParams, request.attack_params, "attack")

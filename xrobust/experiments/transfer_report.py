@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from xrobust.data.splits import load_split
 from xrobust.experiments.transfer_pairs import NAMED, Setting, SettingName, TransferPlan
-from xrobust.results.schema import WORST_CASE, RunResult, mean
+from xrobust.results.schema import RunResult, mean
 
 
 class Line(BaseModel):
@@ -79,7 +79,7 @@ def report_line(plan: TransferPlan, setting: Setting, results: Sequence[RunResul
     if setting.missing is not None or not runs:
         return Line(pair=":".join(setting.pair), setting=setting.name, missing=setting.missing or "no run")
     rows = [row for result in runs for row in result.main_scores() if row.language == setting.target]
-    clean = mean(row.value for row in rows if row.perturbation is None)
+    clean = mean(row.value for row in rows if row.condition == "clean")
     tried = [row for result in runs for row in result.data.perturbed if row.language == setting.target]
     labels = list(dict.fromkeys(row.perturbation for row in tried))
     perturbed = {
@@ -96,7 +96,7 @@ def report_line(plan: TransferPlan, setting: Setting, results: Sequence[RunResul
         drop={label: clean - score for label, score in perturbed.items() if clean is not None},
         coverage={label: mean(r.coverage for r in tried if r.perturbation == label) or 0.0 for label in labels},
         not_covered={row.perturbation: row.reason for row in tried if row.reason is not None},
-        worst_case=mean(row.value_all for row in rows if row.perturbation == WORST_CASE),
+        worst_case=mean(row.value_all for row in rows if row.condition == "worst_case"),
         overlap=_overlap(plan, setting, runs[0].spec.train.limit),
     )
 

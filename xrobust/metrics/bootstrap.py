@@ -14,9 +14,7 @@ from xrobust.errors import RunError
 from xrobust.metrics.by_name import metric
 
 BOOTSTRAP_DRAWS = 1000
-
 CONFIDENCE = 0.95
-
 BOOTSTRAP_SEED = 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from xrobust.config.resolved_spec import MethodSpec
 from xrobust.contracts import Method, ModelContext, Task
 from xrobust.errors import UserError
 from xrobust.models.files import model_identity
 from xrobust.models.pretrained import auto_class, load_encoder
 from xrobust.registry import bundles
+from xrobust.registry.plugins import Plugins
+from xrobust.results.store import MODEL, load_result, run_folder_of
 from xrobust.runtime.libraries import quiet
 
 TRAINABLE = "trainable.safetensors"
@@ -120,40 +122,28 @@ def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
     Raises:
         UserError: there is no such run, its model was not kept, or the base model that it needs is gone or changed.
     """
-    from xrobust.registry.plugins import Plugins
-
-    result = Path(run)
-    if result.is_dir():
-        result /= "result.json"
-    folder = result.parent / "model"
-    try:
-        document = json.loads(result.read_text(encoding="utf-8"))
-        train, environment = document["spec"]["train"], document["environment"]
-    except OSError as error:
-        raise UserError(f"{run} is no run: there is no {result}") from error
-    except (ValueError, KeyError) as error:
-        raise UserError(f"{result} is no result document") from error
+    result = load_result(run)
+    folder, train, place = run_folder_of(run) / MODEL, result.spec.train, result.require_local()
     if not folder.is_dir():
         raise UserError(f"{run}: its model was not kept, or training has not ended: there is no {folder}")
-    base, identity = environment["model_path"], train["model"]
     if needs_base(folder):
-        check_unchanged(base, identity)
-    plugins = Plugins([Path(file) for file in environment["plugin_files"]])
-    task = plugins.load("tasks", train["task"])()
+        check_unchanged(place.model_path, train.model)
+    plugins = Plugins([Path(file) for file in place.plugin_files])
+    task = plugins.load("tasks", train.task)()
     return load_trained(
         folder,
         task,
-        base,
-        revision=identity.get("revision"),
-        seed=train["seed"],
-        methods=_methods(plugins, train["method"]),
+        place.model_path,
+        revision=train.model.get("revision"),
+        seed=train.seed,
+        methods=_methods(plugins, train.method),
         offline=offline,
     )
 
 
-def _methods(plugins: Any, parts: Sequence[Mapping[str, Any]]) -> list[Method]:
-    classes = [plugins.load("methods", part["name"]) for part in parts]
-    return [cls(cls.Params(**part["params"])) for cls, part in zip(classes, parts, strict=True)]
+def _methods(plugins: Plugins, parts: Sequence[MethodSpec]) -> list[Method]:
+    classes = [plugins.load("methods", part.name) for part in parts]
+    return [cls(cls.Params(**part.params)) for cls, part in zip(classes, parts, strict=True)]
 
 
 def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:

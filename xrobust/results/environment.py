@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 from xrobust.config.run_spec import RunSpec
 from xrobust.registry import bundles
-from xrobust.results.schema import Environment
+from xrobust.results.schema import Environment, Local
 
 PACKAGES = (
     "xrobust",
@@ -27,13 +28,8 @@ PACKAGES = (
 )
 
 
-def environment(
-    request: RunSpec, origins: Mapping[str, str], method_files: Mapping[str, Mapping[str, Path]], accelerator: Any
-) -> Environment:
-    """The environment section of a run that is about to begin.
-
-    `origins` says which distribution each plugin is from; `method_files` is {method: {name of a file: path}}.
-    """
+def environment(request: RunSpec, origins: Mapping[str, str], accelerator: Any) -> Environment:
+    """The environment section of a run that is about to begin; `origins` says where each plugin is from."""
     import torch
 
     device = accelerator.device
@@ -43,17 +39,35 @@ def environment(
         python=platform.python_version(),
         platform=platform.platform(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {os.cpu_count()} cores",
+        processor=processor(),
         world_size=accelerator.num_processes,
         threads=torch.get_num_threads(),
         precision=request.precision,
         git_commit=git_commit(),
+        micro_batch_size=request.micro_batch_size,
+        gradient_checkpointing=request.gradient_checkpointing,
+    )
+
+
+def local(request: RunSpec, method_files: Mapping[str, Mapping[str, Path]]) -> Local:
+    """The section of what is true on this machine alone; `method_files` is {method: {name of a file: path}}."""
+    return Local(
         model_path=_place(request.model, "models"),
         data_dir=None if request.data_dir is None else _place(str(request.data_dir), "data"),
         plugin_files=[str(path.resolve()) for path in request.plugins],
         method_files={m: {k: str(p) for k, p in paths.items()} for m, paths in method_files.items() if paths},
-        micro_batch_size=request.micro_batch_size,
-        gradient_checkpointing=request.gradient_checkpointing,
     )
+
+
+def processor() -> str:
+    """The processor's type and the vector instructions that torch uses, on which the last bits of weights depend."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _place(name: str, kind: bundles.AssetType) -> str:

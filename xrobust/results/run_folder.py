@@ -17,7 +17,9 @@ from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
 from xrobust.results import store
+from xrobust.results.host_free import host_free
 from xrobust.results.schema import Artifact, RunResult
+from xrobust.results.test_condition import TestCondition
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import flush, writing
@@ -145,15 +147,10 @@ class RunFolder:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def save_predictions(
-        self,
-        language: str,
-        kind: Kind,
-        examples: Sequence[Example],
-        predictions: Sequence[Prediction],
-        perturbation: str | None = None,
+        self, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
     ) -> Artifact:
-        """Writes one language's predictions, atomically."""
-        return store.save_predictions(self.path, language, kind, examples, predictions, perturbation)
+        """Writes the predictions of a test set under a condition, atomically."""
+        return store.save_predictions(self.path, under, kind, examples, predictions)
 
     @contextlib.contextmanager
     def recording(self, result: RunResult, observers: Observers, *, main: bool) -> Iterator[None]:
@@ -199,7 +196,7 @@ class RunFolder:
 
     def _end(self, result: RunResult, status: str, error: str | None, observers: Observers) -> None:
         result.status = status  # type: ignore[assignment]
-        result.error = error
+        result.error = None if error is None else host_free(error)
         # On a disk that has been full from the start this fails too; the reason that matters is on its way to the user.
         with contextlib.suppress(RunError):
             (self.path / RESERVE).unlink(missing_ok=True)

@@ -136,7 +136,7 @@ def mean_scores(
         {
             row.language: row
             for row in result.scores
-            if row.metric == metric and row.perturbation == perturbation and ":" not in row.language
+            if row.metric == metric and row.label == perturbation and row.language is not None
         }
         for group in groups
         for result in group.results
@@ -164,8 +164,8 @@ def scored_with(results: Iterable[RunResult], metric: str | None, perturbation: 
     if metric is not None and all(row.metric != metric for row in rows):
         there = ", ".join(sorted({row.metric for row in rows}))
         raise UserError(f"no run has scores of metric {metric!r}: there are {there}")
-    if perturbation is not None and all(row.perturbation != perturbation for row in rows):
-        there = ", ".join(sorted({row.perturbation for row in rows if row.perturbation is not None}))
+    if perturbation is not None and all(row.label != perturbation for row in rows):
+        there = ", ".join(sorted({row.label for row in rows if row.label is not None}))
         raise UserError(
             f"no run has scores under perturbation {perturbation!r}: there are {there or 'clean ones only'}"
         )

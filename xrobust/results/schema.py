@@ -5,36 +5,27 @@ Numbers are numbers, scores are fractions of 1, times are seconds, sizes are byt
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.splits import DataRows
+from xrobust.errors import UserError
+from xrobust.results.host_free import HostFree, host_free
+from xrobust.results.test_condition import ConditionName, Pair, Section, TestCondition, condition_label
+from xrobust.storage.hashing import canonical_json
 
 logger = logging.getLogger("xrobust")
 
-SCHEMA_VERSION = 1
-
-PAIR = ":"
-"""Between the languages of a pair."""
-
-WORST_CASE = "worst_case"
-"""Label of the worst of all perturbations, example by example."""
-
+SCHEMA_VERSION = 2
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$")]
 """UTC, ISO 8601, to the second."""
-
 Status = Literal["running", "interrupted", "failed", "complete"]
-
-
-class Section(BaseModel):
-    """A part of the document: unknown keys are refused, so that a misspelt field is found by the first test."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ModelSection(Section):
@@ -64,7 +55,7 @@ class PerturbedRows(Section):
     changed_tokens: int
     coverage: float
     """changed_examples / examples."""
-    reason: str | None = None
+    reason: HostFree | None = None
     """Why there is no score: the perturbation does not cover this language."""
     rows_sha256: str | None = None
     """Fingerprint of the changed rows."""
@@ -75,8 +66,7 @@ class PerturbedRows(Section):
 class PairRows(Section):
     """The test rows of a pair of languages, aligned by id."""
 
-    pair: str
-    """As in `en:de`: the first text in English, the second in German."""
+    pair: Pair
     rows: int
     """Examples scored: ids that both languages have, with one label."""
     unaligned: int
@@ -103,23 +93,30 @@ class Environment(Section):
 
     packages: dict[str, str]
     plugins: dict[str, str]
-    """Task and method names -> distribution and version they came from."""
+    """Task and method names -> distribution and version, or name and sha256 of the file, they came from."""
     python: str
     platform: str
     device: str
+    processor: str | None = None
+    """Type of the processor and its vector instructions: weights are equal bit for bit on one type alone."""
     world_size: int
     threads: int
     precision: str
     git_commit: str | None
     """Commit of the checkout that xrobust was imported from; null for an installed package."""
+    micro_batch_size: int | None = None
+    gradient_checkpointing: bool = False
+
+
+class Local(Section):
+    """What is true on one machine alone: paths. Left out of what is exported; no other section names a path or host."""
+
     model_path: str
     """Hub id or folder that the base model was read from."""
-    data_dir: str | None
+    data_dir: str | None = None
     plugin_files: list[str] = []
     method_files: dict[str, dict[str, str]] = {}
     """Paths of the files that each method read."""
-    micro_batch_size: int | None = None
-    gradient_checkpointing: bool = False
 
 
 class CurvePoint(Section):
@@ -137,12 +134,24 @@ class DevPoint(Section):
     value: float
 
 
+class Budget(Section):
+    """What training was given: what two methods must have had alike to be compared."""
+
+    steps: int
+    """Optimiser steps."""
+    examples: int
+    """Examples trained on, each as often as it was."""
+    tokens: int | None
+    """Word pieces of these, special tokens included, padding not; null where they were not counted."""
+    dev_evaluations: int
+    """How often the source dev set was looked at."""
+
+
 class TrainingSection(Section):
     """How training went."""
 
-    steps: int
+    budget: Budget
     total_steps: int
-    examples: int
     examples_per_second: float
     seconds: float
     peak_memory_bytes: int
@@ -153,19 +162,20 @@ class TrainingSection(Section):
     """The step whose weights were kept: the best on the source dev set, the earliest of equals."""
     curve: list[CurvePoint]
     dev: list[DevPoint]
+    weights: dict[str, str] | None
+    """sha256 of each file of the trained weights, by name; they are not kept under `--keep-checkpoints none`. Null in a
+    document from before they were written down."""
 
 
-class ScoreRow(Section):
-    """One score of the trained model on one language."""
+class ScoreRow(TestCondition):
+    """One score of the trained model on one test set under one condition."""
 
-    language: str
-    """A language, or a pair such as `en:de`: the first text in English, the second in German."""
-    perturbation: str | None = None
-    """Label of the perturbation or attack; `worst_case` for the worst of all perturbations, example by example; null on
-    clean text."""
+    model_config = ConfigDict(extra="forbid", frozen=False)
     coverage: float = 1.0
     """Share of the examples that the perturbation changed: those that `value` is over. 1 on clean input."""
     metric: str
+    metric_version: int
+    """Scores of one metric in two versions are not comparable."""
     value: float
     ci_low: float
     ci_high: float
@@ -189,7 +199,9 @@ class ScoreRow(Section):
 class Robustness(Section):
     """The main metric under one condition, over languages: unweighted means over those that it covers."""
 
-    perturbation: str
+    condition: ConditionName
+    perturbation: str | None = None
+    attack: str | None = None
     languages: int
     """Target languages covered."""
     tried: int
@@ -205,6 +217,11 @@ class Robustness(Section):
     source_drop: float | None
     """In the source language."""
     epsilon: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The condition's name in tables."""
+        return condition_label(self.condition, self.perturbation, self.attack) or "clean"
 
 
 class Summary(Section):
@@ -230,23 +247,29 @@ class Artifact(Section):
 
     path: str
     """Relative to the run's folder."""
+    role: Literal["predictions", "weights", "model"]
+    """`weights`: of the trained model; `model`: the other files beside them, configuration and tokenizer."""
     sha256: str
+    of: TestCondition | None = None
+    """What the predictions are of."""
 
 
 class RunResult(Section):
     """The document."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     group_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Status
-    error: str | None = None
+    error: HostFree | None = None
     started: Time
     updated: Time
     spec: Spec
     model: ModelSection
     data: DataSection
     environment: Environment
+    local: Local | None
+    """Null in a document that was exported."""
     training: TrainingSection | None = None
     scores: list[ScoreRow] = []
     summary: Summary | None = None
@@ -254,48 +277,78 @@ class RunResult(Section):
     """What training saw: `source`, `target_unlabelled`, `bitext`, `target_few_shot`."""
     sample: bool = False
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
-    artifacts: dict[str, Artifact] = {}
-    warnings: list[str] = []
+    artifacts: list[Artifact] = []
+    warnings: list[HostFree] = []
+    sha256: str | None = None
+    """Of this document as canonical JSON, without this field and without `local`."""
 
     def warn(self, text: str) -> None:
-        """Logs a warning and keeps it, once."""
-        if text not in self.warnings:
+        """Logs a warning and keeps it, once; kept without the paths in it, which the log has."""
+        if (kept := host_free(text)) not in self.warnings:
             logger.warning(text)
-            self.warnings.append(text)
+            self.warnings.append(kept)
+
+    def require_local(self) -> Local:
+        """The section `local`. Raises UserError for a document that was exported, which has none."""
+        if self.local is None:
+            raise UserError(
+                f"the document of run {self.run_id} was exported: it does not say where its model and data lie; "
+                "use the run's own folder"
+            )
+        return self.local
+
+    def exported(self) -> dict[str, Any]:
+        """The document as plain values without the section `local`: what to hand on and to publish."""
+        return self.model_dump(mode="json", exclude={"local"}) | {"local": None}
+
+    def computed_sha256(self) -> str:
+        """The sum that belongs into `sha256`."""
+        whole = self.model_dump(mode="json", exclude={"local", "sha256"})
+        return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+
+    def predictions_of(self, under: TestCondition) -> Artifact | None:
+        """The file with the predictions of a test set under a condition, or None."""
+        return next((artifact for artifact in self.artifacts if artifact.of == under), None)
+
+    def clean_scores(self) -> list[ScoreRow]:
+        """The rows of single languages on clean text."""
+        return [row for row in self.scores if row.condition == "clean" and row.pair is None]
 
     def scored(self, used: Iterable[DataRows] = ()) -> set[str]:
         """Languages that have clean scores; of those whose test rows are in `used`, the ones scored on these rows."""
         there = {row.language: row.sha256 for row in used if row.split == "test"}
         return {
             row.language
-            for row in self.scores
-            if row.perturbation is None
-            and PAIR not in row.language
-            and row.rows_sha256 == there.get(row.language, row.rows_sha256)
+            for row in self.clean_scores()
+            if row.language is not None and row.rows_sha256 == there.get(row.language, row.rows_sha256)
         }
 
     def is_scored(self) -> bool:
-        """Whether everything that was asked for has scores, or is known to have none to have."""
+        """True if all that was asked for has scores, or is known to have none to have."""
         spec = self.spec.evaluation
-        there = {row.language for row in self.scores if row.perturbation is None}
+        pairs = {row.pair for row in self.scores}
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
         wanted = {(code, label) for label, codes in spec.under.items() for code in codes}
-        attacked = {row.language for row in self.scores if row.epsilon is not None}
-        return {*spec.languages, *spec.pairs} <= there and wanted <= tried and set(spec.attacked) <= attacked
+        attacked = {row.language for row in self.scores if row.condition == "attack"}
+        return (
+            set(spec.languages) <= self.scored()
+            and set(spec.pairs) <= pairs
+            and wanted <= tried
+            and set(spec.attacked) <= attacked
+        )
 
-    def scored_pairs(self, used: Iterable[DataRows]) -> set[str]:
+    def scored_pairs(self, used: Iterable[DataRows]) -> set[Pair]:
         """Pairs that have scores on the test rows in `used`."""
         there = {row.language: row.sha256 for row in used if row.split == "test"}
-        scored = {row.language for row in self.scores if row.perturbation is None}
+        scored = {row.pair for row in self.scores}
         return {
             row.pair
             for row in self.data.pairs
-            if row.pair in scored
-            and [row.first_sha256, row.second_sha256] == [there.get(code) for code in row.pair.split(PAIR)]
+            if row.pair in scored and [row.first_sha256, row.second_sha256] == [there.get(code) for code in row.pair]
         }
 
     def perturbed(self, language: str, label: str) -> PerturbedRows | None:
-        """What is known of a language under a perturbation, where its scores are there or it has none to have."""
+        """The perturbed rows of a language, where its scores are there or it has none to have."""
         for row in self.data.perturbed:
             if (row.language, row.perturbation) == (language, label):
                 return row
@@ -304,8 +357,8 @@ class RunResult(Section):
     def value(self, language: str, metric: str | None = None) -> float:
         """A clean score. Raises KeyError where it is not there."""
         wanted = metric or self.main_metric
-        for row in self.scores:
-            if row.language == language and row.metric == wanted and row.perturbation is None:
+        for row in self.clean_scores():
+            if row.language == language and row.metric == wanted:
                 return row.value
         raise KeyError(f"no {wanted} for {language}")
 
@@ -317,56 +370,6 @@ class RunResult(Section):
     def main_scores(self) -> list[ScoreRow]:
         """The rows of the main metric."""
         return [row for row in self.scores if row.metric == self.main_metric]
-
-    def summarise(self) -> None:
-        """Computes `summary` from `scores`."""
-        if not self.scores:
-            self.summary = None
-            return
-        source_language = self.spec.train.source
-        clean = [row for row in self.main_scores() if row.perturbation is None]
-        values = {row.language: row.value for row in clean if PAIR not in row.language}
-        pairs = [row.value for row in clean if PAIR in row.language]
-        source = values.get(source_language)
-        average_targets = mean(v for language, v in values.items() if language != source_language)
-        self.summary = Summary(
-            metric=self.main_metric,
-            source=source,
-            average=sum(values.values()) / len(values),
-            average_targets=average_targets,
-            transfer_gap=None if source is None or average_targets is None else source - average_targets,
-            languages=len(values),
-            robustness=[self._robustness(label) for label in self._conditions()],
-            pairs=len(pairs),
-            average_pairs=mean(pairs),
-        )
-
-    def _conditions(self) -> list[str]:
-        """Labels of what was scored besides clean text, in the order of the rows; the worst case last."""
-        labels = [row.perturbation for row in self.data.perturbed]
-        labels += [row.perturbation for row in self.scores if row.perturbation is not None]
-        return sorted(dict.fromkeys(labels), key=lambda label: label == WORST_CASE)
-
-    def _robustness(self, label: str) -> Robustness:
-        source = self.spec.train.source
-        rows = {row.language: row for row in self.main_scores() if row.perturbation == label}
-        targets = [row for language, row in rows.items() if language != source]
-        tried = {
-            r.language: r.coverage for r in self.data.perturbed if r.perturbation == label and r.language != source
-        }
-        tried |= {row.language: row.coverage for row in targets}
-        return Robustness(
-            perturbation=label,
-            languages=len(targets),
-            tried=len(tried),
-            coverage=mean(tried.values()),
-            clean=mean(row.clean_value for row in targets),
-            value=mean(row.value for row in targets),
-            drop=mean(row.drop for row in targets),
-            value_all=mean(row.value_all for row in targets),
-            source_drop=rows[source].drop if source in rows else None,
-            epsilon=next((row.epsilon for row in rows.values()), None),
-        )
 
 
 def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:

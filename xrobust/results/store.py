@@ -13,26 +13,27 @@ from pydantic import ValidationError
 from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.errors import UserError
+from xrobust.errors import UserError, first_line
+from xrobust.results.migrate import OLDER_VERSIONS, migrated
 from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
+from xrobust.results.summary import summarise
+from xrobust.results.test_condition import TestCondition
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
 
 RESULT = "result.json"
-
 PREDICTIONS = "predictions"
-
 MODEL = "model"
-
+WEIGHT_SUFFIXES = (".safetensors", ".bin")
 CHECKPOINTS = "checkpoints"
-
 LOG = "run.log"
 
 
 def save_result(folder: Path, result: RunResult) -> None:
-    """Writes the document, its time stamp and its summary brought up to date."""
+    """Writes the document, its time stamp, its summary and its sum brought up to date."""
     result.updated = now()
-    result.summarise()
+    result.summary = summarise(result)
+    result.sha256 = result.computed_sha256()
     text = result.model_dump_json(indent=2) + "\n"
     write_atomically(folder / RESULT, lambda file: file.write(text.encode()))
 
@@ -51,12 +52,15 @@ def load_result(path: Path | str) -> RunResult:
         raise UserError(f"no run at {path}: {file} does not exist (xrobust runs DIR lists what is there)") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{file} is not a result document: {error}") from error
-    if not isinstance(raw, dict) or raw.get("schema_version") != SCHEMA_VERSION:
-        version = raw.get("schema_version") if isinstance(raw, dict) else None
-        raise UserError(f"{file}: schema version {version!r} where this xrobust reads {SCHEMA_VERSION}")
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version not in (*OLDER_VERSIONS, SCHEMA_VERSION):
+        known = " and ".join(map(str, (*OLDER_VERSIONS, SCHEMA_VERSION)))
+        raise UserError(f"{file}: schema version {version!r} where this xrobust reads {known}")
     try:
-        result = RunResult.model_validate(raw)
-    except ValidationError as error:
+        result = RunResult.model_validate(raw if version == SCHEMA_VERSION else migrated(raw))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        if not isinstance(error, ValidationError):
+            raise UserError(f"{file} does not fit schema version {version}: {first_line(error)}") from error
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{file} does not fit the schema at {where}: {first['msg']}") from error
@@ -66,26 +70,20 @@ def load_result(path: Path | str) -> RunResult:
     return result
 
 
-def predictions_path(folder: Path, language: str, perturbation: str | None = None) -> Path:
-    """Where the predictions of a language, or a pair of them, lie."""
-    name = language.replace(":", "--")  # a colon is not a character of file names everywhere
+def predictions_path(folder: Path, test_set: str, label: str | None = None) -> Path:
+    """The file for the predictions of a language, or of a pair such as `en:de`, under the condition of that label."""
     below = folder / PREDICTIONS
-    if perturbation is not None:
-        below /= re.sub(r"[^\w.=,()+-]", "_", perturbation)
-    return below / f"{name}.parquet"
+    if label is not None:
+        below /= re.sub(r"[^\w.=,()+-]", "_", label)
+    return below / f"{test_set.replace(':', '--')}.parquet"  # a colon is not a character of file names everywhere
 
 
 def save_predictions(
-    folder: Path,
-    language: str,
-    kind: Kind,
-    examples: Sequence[Example],
-    predictions: Sequence[Prediction],
-    perturbation: str | None = None,
+    folder: Path, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
 ) -> Artifact:
     """Writes `id, label, prediction, scores`, a row an example in file order; for tagging the last three are lists.
 
-    With the label of a perturbation, only the examples that it changed are given.
+    Under a perturbation, only the examples that it changed are given.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -98,27 +96,52 @@ def save_predictions(
             "scores": pa.array([prediction.scores for prediction in predictions], type=pa.list_(pa.float32())),
         }
     )
-    path = predictions_path(folder, language, perturbation)
+    path = predictions_path(folder, under.name, under.label)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: pq.write_table(table, file))
-    return Artifact(path=str(path.relative_to(folder)), sha256=file_sha256(path))
+    return Artifact(path=str(path.relative_to(folder)), role="predictions", sha256=file_sha256(path), of=under)
 
 
-def load_predictions(run: Path | str, language: str, perturbation: str | None = None) -> list[dict[str, Any]]:
-    """The saved predictions of one language, or a pair, clean or under the perturbation of that label.
+def load_predictions(run: Path | str, language: str, label: str | None = None) -> list[dict[str, Any]]:
+    """The saved predictions of one language, or a pair such as `en:de`, clean or under the condition of that label.
 
-    Dicts with `id, label, prediction, scores`. Raises UserError.
+    `label` is that of a perturbation or of an attack, as the document has it. Dicts with `id, label, prediction,
+    scores`. Raises UserError.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = predictions_path(Path(run), language, perturbation)
+    path = predictions_path(Path(run), language, label)
     if not path.exists():
         raise UserError(
             f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"
         )
+    return load_prediction_file(path)
+
+
+def run_folder_of(run: Path | str) -> Path:
+    """The folder of a run that is named by its folder or by the `result.json` in it."""
+    path = Path(run)
+    return path if path.is_dir() else path.parent
+
+
+def load_prediction_file(path: Path) -> list[dict[str, Any]]:
+    """The rows that `save_predictions` wrote. Raises UserError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         return pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def model_artifacts(folder: Path) -> list[Artifact]:
+    """The files of the trained model of a run, with their sums; none where it was not kept."""
+    files = sorted(path for path in (folder / MODEL).rglob("*") if path.is_file())
+    return [
+        Artifact(
+            path=str(path.relative_to(folder)),
+            role="weights" if path.suffix in WEIGHT_SUFFIXES else "model",
+            sha256=file_sha256(path),
+        )
+        for path in files
+    ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from .base import Language, Slots
+from .base import Language
 from .de import German
 from .en import English
-from .es import Spanish
-from .fr import French
 from .ja import Japanese
+from .romance import French, Spanish
 from .ru import Russian
 from .tr import Turkish
 from .zh import Chinese
@@ -16,5 +15,3 @@ GRAMMARS: dict[str, Language] = {
     grammar.code: grammar
     for grammar in (English(), German(), Spanish(), French(), Russian(), Turkish(), Chinese(), Japanese())
 }
-
-__all__ = ["GRAMMARS", "Language", "Slots"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ..lexicon import Entry
-from ..things import Figure, Name, Noun, Number, Person, Phrase, Thing, Verb
+from ..tables import GENDERS, Entry
+from ..things import Figure, Noun, Number, Person, Thing
 from ..tokens import Token, as_entity, capitalised, word, words
 
 Slots = Mapping[str, Thing]
 ENTITY = {"city": "LOC", "country": "LOC", "org": "ORG"}
-GENDERS = ("m", "f", "n")
 
 
 class Language:
-    """Turns templates into tokens. A subclass gives the forms of one language.
+    """Turns templates into tokens. A subclass says how the words of one language stand together.
 
     In a template, `word/TAG` stands for itself, `{A.acc}` for slot A in the form asked for, and `<A:he|she|it>/TAG`
     for the word that agrees with slot A in gender. A form that is a slot's name (`{N.K}`, `{V.A}`) brings that slot in:
@@ -28,6 +28,12 @@ class Language:
     joined_left = frozenset(". , ? ! : ; %".split())
     joined_right: frozenset[str] = frozenset()
     numbers: Sequence[str] = ()
+    dot: Token | None = None
+    """What stands between the parts of a person's name."""
+    contractions: Mapping[tuple[str, str], str] = {}
+    """Preposition and article in one, tagged as the preposition, as the XTREME files have them."""
+    places: Mapping[str, int] = {}
+    """Where a form that a template asks for stands among the forms in the lexicon."""
 
     # Templates
 
@@ -36,13 +42,13 @@ class Language:
         tokens: list[Token] = []
         for part in template.split():
             if part.startswith("{"):
-                name, *forms = part.strip("{}").split(".")
-                tokens += self.thing(slots[name], forms, slots)
+                name, *asked = part.strip("{}").split(".")
+                tokens += self.thing(slots[name], asked, next((slots[form] for form in asked if form in slots), None))
             elif part.startswith("<"):
                 tokens.append(self._agreeing(part, slots))
             else:
                 tokens.append(word(part))
-        return capitalised(self.fuse(tokens), dotted_i=self.code == "tr")
+        return capitalised(self._fused(tokens), dotted_i=self.code == "tr")
 
     def text(self, tokens: Sequence[Token]) -> str:
         """The sentence as it is written."""
@@ -50,17 +56,25 @@ class Language:
             return "".join(t.form for t in tokens)
         written = ""
         for token in tokens:
-            glue = not written or token.form in self.joined_left or self.open(written)
+            glue = not written or token.form in self.joined_left or written[-1] in self.joined_right
             written += token.form if glue else f" {token.form}"
         return written
 
-    def open(self, written: str) -> bool:
-        """Whether the next word follows without a space."""
-        return written[-1] in self.joined_right
+    def before(self, form: str, after: str) -> str:
+        """The form that a word takes before another: a, an."""
+        return form
 
-    def fuse(self, tokens: list[Token]) -> list[Token]:
-        """Contractions and elisions; none here."""
-        return tokens
+    def _fused(self, tokens: list[Token]) -> list[Token]:
+        """First what the next word changes (de l'hôtel), then contractions (de le musée: du)."""
+        found: list[Token] = []
+        for token, after in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
+            token = replace(token, form=self.before(token.form, after.form))
+            both = self.contractions.get((found[-1].form.lower(), token.form)) if found else None
+            if both and token.entity == "O":
+                found[-1] = Token(both, found[-1].upos)
+            else:
+                found.append(token)
+        return found
 
     def _agreeing(self, part: str, slots: Slots) -> Token:
         found = re.fullmatch(r"<(\w+):([^>]+)>(/[A-Z]+)?", part)
@@ -69,81 +83,74 @@ class Language:
         thing, forms = slots[found[1]], found[2].split("|")
         gender = self.gender(thing)
         if GENDERS.index(gender) >= len(forms):
-            gender = self.natural_gender(thing)  # das Mädchen ... sie
+            gender = _person_or_noun(thing).extra  # das Mädchen ... sie
         return word(forms[GENDERS.index(gender)] + (found[3] or ""))
 
     # Slots
 
-    def thing(self, thing: Thing, forms: Sequence[str], slots: Slots) -> list[Token]:
-        """The tokens of a filled slot in the form asked for."""
+    def thing(self, thing: Thing, asked: Sequence[str], other: Thing | None) -> list[Token]:
+        """The tokens of a filled slot in the form asked for; `other` is the slot that the form brings in."""
         if isinstance(thing, Person):
-            return as_entity(self.person(thing, forms), "PER")
-        if isinstance(thing, Name):
-            return self.name(thing, forms)
+            return as_entity(self.person(thing, asked), "PER")
         if isinstance(thing, Noun):
-            number = next((slots[f] for f in forms if f in slots), None)
-            return self.noun(thing, forms, number.value if isinstance(number, Number) else None)
-        if isinstance(thing, Verb):
-            subject = next((slots[f] for f in forms if f in slots), None)
-            return self.verb(thing, forms, subject)
-        if isinstance(thing, Phrase):
-            return self.phrase(thing, forms)
+            return self.noun(thing, asked, other.value if isinstance(other, Number) else None)
         if isinstance(thing, Number):
-            return self.number(thing)
-        return self.figure(thing, forms)
+            return [self.numeral(thing.value)]
+        if isinstance(thing, Figure):
+            return self.figure(thing, asked)
+        if thing.kind in ENTITY:
+            return self.name(thing, asked)
+        return self.verb(thing, asked, other) if thing.kind in ("act", "deal") else self.phrase(self.form(thing, asked))
 
     def gender(self, thing: Thing) -> str:
-        """The grammatical gender: m, f or n."""
-        if isinstance(thing, Person):
-            return thing.first.extra
-        if isinstance(thing, Noun | Name):
-            return self.noun_gender(thing.entry)
-        raise ValueError(f"{thing!r} has no gender")
+        """The grammatical gender, m, f or n; where a language has none, that of the person."""
+        entry = _person_or_noun(thing)
+        return entry[self.code].gender or entry.extra
 
-    def natural_gender(self, thing: Thing) -> str:
-        """The gender of a person."""
-        if isinstance(thing, Person):
-            return thing.first.extra
-        if isinstance(thing, Noun):
-            return thing.entry.extra
-        raise ValueError(f"{thing!r} is no person")
+    def form(self, entry: Entry, asked: Sequence[str]) -> str:
+        """The form asked for, as the lexicon has it; the first one if none is. What has one form has it for all."""
+        forms = entry[self.code].forms
+        return forms[next((self.places[form] for form in asked if form in self.places), 0) if len(forms) > 1 else 0]
 
-    def noun_gender(self, entry: Entry) -> str:
-        """The grammatical gender of a noun; where a language has none, that of the person."""
-        return entry.extra if entry.extra in GENDERS else "n"
+    def person(self, person: Person, asked: Sequence[str]) -> list[Token]:
+        first = Token(self.form(person.first, asked), "PROPN")
+        if person.last is None:
+            return [first]
+        return [first, *([self.dot] if self.dot else []), Token(self.form(person.last, asked), "PROPN")]
 
-    def person(self, person: Person, forms: Sequence[str]) -> list[Token]:
-        names = [person.first, *([person.last] if person.last else [])]
-        return [Token(name[self.code], "PROPN") for name in names]
+    def name(self, entry: Entry, asked: Sequence[str]) -> list[Token]:
+        """A name. Small words before it, as articles, are no part of it."""
+        tokens = words(self.form(entry, asked), "PROPN")
+        start = next(i for i, token in enumerate(tokens) if not token.form.islower())
+        small = self.phrase(" ".join(token.form for token in tokens[:start]))
+        return [*small, *as_entity(tokens[start:], ENTITY[entry.kind])]
 
-    def name(self, name: Name, forms: Sequence[str]) -> list[Token]:
-        return as_entity(words(name.entry[self.code], "PROPN"), ENTITY[name.entry.kind])
-
-    def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:
+    def noun(self, noun: Noun, asked: Sequence[str], number: int | None) -> list[Token]:
         raise NotImplementedError
 
-    def verb(self, verb: Verb, forms: Sequence[str], subject: Thing | None) -> list[Token]:
-        return words(verb.entry[self.code], "VERB", mark="|")
+    def verb(self, entry: Entry, asked: Sequence[str], subject: Thing | None) -> list[Token]:
+        """A verb in the past: one form, or active of a man and a woman, passive (`pass`) of a man and a woman."""
+        forms = entry[self.code].forms
+        if len(forms) > 1:
+            forms = forms[2:] if "pass" in asked else forms[:2]
+        if len(set(forms)) > 1 and subject is None:
+            raise ValueError(f"{forms[0]} agrees with its subject")
+        return words(forms[-1 if subject and self.gender(subject) == "f" else 0], "VERB")
 
-    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
-        return [
-            Token(t.form, t.upos or self.function_words.get(t.form, "NOUN")) for t in words(phrase.entry[self.code])
-        ]
+    def phrase(self, text: str) -> list[Token]:
+        """Words of which those without a tag are function words, or nouns."""
+        return [Token(t.form, t.upos or self.function_words.get(t.form, "NOUN")) for t in words(text)]
 
-    def number(self, number: Number) -> list[Token]:
-        return [Token(self.numbers[number.value - 2], "NUM")]
+    def numeral(self, number: int) -> Token:
+        return Token(self.numbers[number - 2], "NUM")
 
-    def figure(self, figure: Figure, forms: Sequence[str]) -> list[Token]:
+    def figure(self, figure: Figure, asked: Sequence[str]) -> list[Token]:
         return [Token(str(figure.value), "NUM")]
 
 
-def contracted(tokens: list[Token], contractions: dict[tuple[str, str], str]) -> list[Token]:
-    """Preposition and article in one, tagged as the preposition, as the XTREME files have them."""
-    found: list[Token] = []
-    for token in tokens:
-        both = contractions.get((found[-1].form.lower(), token.form)) if found and token.entity == "O" else None
-        if both:
-            found[-1] = Token(both, found[-1].upos)
-        else:
-            found.append(token)
-    return found
+def _person_or_noun(thing: Thing) -> Entry:
+    if isinstance(thing, Person):
+        return thing.first
+    if isinstance(thing, Noun):
+        return thing.entry
+    raise ValueError(f"{thing!r} has no gender")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..things import Figure, Noun, Person, Phrase
+from ..things import Figure, Noun
 from ..tokens import Token, words
 from .base import Language
 
@@ -15,27 +15,15 @@ class Chinese(Language):
     code = "zh"
     spaces = False
     numbers = "两 三 四 五 六 七 八 九".split()
+    dot = Token("·", "PUNCT")
 
-    def person(self, person: Person, forms: Sequence[str]) -> list[Token]:
-        return dotted(super().person(person, forms), Token("·", "PUNCT"))
+    def noun(self, noun: Noun, asked: Sequence[str], number: int | None) -> list[Token]:
+        form, measure = noun.entry["zh"].forms
+        count = "一/NUM" if "a" in asked else "那/DET" if "that" in asked else ""
+        counted = words(count) if count else [self.numeral(number)] if number else []
+        adjective = words(noun.adjective["zh"].forms[0]) if noun.adjective else []
+        return [*counted, *([Token(measure, "NOUN")] if counted else []), *adjective, Token(form, "NOUN")]
 
-    def phrase(self, phrase: Phrase, forms: Sequence[str]) -> list[Token]:
-        return words(phrase.entry["zh"], "NOUN")
-
-    def noun(self, noun: Noun, forms: Sequence[str], number: int | None) -> list[Token]:
-        measure, form = noun.entry["zh"].split()
-        count = "一" if "a" in forms else self.numbers[number - 2] if number else None
-        counted = [Token(count, "NUM"), Token(measure, "NOUN")] if count else []
-        if "that" in forms:
-            counted = [Token("那", "DET"), Token(measure, "NOUN")]
-        adjective = words(noun.adjective["zh"]) if noun.adjective else []
-        return [*counted, *adjective, Token(form, "NOUN")]
-
-    def figure(self, figure: Figure, forms: Sequence[str]) -> list[Token]:
+    def figure(self, figure: Figure, asked: Sequence[str]) -> list[Token]:
         """`year`: 1998年 is one word, a noun, in the treebanks."""
-        return [Token(f"{figure.value}年", "NOUN") if "year" in forms else Token(str(figure.value), "NUM")]
-
-
-def dotted(names: list[Token], dot: Token) -> list[Token]:
-    """A dot between the parts of a foreign name."""
-    return [token for name in names for token in (dot, name)][1:]
+        return [Token(f"{figure.value}年", "NOUN") if "year" in asked else Token(str(figure.value), "NUM")]

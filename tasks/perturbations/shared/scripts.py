@@ -36,7 +36,6 @@ _LANGUAGES = {
 }
 _SCRIPT_OF_LANGUAGE = {code: script for script, codes in _LANGUAGES.items() for code in codes.split()}
 _SUBTAGS = {"arab": "Arabic", "cyrl": "Cyrillic", "deva": "Devanagari", "hans": "Han", "hant": "Han", "latn": "Latin"}
-
 WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Japanese", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
 """Scripts whose words are not set apart by spaces."""
 

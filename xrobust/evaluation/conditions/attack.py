@@ -1,10 +1,18 @@
-"""The parameters of the attack on input embeddings; `xrobust.engine.attack` carries it out. Imports no torch."""
+"""An attack on the input embeddings, at several radii; `xrobust.engine.attack` carries it out."""
 
 from __future__ import annotations
+
+import time
+from dataclasses import dataclass
 
 from pydantic import Field, field_validator
 
 from xrobust.contracts.noise import BallShape
+from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
+from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.scorer import Scorer
+from xrobust.results.schema import RunResult
+from xrobust.results.test_condition import TestCondition
 
 
 class PgdParams(BallShape):
@@ -44,3 +52,57 @@ class PgdParams(BallShape):
     def step(self, embedding_norm: float) -> float | None:
         """The length of a step in the model's own units, where it is given."""
         return None if self.step_size is None else self.step_size * self.unit(embedding_norm)
+
+    def labels(self) -> list[str]:
+        """`pgd(epsilon=0.01)`, with the parameters that are not at their defaults: one for each radius."""
+        values, standard = self.model_dump(mode="json"), type(self)().model_dump(mode="json")
+        others = [f"{k}={v}" for k, v in values.items() if k != "epsilons" and v != standard[k]]
+        return [f"pgd({','.join([f'epsilon={epsilon:g}', *others])})" for epsilon in self.epsilons]
+
+
+@dataclass
+class AttackCondition(Condition):
+    """The test set of one language under the worst offset found in a ball around every embedding, for each radius."""
+
+    language: str
+    params: PgdParams
+
+    @property
+    def steps(self) -> int:  # type: ignore[override]
+        """A test set for each radius."""
+        return len(self.params.epsilons)
+
+    def left(self, result: RunResult) -> bool:
+        """True unless the document has the very curve that is asked for."""
+        there = {row.attack for row in result.scores if row.language == self.language and row.condition == "attack"}
+        return there != set(self.params.labels())
+
+    def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
+        """Scores all radii: a ball's search goes on from where that of the smaller one ended."""
+        from xrobust.engine.attack import attack
+
+        started, params = time.perf_counter(), self.params
+        encoded = scorer.encode(test.examples, test.rows.sha256) if test.encoded is None else test.encoded
+        outputs = attack(
+            scorer.model,
+            encoded,
+            params.radii(scorer.embedding_norm),
+            steps=params.steps,
+            step_size=params.step(scorer.embedding_norm),
+            norm=params.norm,
+            seed=params.seed,
+            accelerator=scorer.accelerator,
+            pad_id=scorer.tokenizer.pad_token_id,
+        )
+        for under in {row.under for row in scorer.result.scores if row.language == self.language}:
+            if under.condition == "attack":  # one curve a language
+                scorer.forget(under)
+        for label, epsilon, items in zip(params.labels(), params.epsilons, outputs, strict=True):
+            predictions = scorer.task.kind.decode(items, encoded, test.examples)
+            statistics = scorer.statistics(test.examples, [p.value for p in predictions])
+            under = TestCondition(condition="attack", language=self.language, attack=label)
+            rows = rows_beside_clean(under, scorer.metrics, test.clean, range(len(test.examples)), statistics)
+            for row in rows:
+                row.rows_sha256, row.epsilon = test.rows.sha256, epsilon
+                row.seconds = (time.perf_counter() - started) / len(params.epsilons)
+            scorer.save(under, rows, test.examples, predictions)

@@ -1,26 +1,35 @@
-"""A perturbation made ready for one language."""
+"""Perturbed text: the examples of a test set that a perturbation changed, beside the same on clean text."""
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xrobust.contracts import Example, NotCovered, Perturbation, Task
+from xrobust.contracts import Example, NotCovered, Perturbation, Prediction, Task
 from xrobust.data.checks import fingerprint
 from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
+from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
-from xrobust.results.schema import PerturbedRows
+from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.scorer import Scorer
+from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
+from xrobust.results.test_condition import TestCondition
 from xrobust.storage import cache
+
+logger = logging.getLogger("xrobust")
 
 SECTION = "perturbed"
 """Where perturbed rows are kept, in the cache."""
 
 
 @dataclass
-class PerturbedCondition:
-    """A perturbation made ready for one language, or the reason why it does not cover it."""
+class PerturbedCondition(Condition):
+    """A perturbation made ready for the test set of one language, or the reason why it does not cover it."""
 
-    condition: RequestedPerturbation
+    requested: RequestedPerturbation
+    task: Task
     language: str
     key: str
     """sha256 over everything that the perturbed rows depend on."""
@@ -34,11 +43,50 @@ class PerturbedCondition:
     @property
     def label(self) -> str:
         """What its scores are called."""
-        return self.condition.spec.label
+        return self.requested.spec.label
 
-    def rows(self, examples: Sequence[Example], task: Task) -> tuple[PerturbedRows, Mapping[int, Example]]:
+    @property
+    def under(self) -> TestCondition:
+        """The columns of its scores."""
+        return TestCondition(condition="perturbed", language=self.language, perturbation=self.label)
+
+    def left(self, result: RunResult) -> bool:
+        """True unless the document has scores of the very rows that it makes now, or says that there are none."""
+        row = result.perturbed(self.language, self.label)
+        if row is None or row.key != self.key:
+            return True
+        return bool(row.changed_examples) and all(score.under != self.under for score in result.scores)
+
+    def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
+        """Scores the examples that the perturbation changed: only these are encoded and predicted."""
+        started = time.perf_counter()
+        with scorer.accelerator.main_process_first():  # which keeps the rows for the others
+            document, changed = self.rows(test.examples)
+        scores: list[ScoreRow] = []
+        examples: list[Example] = []
+        predictions: list[Prediction] = []
+        if changed:
+            indices = sorted(changed)
+            examples = [changed[i] for i in indices]
+            sha256 = document.rows_sha256 or fingerprint(examples)
+            predictions = scorer.predict(scorer.encode(examples, sha256), examples)
+            statistics = scorer.statistics(examples, [p.value for p in predictions])
+            test.perturbed[self.label] = (indices, statistics)
+            scores = rows_beside_clean(self.under, scorer.metrics, test.clean, indices, statistics)
+            for row in scores:
+                row.rows_sha256, row.seconds = sha256, time.perf_counter() - started
+        else:
+            reason = self.reason or ""
+            logger.info("%s does not cover %s: %s", self.label, self.language, reason)
+            scorer.observers.call("not_covered", language=self.language, perturbation=self.label, reason=reason)
+        scorer.forget(self.under)
+        scorer.forget(TestCondition(condition="worst_case", language=self.language))  # of what was there before
+        scorer.result.data.perturbed.append(document)
+        scorer.save(self.under, scores, examples, predictions)
+
+    def rows(self, examples: Sequence[Example]) -> tuple[PerturbedRows, Mapping[int, Example]]:
         """The perturbed rows of the test set `examples` and what the document says of them; kept for the next time."""
-        found = None if self.reason is not None else self._kept() or self._make(examples, task)
+        found = None if self.reason is not None else self._kept() or self._make(examples)
         if found is None:
             found = AppliedPerturbation({}, 0, 0)
         elif not found.rows:
@@ -58,10 +106,10 @@ class PerturbedCondition:
         )
         return document, found.rows
 
-    def _make(self, examples: Sequence[Example], task: Task) -> AppliedPerturbation | None:
-        spec = self.condition.spec
+    def _make(self, examples: Sequence[Example]) -> AppliedPerturbation | None:
+        spec = self.requested.spec
         try:
-            found = perturb(self.begin(), task.kind, examples, self.language, spec.seed)
+            found = perturb(self.begin(), self.task.kind, examples, self.language, spec.seed)
         except NotCovered as reason:
             self.reason = str(reason)
             return None

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[2] / "bundle" / "data" / "mini"
+DATA = Path(__file__).resolve().parents[3] / "bundle" / "data" / "mini"
 LANGUAGES = ("de", "en", "es", "fr", "ja", "ru", "tr", "zh")
 TASKS = ("pawsx", "xnli", "wikiann", "pos")
 SPLITS = ("train", "dev", "test")

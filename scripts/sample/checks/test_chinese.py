@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from sample_files import unspaced
+
+from .sample_files import unspaced
 
 MEASURES = {
     "书": "本", "地图": "张", "画": "幅", "自行车": "辆", "汽车": "辆", "椅子": "把", "桌子": "张", "灯": "盏",

@@ -6,7 +6,8 @@ import re
 from itertools import pairwise
 
 import pytest
-from sample_files import token_lists
+
+from .sample_files import token_lists
 
 GENDERS = {
     "m": "professeur médecin étudiant touriste journaliste agriculteur écrivain peintre ingénieur cuisinier avocat "

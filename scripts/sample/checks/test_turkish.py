@@ -7,7 +7,8 @@ from functools import cache
 from itertools import pairwise
 
 import pytest
-from sample_files import token_lists
+
+from .sample_files import token_lists
 
 # As they are said, where spelling misleads: the suffix follows the sound.
 SAID = {

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
-from gazetteer import LANGUAGES, identity, kind_of, name_words
-from sample_files import SPLITS, languages_of, tagged
+
+from .gazetteer import LANGUAGES, identity, kind_of, name_words
+from .sample_files import SPLITS, languages_of, tagged
 
 Sentence = list[tuple[str, str]]
+MAIN_TAGS = set("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB".split())
 DIGITS = re.compile(r"\d+(?P<unit>年)?(?P<rest>.*)")
 CALENDAR = frozenset("monday tuesday wednesday friday saturday may august".split())  # names in English alone
 # What the card says is no part of a name though it stands beside one.
@@ -167,3 +170,28 @@ def named(sentence: Sentence, english: Sentence, language: str) -> list[tuple[st
     starts = [i for i, tag in enumerate(tags) if tag.startswith("B-")]
     ends = [next((j for j in range(i + 1, len(tags)) if not tags[j].startswith("I-")), len(tags)) for i in starts]
     return sorted(identity(words[i:j], language) for i, j in zip(starts, ends, strict=True))
+
+
+def test_entities_of_every_type_have_one_and_several_tokens() -> None:
+    for language in LANGUAGES:
+        tags = Counter(tag for sentence in tagged("wikiann", "test", language) for _, tag in sentence)
+        wanted = {"O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC"}
+        assert wanted <= set(tags), language
+
+
+def test_the_main_tags_occur_in_training_and_most_in_every_test() -> None:
+    assert {tag for sentence in tagged("pos", "train", "en") for _, tag in sentence} == MAIN_TAGS
+    for language in LANGUAGES:
+        found = {tag for sentence in tagged("pos", "test", language) for _, tag in sentence}
+        assert len(found) >= 13 and found <= MAIN_TAGS, (language, MAIN_TAGS - found)
+
+
+def test_a_word_has_few_tags() -> None:
+    """The gold tags are consistent: one word with many tags is a slip of a template."""
+    for language in LANGUAGES:
+        tags: dict[str, set[str]] = {}
+        for split in ("dev", "test"):
+            for sentence in tagged("pos", split, language):
+                for token, tag in sentence:
+                    tags.setdefault(token.lower(), set()).add(tag)
+        assert {word: found for word, found in tags.items() if len(found) > 2} == {}

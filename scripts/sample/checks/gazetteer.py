@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from russian_forms import CASES, LAST_NAMES, NAMES
+from .russian_forms import CASES, LAST_NAMES, NAMES
 
 LANGUAGES = ("en", "de", "es", "fr", "ru", "tr", "zh", "ja")
 DOTS = ("·", "・")

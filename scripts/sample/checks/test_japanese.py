@@ -7,7 +7,8 @@ import re
 from itertools import pairwise
 
 import pytest
-from sample_files import tagged, unspaced
+
+from .sample_files import tagged, unspaced
 
 COUNTERS = {
     "本": "冊", "地図": "枚", "絵": "枚", "自転車": "台", "車": "台", "椅子": "脚", "テーブル": "台", "ランプ": "台",

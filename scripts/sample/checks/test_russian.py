@@ -7,8 +7,9 @@ import re
 from itertools import pairwise
 
 import pytest
-from russian_forms import CASES, CASES_OF, LAST_NAMES, NAMES
-from sample_files import token_lists
+
+from .russian_forms import CASES, CASES_OF, LAST_NAMES, NAMES
+from .sample_files import token_lists
 
 GENITIVE = "из у от для против кроме раньше позже старше младше моложе"
 GOVERNS = {"в": {"acc", "prep"}, "во": {"acc", "prep"}, "с": {"ins"}, "чем": {"nom"}, "к": {"dat"}, "ко": {"dat"}} | {

@@ -1,22 +1,27 @@
-"""What the data card says of structures and words: in a task, no structure of a training sentence is met again in dev
-or test, or of dev in test, single sentences included; how many templates and words there are."""
+"""What the data card says of structures, words and names.
+
+In a task, no structure of a training sentence is met again in dev or test, or of dev in test, single sentences
+included. How many templates and words there are. Names in dev and test are new.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
-from sample_files import DATA, SPLITS, TASKS, pairs, tagged
+from seqeval.metrics.sequence_labeling import get_entities
 
-from scripts.sample.lexicon import entries
-from scripts.sample.templates import templates
+from ..tables import entries, templates
+from .sample_files import DATA, SPLITS, TASKS, pairs, tagged
 
 FILLERS = {
     word.lower()
     for kind, rows in entries().items()
     for entry in rows
-    for form in re.split(r"[/ ]", entry["en"].removeprefix("the "))
-    for word in [form.partition("/")[0]]
+    for form in entry["en"].forms
+    for part in form.removeprefix("the ").split()
+    for word in [part.partition("/")[0]]
     if kind not in ("act", "deal") and word not in ("on", "in", "at", "the", "last", "this")
 }
 NUMBERS = set("two three four five six seven eight nine".split())
@@ -65,3 +70,23 @@ def test_the_counts_of_the_data_card() -> None:
     words = {word for text in sentences for word in re.findall(r"[A-Za-z]+(?:'s)?", text)}
     words |= {w for task in ("wikiann", "pos") for s in SPLITS for row in tagged(task, s, "en") for w, _ in row}
     assert f"{sum(word.islower() for word in words)} word forms in lower case" in card
+
+
+def spans(sentence: list[tuple[str, str]]) -> list[tuple[str, ...]]:
+    """(type, token, ...) of every entity."""
+    tokens = [token for token, _ in sentence]
+    return [(kind, *tokens[start : end + 1]) for kind, start, end in get_entities([tag for _, tag in sentence])]
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_names_of_people_organisations_and_cities_are_new(split: str) -> None:
+    """But for countries a table of training's names finds nothing."""
+    seen, met = (
+        Counter(entity for s in tagged("wikiann", part, "en") for entity in spans(s)) for part in ("train", split)
+    )
+    people, others = ({word for kind, *words in counts if kind == "PER" for word in words} for counts in (seen, met))
+    assert len(people) > 15 and len(others) > 15 and not people & others
+    assert {entity for entity in met if entity in seen} == {
+        ("LOC", name) for country in entries()["country"] for name in country["en"].forms if met["LOC", name]
+    }
+    assert sum(count for entity, count in met.items() if entity not in seen) > 0.7 * sum(met.values())

@@ -6,7 +6,8 @@ import re
 from itertools import pairwise
 
 import pytest
-from sample_files import token_lists
+
+from .sample_files import token_lists
 
 GENDERS = {
     "m": "Lehrer Arzt Student Tourist Journalist Bauer Schriftsteller Maler Ingenieur Koch Anwalt Fahrer Gärtner Mann "

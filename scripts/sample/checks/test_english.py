@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from sample_files import token_lists
+
+from .sample_files import token_lists
 
 NUMBERS = set("two three four five six seven eight nine".split())
 PLURALS_WITHOUT_S = {"people"}

@@ -1,0 +1,45 @@
+"""A condition that test sets are scored under besides clean text, and the test set that is scored."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xrobust.contracts import Example
+from xrobust.contracts.encoded import Encoded
+from xrobust.data.splits import DataRows
+from xrobust.evaluation.scorer import Scorer
+from xrobust.results.schema import RunResult
+
+
+@dataclass
+class ScoredTestSet:
+    """The test set of one language, with the statistics of its clean predictions."""
+
+    language: str
+    examples: Sequence[Example]
+    rows: DataRows
+    clean: list[np.ndarray]
+    """For each metric the statistics of each example: (examples, k)."""
+    encoded: Encoded | None = None
+    perturbed: dict[str, tuple[list[int], list[np.ndarray]]] = field(default_factory=dict)
+    """Label -> the indices of the examples that a perturbation changed, and their statistics for each metric."""
+
+
+class Condition(ABC):
+    """A condition that the test set of one language is scored under."""
+
+    language: str
+    steps: int = 1
+    """How many test sets it counts for in the progress bar."""
+
+    @abstractmethod
+    def left(self, result: RunResult) -> bool:
+        """True if the document has no scores of it, or others than it would get now. Asked when its turn comes."""
+
+    @abstractmethod
+    def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
+        """Scores the test set, and saves the scores."""

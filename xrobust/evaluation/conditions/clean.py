@@ -1,0 +1,79 @@
+"""Clean text: the test set of a language as it is."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xrobust.contracts import Example, Source, Task
+from xrobust.data.splits import DataRows, load_split
+from xrobust.evaluation.conditions.base import ScoredTestSet
+from xrobust.evaluation.score_rows import clean_rows
+from xrobust.evaluation.scorer import Scorer
+from xrobust.results.schema import RunResult, replace_rows
+from xrobust.results.test_condition import TestCondition
+
+logger = logging.getLogger("xrobust")
+
+
+@dataclass(frozen=True)
+class CleanTestSet:
+    """The test set of one language, not read yet."""
+
+    task: Task
+    source: Source
+    limit: int | None
+    rows: DataRows
+    """Number and sha256 of its rows."""
+
+    @property
+    def language(self) -> str:
+        """Language of the test set."""
+        return self.rows.language
+
+    @property
+    def under(self) -> TestCondition:
+        """The columns of its scores."""
+        return TestCondition(language=self.language)
+
+    def left(self, result: RunResult) -> bool:
+        """True if the document has no clean scores of these very rows."""
+        return self.language not in result.scored([self.rows])
+
+    def score(self, scorer: Scorer) -> ScoredTestSet:
+        """Scores the test set, and saves the scores. Whatever was scored on other rows of the language is forgotten."""
+        started, result = time.perf_counter(), scorer.result
+        if self.language in result.scored():
+            logger.info("the test rows of %s are not those that it was scored on: it is scored anew", self.language)
+        examples, rows = self._load()
+        encoded = scorer.encode(examples, rows.sha256)
+        predictions = scorer.predict(encoded, examples)
+        statistics = scorer.statistics(examples, [p.value for p in predictions])
+        scores = clean_rows(self.under, scorer.metrics, statistics, rows.sha256, time.perf_counter() - started)
+        known = {row.under for row in result.scores if row.language == self.language}
+        known |= {
+            TestCondition(condition="perturbed", language=row.language, perturbation=row.perturbation)
+            for row in result.data.perturbed
+            if row.language == self.language
+        }
+        for under in known | {self.under}:
+            scorer.forget(under)
+        replace_rows(result, [rows])
+        scorer.save(self.under, scores, examples, predictions)
+        return ScoredTestSet(self.language, examples, rows, statistics, encoded)
+
+    def recall(self, scorer: Scorer) -> ScoredTestSet:
+        """The test set with the predictions that an earlier command saved; predicted again where they were lost."""
+        examples, rows = self._load()
+        kept = scorer.kept_predictions(self.under, [example["id"] for example in examples])
+        if kept is not None:
+            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, kept))
+        encoded = scorer.encode(examples, rows.sha256)
+        predictions = scorer.predict(encoded, examples)
+        statistics = scorer.statistics(examples, [p.value for p in predictions])
+        return ScoredTestSet(self.language, examples, rows, statistics, encoded)
+
+    def _load(self) -> tuple[Sequence[Example], DataRows]:
+        return load_split(self.task, self.source, "test", self.language, self.limit)

@@ -1,0 +1,69 @@
+"""Pairs of languages: the first text of each example in one language, the second in another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from xrobust.contracts import Source, Task
+from xrobust.data.checks import fingerprint
+from xrobust.data.splits import DataRows, load_split
+from xrobust.evaluation.language_pairs import align, require_pair_task
+from xrobust.evaluation.score_rows import clean_rows
+from xrobust.evaluation.scorer import Scorer
+from xrobust.results.schema import PairRows, RunResult
+from xrobust.results.test_condition import Pair, TestCondition
+
+
+@dataclass(frozen=True)
+class MixedPairs:
+    """All pairs of languages of an evaluation: one object, so that each language is tokenised once."""
+
+    task: Task
+    source: Source
+    limit: int | None
+    pairs: Sequence[Pair]
+    rows: Sequence[DataRows]
+    """Number and sha256 of the test rows of each language in them."""
+
+    def left(self, result: RunResult) -> list[Pair]:
+        """The pairs that the document has no scores of, on these very rows."""
+        scored = result.scored_pairs(self.rows)
+        return [pair for pair in self.pairs if pair not in scored]
+
+    def score(self, scorer: Scorer) -> None:
+        """Scores the pairs that are left. No language is tokenised where all pairs are in the cache."""
+        from xrobust.encoding.pairs import PairEncoder
+
+        kind, pairs = require_pair_task(self.task), self.left(scorer.result)
+        encoder = PairEncoder(scorer.tokenizer, scorer.max_length)
+        codes = dict.fromkeys(code for pair in pairs for code in pair)
+        tests = {code: load_split(self.task, self.source, "test", code, self.limit) for code in codes}
+        sides = cache(lambda code: kind.tokenise(tests[code][0], encoder))
+        for pair in pairs:
+            started = time.perf_counter()
+            first, second = pair
+            mixed = align(tests[first][0], tests[second][0], pair)
+            sha256 = fingerprint(mixed.examples)
+            encoded = scorer.encodings.encode_joined(
+                {"rows": sha256},
+                len(mixed.examples),
+                lambda: kind.join(sides(first), sides(second), mixed.examples, encoder),  # noqa: B023 - called at once
+            )
+            predictions = scorer.predict(encoded, mixed.examples)
+            rows = PairRows(
+                pair=pair,
+                rows=len(mixed.examples),
+                unaligned=mixed.unaligned,
+                disagreeing=mixed.disagreeing,
+                first_sha256=tests[first][1].sha256,
+                second_sha256=tests[second][1].sha256,
+            )
+            data, under = scorer.result.data, TestCondition(pair=pair)
+            data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
+            statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
+            scores = clean_rows(under, scorer.metrics, statistics, sha256, time.perf_counter() - started)
+            scorer.forget(under)
+            scorer.save(under, scores, mixed.examples, predictions)

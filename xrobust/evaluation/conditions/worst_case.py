@@ -1,0 +1,78 @@
+"""The worst case: for each example the worst of clean text and all perturbations, in the main metric."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from xrobust.errors import UserError
+from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
+from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.scorer import Scorer
+from xrobust.metrics.bootstrap import worst_rows
+from xrobust.results.schema import PerturbedRows, RunResult
+from xrobust.results.store import load_prediction_file
+from xrobust.results.test_condition import TestCondition
+
+logger = logging.getLogger("xrobust")
+
+
+@dataclass
+class WorstCase(Condition):
+    """The worst of all perturbations that the document has of one language, those of earlier commands too."""
+
+    language: str
+    steps = 0
+
+    @property
+    def under(self) -> TestCondition:
+        """The columns of its score."""
+        return TestCondition(condition="worst_case", language=self.language)
+
+    def left(self, result: RunResult) -> bool:
+        """True if there are perturbed scores of the language, and no worst of them."""
+        if any(row.under == self.under for row in result.scores):
+            return False
+        return any(row.language == self.language and row.changed_examples for row in result.data.perturbed)
+
+    def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
+        """Scores what needs no further prediction: the statistics of each perturbation are there or on disk."""
+        started = time.perf_counter()
+        for row in scorer.result.data.perturbed:
+            if row.language == self.language and row.changed_examples and row.perturbation not in test.perturbed:
+                _recall(row, test, scorer)
+        if not test.perturbed:
+            return
+        main, clean = scorer.metrics[0], test.clean[0]
+        variants = [clean]
+        for _, (indices, statistics) in sorted(test.perturbed.items()):  # in whatever order they were scored
+            variant = clean.copy()
+            variant[indices] = statistics[0]
+            variants.append(variant)
+        changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
+        worst = worst_rows(main, variants)[changed]
+        rows = rows_beside_clean(self.under, [main], [clean], changed, [worst])[:1]
+        for found in rows:
+            found.rows_sha256, found.seconds = test.rows.sha256, time.perf_counter() - started
+        scorer.forget(self.under)
+        scorer.save(self.under, rows)
+
+
+def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
+    """Puts into `test` the statistics of a perturbation that an earlier command scored, from its saved predictions."""
+    index = {example["id"]: i for i, example in enumerate(test.examples)}
+    under = TestCondition(condition="perturbed", language=row.language, perturbation=row.perturbation)
+    artifact = scorer.result.predictions_of(under)
+    try:
+        if artifact is None:
+            raise UserError("its predictions are not in the document")
+        predictions = load_prediction_file(scorer.folder.path / artifact.path)
+    except UserError as error:
+        logger.warning("the worst case of %s is without %s: %s", test.language, row.perturbation, error)
+        return
+    if all(r["id"] in index for r in predictions):
+        statistics = scorer.statistics_of_labels(
+            [r["label"] for r in predictions], [r["prediction"] for r in predictions]
+        )
+        test.perturbed[row.perturbation] = ([index[r["id"]] for r in predictions], statistics)

@@ -1,0 +1,86 @@
+"""Documents of older schema versions, brought to the newest: the one place that knows what they were like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OLDER_VERSIONS = (1,)
+
+
+def migrated(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of schema version 1 as one of version 2. Raises KeyError, TypeError or ValueError for any other.
+
+    Version 1 told conditions and pairs apart by how a string was spelt: a colon for a pair, `worst_case`, a radius for
+    an attack. What it did not write down (tokens, sums of the weights, the processor) is null, not made up. Its metrics
+    all had the version 1.
+    """
+    local = ("model_path", "data_dir", "plugin_files", "method_files")
+    environment = dict(raw["environment"])
+    new = {key: value for key, value in raw.items() if key not in ("artifacts", "summary")}
+    attacks = {row["perturbation"] for row in raw["scores"] if row.get("epsilon") is not None}
+    return {
+        **new,
+        "schema_version": 2,
+        "spec": _spec(raw["spec"]),
+        "data": {**raw["data"], "pairs": [{**row, "pair": _pair(row["pair"])} for row in raw["data"].get("pairs", [])]},
+        "environment": {
+            **{key: value for key, value in environment.items() if key not in local},
+            "plugins": {name: origin.rpartition("/")[2] for name, origin in environment["plugins"].items()},
+        },
+        "local": {key: environment[key] for key in local if key in environment},
+        "training": None if raw.get("training") is None else _training(raw["training"]),
+        "scores": [_score(row) for row in raw["scores"]],
+        "artifacts": [
+            {"path": row["path"], "role": "predictions", "sha256": row["sha256"], "of": _of(key, attacks)}
+            for key, row in raw.get("artifacts", {}).items()
+        ],
+    }
+
+
+def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    evaluation = spec["evaluation"]
+    pairs = [_pair(pair) for pair in evaluation.get("pairs", [])]
+    return {**spec, "evaluation": {**evaluation, "pairs": pairs}}
+
+
+def _pair(text: str) -> list[str]:
+    first, second = text.split(":")
+    return [first, second]
+
+
+def _training(training: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in training.items() if key not in ("steps", "examples")}
+    budget = {
+        "steps": training["steps"],
+        "examples": training["examples"],
+        "tokens": None,
+        "dev_evaluations": len(training["dev"]),
+    }
+    return {**kept, "budget": budget, "weights": None}
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, Any]:
+    attacks = {row["perturbation"]} if row.get("epsilon") is not None else set()
+    under = _under(row["language"], row.get("perturbation"), attacks)
+    return {**row, **under, "metric_version": 1}
+
+
+def _of(key: str, attacks: set[Any]) -> dict[str, Any]:
+    """The columns of an artifact's key: `predictions/<language>`, or `predictions/<label>/<language>`."""
+    _, *label, language = key.split("/")
+    return _under(language, "/".join(label) or None, attacks)
+
+
+def _under(language: str, label: str | None, attacks: set[Any]) -> dict[str, Any]:
+    pair = _pair(language) if ":" in language else None
+    condition = "clean"
+    if label is not None:
+        condition = "worst_case" if label == "worst_case" else "attack" if label in attacks else "perturbed"
+    return {
+        "condition": condition,
+        "language": None if pair else language,
+        "pair": pair,
+        "perturbation": label if condition == "perturbed" else None,
+        "attack": label if condition == "attack" else None,
+    }

@@ -1,0 +1,62 @@
+"""The summary of a result: its main metric averaged over languages, on clean text and under each condition."""
+
+from __future__ import annotations
+
+from xrobust.results.schema import Robustness, RunResult, Summary, mean
+from xrobust.results.test_condition import ConditionName
+
+Condition = tuple[ConditionName, str | None, str | None]
+"""Condition, label of the perturbation, label of the attack."""
+
+
+def summarise(result: RunResult) -> Summary | None:
+    """Averages over the scores of a result; None where it has none."""
+    if not result.scores:
+        return None
+    source_language = result.spec.train.source
+    values = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
+    pairs = [row.value for row in result.main_scores() if row.pair is not None]
+    source = values.get(source_language)
+    average_targets = mean(v for language, v in values.items() if language != source_language)
+    return Summary(
+        metric=result.main_metric,
+        source=source,
+        average=sum(values.values()) / len(values),
+        average_targets=average_targets,
+        transfer_gap=None if source is None or average_targets is None else source - average_targets,
+        languages=len(values),
+        robustness=[_robustness(result, condition) for condition in _conditions(result)],
+        pairs=len(pairs),
+        average_pairs=mean(pairs),
+    )
+
+
+def _conditions(result: RunResult) -> list[Condition]:
+    """All that was scored besides clean text, in the order of the rows; the worst case last."""
+    found: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
+    found += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
+    return sorted(dict.fromkeys(found), key=lambda condition: condition[0] == "worst_case")
+
+
+def _robustness(result: RunResult, wanted: Condition) -> Robustness:
+    source, (condition, perturbation, attack) = result.spec.train.source, wanted
+    its = [row for row in result.main_scores() if (row.condition, row.perturbation, row.attack) == wanted]
+    rows = {row.language: row for row in its}
+    targets = [row for language, row in rows.items() if language != source]
+    noted = [row for row in result.data.perturbed if condition == "perturbed" and row.perturbation == perturbation]
+    tried: dict[str | None, float] = {row.language: row.coverage for row in noted if row.language != source}
+    tried |= {row.language: row.coverage for row in targets}
+    return Robustness(
+        condition=condition,
+        perturbation=perturbation,
+        attack=attack,
+        languages=len(targets),
+        tried=len(tried),
+        coverage=mean(tried.values()),
+        clean=mean(row.clean_value for row in targets),
+        value=mean(row.value for row in targets),
+        drop=mean(row.drop for row in targets),
+        value_all=mean(row.value_all for row in targets),
+        source_drop=rows[source].drop if source in rows else None,
+        epsilon=next((row.epsilon for row in rows.values()), None),
+    )

@@ -1,4 +1,7 @@
-"""Examples tokenised once: kept in the user's cache by what they were made from, and mapped from there."""
+"""Examples tokenised once: kept in the user's cache by what they were made from, and mapped from there.
+
+Not by `datasets.map`, which makes Python objects of every row again, and whose keys are hashes of pickled functions.
+"""
 
 from __future__ import annotations
 

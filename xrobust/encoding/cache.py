@@ -1,4 +1,7 @@
-"""Disk cache of tokenised examples, keyed by a hash of their inputs and memory-mapped."""
+"""Disk cache of tokenised examples, keyed by a hash of their inputs and memory-mapped.
+
+Not `datasets.map`, which makes Python objects of every row again, and whose keys are hashes of pickled functions.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,8 @@ def attack(
 ) -> list[list[np.ndarray]]:
     """Probabilities of each item under the worst offset found, for each radius: the output of `predict`, attacked.
 
+    Written here, for libraries of attacks know one ball around an image, none around each token and none that grows.
+
     Projected gradient ascent (Madry et al., ICLR 2018, section 2.1) on the cross entropy of the gold labels, summed
     over an item's words for tagging, within ||delta_i|| <= radius for every ordinary token i; padding and special
     tokens stay as they are. The model is in eval mode. Every offset on the way counts, not only the last: an item keeps

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from random import Random
 
+import regex
+
 from xrobust.contracts import Example, Kind, Perturbation, keyed_random
 from xrobust.errors import RunError
+
+_WITHOUT_SPACES = (
+    r"\p{Unified_Ideograph}\p{Block=CJK_Compatibility_Ideographs}\p{Block=CJK_Compatibility_Ideographs_Supplement}"
+    r"\p{Hiragana}\p{Block=Katakana}\p{Block=Katakana_Phonetic_Extensions}\p{Thai}\p{Lao}"
+)
+_WORDS = regex.compile(f"[^{_WITHOUT_SPACES}]++|.")
 
 
 @dataclass(frozen=True)
@@ -97,25 +104,9 @@ def text_tokens(kind: Kind, example: Example) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Words by white space; each character of a script that is written without spaces is one of its own."""
-    words: list[str] = []
-    for chunk in text.split():
-        word = ""
-        for character in chunk:
-            if _is_written_without_spaces(character):
-                words += [word] if word else []
-                words.append(character)
-                word = ""
-            else:
-                word += character
-        words += [word] if word else []
-    return words
-
-
-def _is_written_without_spaces(character: str) -> bool:
-    if character < "\u0e00":
-        return False
-    name = unicodedata.name(character, "")
-    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI ", "LAO "))
+    if text.isascii():
+        return text.split()
+    return [word for chunk in text.split() for word in ((chunk,) if chunk.isascii() else _WORDS.findall(chunk))]
 
 
 def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:

@@ -64,7 +64,10 @@ def without_spaces(language: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def script_of(character: str) -> str:
-    """The script of a letter or of a mark that has one, by its Unicode name; "" for anything else."""
+    """The script of a letter or of a mark that has one, by its Unicode name; "" for anything else.
+
+    Not `regex`'s `\\p{Script=...}`: to Unicode, the tatweel and the vowel signs of Arabic are of no script.
+    """
     if character == "ー":  # U+30FC, of both kana
         return "Katakana"
     if character == "々":

@@ -24,9 +24,9 @@ from xrobust.kinds import SequenceClassification, TokenClassification
 from xrobust.results import store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_predictions, save_predictions, save_result
 from xrobust.results.summary import summarise
-from xrobust.results.test_condition import TestCondition
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
@@ -222,7 +222,7 @@ def test_predictions_of_labels_go_through_a_file(tmp_path: Path, rows: list[Any]
     kind = SequenceClassification(("a", "b"))
     examples = [{"id": name, "text": "...", "label": gold} for name, gold, _, _ in rows]
     predictions = [Prediction(guess, list(scores)) for _, _, guess, scores in rows]
-    artifact = save_predictions(tmp_path, TestCondition(language="de"), kind, examples, predictions)
+    artifact = save_predictions(tmp_path, ScoreKey(language="de"), kind, examples, predictions)
     assert load_predictions(tmp_path, "de") == [
         {"id": name, "label": gold, "prediction": guess, "scores": list(scores)} for name, gold, guess, scores in rows
     ]
@@ -241,7 +241,7 @@ def test_predictions_of_tags_go_through_a_file(tmp_path: Path, sentences: list[A
         {"id": str(i), "tokens": ["t"] * len(s), "tags": [gold for gold, _, _ in s]} for i, s in enumerate(sentences)
     ]
     predictions = [Prediction([guess for _, guess, _ in s], [p for _, _, p in s]) for s in sentences]
-    save_predictions(tmp_path, TestCondition(language="zh"), kind, examples, predictions)
+    save_predictions(tmp_path, ScoreKey(language="zh"), kind, examples, predictions)
     assert load_predictions(tmp_path, "zh") == [
         {"id": e["id"], "label": e["tags"], "prediction": list(p.value), "scores": list(p.scores)}
         for e, p in zip(examples, predictions, strict=True)

@@ -50,7 +50,7 @@ def test_an_epoch_counts_each_word_piece_once(
         found = progress(tmp_path, 5 * epochs)
         assert found["tokens"] == epochs * len(encoded.input_ids)
         assert (found["step"], found["examples"]) == (5 * epochs, 48 * epochs)
-    assert result.training is not None and result.training.examples == 2 * 48 + 10
+    assert result.training is not None and result.training.budget.examples == 2 * 48 + 10
 
 
 def test_an_older_checkpoint_leaves_the_word_pieces_unknown() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from xrobust.cli.table import print_table
 from xrobust.config.values import comma_separated
+from xrobust.report.format import percent
 
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
@@ -127,8 +128,8 @@ def _print_overlaps(analysis: ByOverlap) -> None:
             [
                 m.source,
                 m.language,
-                *(_percent(getattr(m.overlap, share)) for share in shares),
-                *(_percent(m.scores.get(method)) for method in methods),
+                *(percent(getattr(m.overlap, share), 1) for share in shares),
+                *(percent(m.scores.get(method), 1) for method in methods),
             ]
             for m in section
         ]
@@ -148,7 +149,9 @@ def _print_series(analysis: ByDistance, of: Of) -> None:
             known = next(table for one, table in section if language in one.values)
             cells = [f"{known[name][language]:.3f}" if language in known[name] else "-" for name in names]
             signed = of is Of.gain
-            rows.append([language, *cells, *(_points(one.values.get(language), signed) for one, _ in section)])
+            rows.append(
+                [language, *cells, *(percent(one.values.get(language), 1, signed=signed) for one, _ in section)]
+            )
         what = "gain over vanilla" if of is Of.gain else "score"
         sample = " (sample data)" if first.sample else ""
         print_table(
@@ -198,14 +201,6 @@ def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
         f"{coefficient.p:.4f}",
         f"{adjusted:.4f}",
     ]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def _points(value: float | None, signed: bool) -> str:
-    return "-" if value is None else f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
 
 
 def _print_notes(notes: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from xrobust.cli.result_tables import print_results
 from xrobust.contracts.hooks import hookimpl
 from xrobust.plan import RunPlan
+from xrobust.report.format import percent
 from xrobust.results.schema import RunResult
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
@@ -30,7 +31,7 @@ class Console:
         self._task: TaskID | None = None
         self._printed = 0.0
         self._total: int | None = None
-        self._scored: dict[TestCondition, None] = {}
+        self._scored: dict[ScoreKey, None] = {}
 
     def __enter__(self) -> Console:
         if self._console.is_terminal and not self._console.quiet:
@@ -116,17 +117,17 @@ class Console:
     @hookimpl
     def dev_scored(self, step: int, metric: str, value: float, best: bool) -> None:
         """Prints the source dev score."""
-        self.say(f"step {step}  dev {metric} {100 * value:.2f}{'  best so far' if best else ''}")
+        self.say(f"step {step}  dev {metric} {percent(value)}{'  best so far' if best else ''}")
 
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
         """Prints the main score of a language under a condition; other metrics are in the table at the end."""
-        under = TestCondition(**{name: row[name] for name in TestCondition.model_fields})
+        under = ScoreKey(**{name: row[name] for name in ScoreKey.model_fields})
         if under in self._scored or under.condition == "worst_case":
             return
         self._scored[under] = None
         what = " ".join(part for part in (under.name, under.label) if part)
-        text = f"{what}  {row['metric']} {100 * row['value']:.2f}  n {row['n']}"
+        text = f"{what}  {row['metric']} {percent(row['value'])}  n {row['n']}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
@@ -136,7 +137,7 @@ class Console:
     @hookimpl
     def not_covered(self, language: str, perturbation: str, reason: str) -> None:
         """Counts a test set without a score as done, and prints the reason."""
-        self._scored[TestCondition(condition="perturbed", language=language, perturbation=perturbation)] = None
+        self._scored[ScoreKey(condition="perturbed", language=language, perturbation=perturbation)] = None
         text = f"{language} {perturbation}  not covered: {reason}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)

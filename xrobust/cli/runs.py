@@ -16,6 +16,7 @@ def runs_command(
 ) -> None:
     """List the runs in a folder: id, task, method, seed, state, main score, age."""
     from xrobust.cli.table import print_table
+    from xrobust.report.format import percent
     from xrobust.results.store import RESULT, load_result
 
     if not folder.is_dir():
@@ -37,7 +38,7 @@ def runs_command(
                 "+".join(part.name for part in train.method),
                 str(train.seed),
                 result.status,
-                f"{summary.metric} {100 * summary.average:.1f} over {summary.languages}{sample}" if summary else "-",
+                f"{summary.metric} {percent(summary.average, 1)} over {summary.languages}{sample}" if summary else "-",
                 age(result.updated),
                 str(path.parent),
             ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xrobust.cli.table import print_table
 from xrobust.experiments.transfer_report import Line, TransferReport
+from xrobust.report.format import percent
 
 SHARES = {"chunks": "entities", "entities": "entity tokens", "words": "words"}
 """Fields of an overlap -> their names in the table."""
@@ -27,12 +28,8 @@ def print_report(report: TransferReport) -> None:
 
 
 def _cells(line: Line, labels: list[str], shares: list[str]) -> list[str]:
-    cells = [line.pair, line.setting, _percent(line.clean)]
+    cells = [line.pair, line.setting, percent(line.clean)]
     for label in labels:
         scored = label in line.perturbed
-        cells.append(f"{_percent(line.perturbed[label])} ({_percent(line.drop[label])})" if scored else "-")
-    return [*cells, *(_percent(line.overlap.get(name)) for name in shares)]
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
+        cells.append(f"{percent(line.perturbed[label])} ({percent(line.drop[label])})" if scored else "-")
+    return [*cells, *(percent(line.overlap.get(name)) for name in shares)]

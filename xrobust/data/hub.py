@@ -15,9 +15,8 @@ from xrobust.contracts.task import HubFiles, Split, Task
 from xrobust.data.checks import checked
 from xrobust.data.hf_datasets import examples_of
 from xrobust.errors import OutOfReach, UserError, did_you_mean
+from xrobust.runtime.libraries import HUB_TIMEOUT
 
-TIMEOUT = 10.0
-"""Seconds to wait for the hub's first answer."""
 SHARDS = re.compile(r"-of-(\d+)\.parquet$")
 """The number of files that a split has, in the name of each: `test-00000-of-00002.parquet`."""
 
@@ -104,7 +103,7 @@ class HubSource:
             disable_progress_bars()
         try:
             # This request is not repeated when it fails, as the later ones are: no network is said at once.
-            info = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=TIMEOUT)
+            info = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=HUB_TIMEOUT)
             names = sorted(
                 file.rfilename for file in info.siblings or () if fnmatch.fnmatchcase(file.rfilename, pattern)
             )

@@ -13,7 +13,7 @@ from itertools import permutations
 from xrobust.contracts import Example, Task
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.kinds import SequenceClassification
-from xrobust.results.test_condition import Pair, pair_name
+from xrobust.results.score_key import Pair, pair_name
 
 ALL = "all"
 MOST_DISAGREEING = 0.05

@@ -22,7 +22,7 @@ from xrobust.evaluation.language_pairs import align, parse_pairs, require_pair_t
 from xrobust.evaluation.perturbation_inputs import PerturbationInputs
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.results.schema import RunResult
-from xrobust.results.test_condition import Pair
+from xrobust.results.score_key import Pair
 
 ATTACKS = ("pgd",)
 Encoder = Callable[[], Callable[[list[str], "int | None"], Any]]

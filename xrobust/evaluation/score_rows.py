@@ -9,11 +9,11 @@ import numpy as np
 from xrobust.contracts import Metric
 from xrobust.metrics.bootstrap import drop_intervals, score_rows
 from xrobust.results.schema import ScoreRow
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 
 
 def clean_rows(
-    under: TestCondition,
+    under: ScoreKey,
     metrics: Sequence[Metric],
     statistics: Sequence[np.ndarray],
     rows_sha256: str,
@@ -38,7 +38,7 @@ def clean_rows(
 
 
 def rows_beside_clean(
-    under: TestCondition,
+    under: ScoreKey,
     metrics: Sequence[Metric],
     clean: Sequence[np.ndarray],
     indices: Sequence[int],

@@ -15,8 +15,8 @@ from xrobust.encoding.cache import EncodingCache
 from xrobust.metrics.by_name import metric
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_prediction_file
-from xrobust.results.test_condition import TestCondition
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.storage.hashing import file_sha256
@@ -91,7 +91,7 @@ class Scorer:
             self.result.model.embedding_norm = encoder.embedding_norm
         return self.result.model.embedding_norm
 
-    def kept_predictions(self, under: TestCondition, ids: Sequence[str]) -> list[Any] | None:
+    def kept_predictions(self, under: ScoreKey, ids: Sequence[str]) -> list[Any] | None:
         """The predicted labels that an earlier command wrote; None if the file is missing or changed."""
         artifact = self.result.predictions_of(under)
         if artifact is None:
@@ -102,10 +102,10 @@ class Scorer:
         rows = load_prediction_file(path)
         return [row["prediction"] for row in rows] if [row["id"] for row in rows] == list(ids) else None
 
-    def forget(self, under: TestCondition) -> None:
+    def forget(self, under: ScoreKey) -> None:
         """Removes a test set under a condition from the document, just before its new scores are added."""
         result = self.result
-        result.scores = [row for row in result.scores if row.under != under]
+        result.scores = [row for row in result.scores if row.key != under]
         result.artifacts = [artifact for artifact in result.artifacts if artifact.of != under]
         if under.condition == "perturbed":
             key = (under.language, under.perturbation)
@@ -113,7 +113,7 @@ class Scorer:
 
     def save(
         self,
-        under: TestCondition,
+        under: ScoreKey,
         scores: Sequence[ScoreRow],
         examples: Sequence[Example] = (),
         predictions: Sequence[Prediction] = (),

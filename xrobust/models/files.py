@@ -12,11 +12,9 @@ from huggingface_hub import errors as hub
 
 from xrobust.errors import OutOfReach, UserError, did_you_mean, first_line, nearest
 from xrobust.registry import bundles
-from xrobust.runtime.libraries import quiet
+from xrobust.runtime.libraries import HUB_TIMEOUT, quiet
 from xrobust.storage.file_memo import cached_by_files
 
-TIMEOUT = 10.0
-"""Seconds to wait for the hub's first answer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "*.index.json")
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -89,7 +87,7 @@ def _hub_answers() -> bool:
     if constants.HF_HUB_OFFLINE:
         return False
     try:
-        get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
+        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
     except Exception:  # of the HTTP library, which is the hub client's choice
         return False
     return True

@@ -19,7 +19,7 @@ from xrobust.errors import RunError, UserError
 from xrobust.results import store
 from xrobust.results.host_free import host_free
 from xrobust.results.schema import Artifact, RunResult
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import flush, writing
@@ -147,7 +147,7 @@ class RunFolder:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def save_predictions(
-        self, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+        self, under: ScoreKey, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
     ) -> Artifact:
         """Writes the predictions of a test set under a condition, atomically."""
         return store.save_predictions(self.path, under, kind, examples, predictions)

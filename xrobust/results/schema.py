@@ -17,7 +17,7 @@ from xrobust.config.resolved_spec import Spec
 from xrobust.data.splits import DataRows
 from xrobust.errors import UserError
 from xrobust.results.host_free import HostFree, host_free
-from xrobust.results.test_condition import ConditionName, Pair, Section, TestCondition, condition_label
+from xrobust.results.score_key import ConditionName, Pair, ScoreKey, Section, condition_label
 from xrobust.storage.hashing import canonical_json
 
 logger = logging.getLogger("xrobust")
@@ -167,7 +167,7 @@ class TrainingSection(Section):
     documents of schema version 1."""
 
 
-class ScoreRow(TestCondition):
+class ScoreRow(ScoreKey):
     """One score of the trained model on one test set under one condition."""
 
     model_config = ConfigDict(extra="forbid", frozen=False)
@@ -250,7 +250,7 @@ class Artifact(Section):
     role: Literal["predictions", "weights", "model"]
     """`weights`: of the trained model; `model`: the other files beside them, configuration and tokenizer."""
     sha256: str
-    of: TestCondition | None = None
+    of: ScoreKey | None = None
     """Test set and condition of the predictions."""
 
 
@@ -306,7 +306,7 @@ class RunResult(Section):
         whole = self.model_dump(mode="json", exclude={"local", "sha256"})
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
-    def predictions_of(self, under: TestCondition) -> Artifact | None:
+    def predictions_of(self, under: ScoreKey) -> Artifact | None:
         """The file with the predictions of a test set under a condition, or None."""
         return next((artifact for artifact in self.artifacts if artifact.of == under), None)
 

@@ -16,8 +16,8 @@ from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import UserError, first_line
 from xrobust.results.migrate import OLDER_VERSIONS, migrated
 from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
-from xrobust.results.test_condition import TestCondition
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
 
@@ -79,7 +79,7 @@ def predictions_path(folder: Path, test_set: str, label: str | None = None) -> P
 
 
 def save_predictions(
-    folder: Path, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+    folder: Path, under: ScoreKey, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
 ) -> Artifact:
     """Writes `id, label, prediction, scores`, a row an example in file order; for tagging the last three are lists.
 

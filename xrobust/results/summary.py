@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xrobust.results.schema import Robustness, RunResult, Summary, mean
-from xrobust.results.test_condition import ConditionName
+from xrobust.results.score_key import ConditionName
 
 Condition = tuple[ConditionName, str | None, str | None]
 """Condition, label of the perturbation, label of the attack."""

@@ -8,6 +8,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HUB_TIMEOUT = 10.0
+"""Seconds to wait for the hub's first answer."""
+
 
 @contextmanager
 def quiet() -> Iterator[None]:

@@ -12,7 +12,7 @@ from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.score_rows import rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import RunResult
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 
 
 class PgdParams(BallShape):
@@ -94,13 +94,13 @@ class AttackCondition(Condition):
             accelerator=scorer.accelerator,
             pad_id=scorer.tokenizer.pad_token_id,
         )
-        for under in {row.under for row in scorer.result.scores if row.language == self.language}:
+        for under in {row.key for row in scorer.result.scores if row.language == self.language}:
             if under.condition == "attack":  # one curve a language
                 scorer.forget(under)
         for label, epsilon, items in zip(params.labels(), params.epsilons, outputs, strict=True):
             predictions = scorer.task.kind.decode(items, encoded, test.examples)
             statistics = scorer.statistics(test.examples, [p.value for p in predictions])
-            under = TestCondition(condition="attack", language=self.language, attack=label)
+            under = ScoreKey(condition="attack", language=self.language, attack=label)
             rows = rows_beside_clean(under, scorer.metrics, test.clean, range(len(test.examples)), statistics)
             for row in rows:
                 row.rows_sha256, row.epsilon = test.rows.sha256, epsilon

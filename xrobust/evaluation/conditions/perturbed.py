@@ -15,7 +15,7 @@ from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.evaluation.score_rows import rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 from xrobust.storage import cache
 
 logger = logging.getLogger("xrobust")
@@ -46,16 +46,16 @@ class PerturbedCondition(Condition):
         return self.requested.spec.label
 
     @property
-    def under(self) -> TestCondition:
+    def under(self) -> ScoreKey:
         """The columns of its scores."""
-        return TestCondition(condition="perturbed", language=self.language, perturbation=self.label)
+        return ScoreKey(condition="perturbed", language=self.language, perturbation=self.label)
 
     def left(self, result: RunResult) -> bool:
         """True unless the document has scores of these very rows, or says that there are none to score."""
         row = result.perturbed(self.language, self.label)
         if row is None or row.key != self.key:
             return True
-        return bool(row.changed_examples) and all(score.under != self.under for score in result.scores)
+        return bool(row.changed_examples) and all(score.key != self.under for score in result.scores)
 
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores the examples that the perturbation changed: only these are encoded and predicted."""
@@ -80,7 +80,7 @@ class PerturbedCondition(Condition):
             logger.info("%s does not cover %s: %s", self.label, self.language, reason)
             scorer.observers.call("not_covered", language=self.language, perturbation=self.label, reason=reason)
         scorer.forget(self.under)
-        scorer.forget(TestCondition(condition="worst_case", language=self.language))  # it included the old scores
+        scorer.forget(ScoreKey(condition="worst_case", language=self.language))  # it included the old scores
         scorer.result.data.perturbed.append(document)
         scorer.save(self.under, scores, examples, predictions)
 

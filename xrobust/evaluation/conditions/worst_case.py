@@ -12,8 +12,8 @@ from xrobust.evaluation.score_rows import rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.metrics.bootstrap import worst_rows
 from xrobust.results.schema import PerturbedRows, RunResult
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_prediction_file
-from xrobust.results.test_condition import TestCondition
 
 logger = logging.getLogger("xrobust")
 
@@ -26,13 +26,13 @@ class WorstCase(Condition):
     steps = 0
 
     @property
-    def under(self) -> TestCondition:
+    def under(self) -> ScoreKey:
         """The columns of its score."""
-        return TestCondition(condition="worst_case", language=self.language)
+        return ScoreKey(condition="worst_case", language=self.language)
 
     def left(self, result: RunResult) -> bool:
         """True if there are perturbed scores of the language, and no worst of them."""
-        if any(row.under == self.under for row in result.scores):
+        if any(row.key == self.under for row in result.scores):
             return False
         return any(row.language == self.language and row.changed_examples for row in result.data.perturbed)
 
@@ -62,7 +62,7 @@ class WorstCase(Condition):
 def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
     """Puts into `test` the statistics of a perturbation that an earlier command scored, from its saved predictions."""
     index = {example["id"]: i for i, example in enumerate(test.examples)}
-    under = TestCondition(condition="perturbed", language=row.language, perturbation=row.perturbation)
+    under = ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)
     artifact = scorer.result.predictions_of(under)
     try:
         if artifact is None:

@@ -1,4 +1,4 @@
-"""A test set and the condition that it is scored under: the columns by which scores and predictions are told apart."""
+"""The key of a score: the test set and the condition that it is scored under, in columns of their own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class TestCondition(Section):
-    """A test set and the condition that it is scored under, each in columns of its own."""
+class ScoreKey(Section):
+    """A test set and the condition that it is scored under: what tells the scores of a document apart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    __test__ = False  # no test of pytest's
     condition: ConditionName = "clean"
     language: str | None = None
     """The language of the test set; null for a pair of languages."""
@@ -54,9 +53,9 @@ class TestCondition(Section):
         return condition_label(self.condition, self.perturbation, self.attack)
 
     @property
-    def under(self) -> TestCondition:
+    def key(self) -> ScoreKey:
         """These columns alone: equal for all rows of one test set under one condition."""
-        return TestCondition(**{name: getattr(self, name) for name in TestCondition.model_fields})
+        return ScoreKey(**{name: getattr(self, name) for name in ScoreKey.model_fields})
 
 
 def condition_label(condition: ConditionName, perturbation: str | None, attack: str | None) -> str | None:

@@ -11,11 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xrobust.config.run_spec import RunSpec
+    from xrobust.config.run_spec import EvaluationRequest, RunSpec
     from xrobust.contracts.hooks import hookimpl
     from xrobust.errors import RunError, UserError
     from xrobust.models.trained import load_model
-    from xrobust.pipeline import run
+    from xrobust.pipeline import evaluate, run
     from xrobust.results.store import load_predictions, load_result
 
 try:
@@ -24,9 +24,11 @@ except PackageNotFoundError:  # a checkout on the path, not installed
     __version__ = "0"
 
 _HOME = {
+    "EvaluationRequest": "xrobust.config.run_spec",
     "RunError": "xrobust.errors",
     "RunSpec": "xrobust.config.run_spec",
     "UserError": "xrobust.errors",
+    "evaluate": "xrobust.pipeline",
     "hookimpl": "xrobust.contracts.hooks",
     "load_model": "xrobust.models.trained",
     "load_predictions": "xrobust.results.store",
@@ -35,9 +37,11 @@ _HOME = {
 }
 
 __all__ = [
+    "EvaluationRequest",
     "RunError",
     "RunSpec",
     "UserError",
+    "evaluate",
     "hookimpl",
     "load_model",
     "load_predictions",

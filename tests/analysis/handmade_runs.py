@@ -8,8 +8,10 @@ from typing import Any
 from xrobust.config.resolved_spec import EvaluationSpec, MethodSpec, Spec, TrainSpec, group_id, run_id
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.results.schema import (
+    Budget,
     DataSection,
     Environment,
+    Local,
     ModelSection,
     RunResult,
     ScoreRow,
@@ -23,8 +25,10 @@ def score(
 ) -> Any:
     return ScoreRow(
         language=language,
+        condition="clean" if perturbation is None else "perturbed",
         perturbation=perturbation,
         metric=metric,
+        metric_version=1,
         value=value,
         ci_low=value,
         ci_high=value,
@@ -66,7 +70,10 @@ def make_run(
         status=status,  # type: ignore[arg-type]
         started=now(),
         updated=updated or now(),
-        spec=Spec(train=train, evaluation=EvaluationSpec(languages=tuple(dict.fromkeys(row.language for row in rows)))),
+        spec=Spec(
+            train=train,
+            evaluation=EvaluationSpec(languages=tuple(dict.fromkeys(row.language for row in rows if row.language))),
+        ),
         model=ModelSection(id="tiny"),
         data=DataSection(id="local"),
         environment=Environment(
@@ -79,19 +86,18 @@ def make_run(
             threads=1,
             precision="fp32",
             git_commit=None,
-            model_path="tiny",
-            data_dir=None,
         ),
+        local=Local(model_path="tiny"),
         training=TrainingSection(
-            steps=1,
+            budget=Budget(steps=1, examples=8, tokens=80, dev_evaluations=0),
             total_steps=1,
-            examples=8,
             examples_per_second=1.0,
             seconds=1.0,
             peak_memory_bytes=1,
             selected_step=1,
             curve=[],
             dev=[],
+            weights={},
         ),
         scores=rows,
         supervision=["source"],

@@ -11,7 +11,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust.analysis.correlation import Question, answers, correlation, holm, number_of_tests, ranks, undefined
+from xrobust.analysis.correlation import Question, answers, correlation, holm, number_of_tests, undefined
 
 # Whole numbers: many ties, and no two values that differ by a rounding error only.
 values = st.integers(-20, 20).map(float)
@@ -37,12 +37,6 @@ def test_coefficients_and_the_interval_of_pearson_are_those_of_scipy(pair: tuple
     for coefficient in (found.pearson, found.spearman):
         assert -1 <= coefficient.low <= coefficient.value <= coefficient.high <= 1
         assert 1 / 21 <= coefficient.p <= 1
-
-
-@settings(deadline=None)
-@given(st.lists(values, min_size=1, max_size=30))
-def test_ranks_are_those_of_scipy(given_values: list[float]):
-    assert ranks(np.asarray(given_values)).tolist() == scipy.stats.rankdata(given_values).tolist()
 
 
 def test_the_interval_of_spearman_by_hand():

@@ -56,7 +56,7 @@ def child(task: str, method: str, output: str, options: argparse.Namespace) -> N
     result = run(spec)
     assert result.training is not None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"peak_mb": peak, "examples": result.training.examples}))
+    print(json.dumps({"peak_mb": peak, "examples": result.training.budget.examples}))
 
 
 def one_round(task: str, options: argparse.Namespace) -> dict[tuple[str, str], dict[str, float]]:

@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +127,12 @@ def work(options: argparse.Namespace) -> None:
     from xrobust.data.splits import load_split
     from xrobust.engine.accelerator import accelerator
     from xrobust.engine.predict import predict
+    from xrobust.pipeline import training_inputs
     from xrobust.plan import make_plan
-    from xrobust.results.run_folder import RunFolder
     from xrobust.runtime.observers import Observers
+    from xrobust.training.inputs import EncoderPlace, TrainingOptions
     from xrobust.training.loop import Trainer
+    from xrobust.training.setup import set_up_training
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as output:
@@ -143,13 +146,14 @@ def work(options: argparse.Namespace) -> None:
         )
         plan = make_plan(request)
         accelerate = accelerator("fp32")
-        training = set_up_training(plan, RunFolder(plan.folder), accelerate)
+        base, checkpoints = EncoderPlace(request.model), plan.folder / "checkpoints"
+        training = set_up_training(training_inputs(plan), base, TrainingOptions(), checkpoints, accelerate)
         pad_id = training.tokenizer.pad_token_id
         tests = []
         for language in plan.evaluation.spec.languages:
             examples, _ = load_split(plan.task, plan.source, "test", language, options.limit)
             tests.append(plan.task.kind.encode(examples, training.tokenizer, plan.spec.train.training.max_length))
-        trainer = Trainer(training.job, accelerate, Observers())
+        trainer = Trainer(training.job, accelerate, Observers(), warnings.warn)
 
         def once(part: str) -> None:
             if part == "evaluate":
@@ -158,7 +162,7 @@ def work(options: argparse.Namespace) -> None:
             else:
                 training.job.model.train()
                 for step in range(STEPS):  # the same batches in each round
-                    trainer._step(step, 1e-5)
+                    trainer.step(step, 1e-5)
 
         for part in PARTS:
             once(part)  # what is done the first time only

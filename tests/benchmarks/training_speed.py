@@ -28,6 +28,7 @@ from xrobust.engine.batches import micro_batch
 from xrobust.engine.order import epoch_batches
 from xrobust.runtime.observers import Observers
 from xrobust.training.checkpoints import Checkpoints
+from xrobust.training.inputs import TrainingOptions
 from xrobust.training.job import TrainingJob
 from xrobust.training.loop import Trainer
 from xrobust.training.setup import plain_objective
@@ -78,9 +79,7 @@ def ours(
             settings=settings(),
             seed=seed,
             pad_id=work.tokenizer.pad_token_id,
-            micro_batch_size=None,
-            checkpoint_steps=None,
-            checkpoint_minutes=None,
+            options=TrainingOptions(),
             checkpoints=Checkpoints(Path(folder), keep_all=False),
             metric=work.task.metrics[0],
         )

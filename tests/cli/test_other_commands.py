@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import typer
 
-from xrobust import RunSpec, evaluation, load_model, load_result, run
+from xrobust import RunSpec, load_model, load_result, run
 from xrobust.cli.main import app
 from xrobust.cli.runs import age
 from xrobust.config.resolved_spec import group_id, run_id
+from xrobust.evaluation.scorer import Scorer
 from xrobust.results.store import load_predictions, save_result
 
 Good = Callable[..., str]
@@ -75,7 +76,8 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
     assert after["spec"]["evaluation"]["languages"] == ["de", "fr"]
     assert after["training"] == before["training"] and after["run_id"] == before["run_id"]
     assert after["summary"]["languages"] == 2 and after["status"] == "complete"
-    assert sorted(after["artifacts"]) == ["predictions/de", "predictions/fr"]
+    predicted = [a["of"]["language"] for a in after["artifacts"] if a["role"] == "predictions"]
+    assert predicted == ["de", "fr"]
     assert [(row["split"], row["language"]) for row in after["data"]["used"]] == [
         *(("train", "en"), ("dev", "en"), ("test", "de"), ("test", "fr"))
     ]
@@ -93,7 +95,7 @@ def test_eval_with_nothing_to_do(pair_run: Path, good: Good) -> None:
     out = good("eval", pair_run, "--languages", "de")
     assert "nothing to do: all of this has its scores" in out
     after = read(pair_run)
-    assert {**after, "updated": None} == {**before, "updated": None}
+    assert {**after, "updated": None, "sha256": None} == {**before, "updated": None, "sha256": None}
 
 
 def test_eval_reads_another_data_folder(
@@ -140,7 +142,7 @@ def test_a_score_is_replaced_when_the_new_one_is_there(
     def stop(*arguments: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation.Scorer, "_clean", stop)
+    monkeypatch.setattr(Scorer, "predict", stop)
     assert command("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other").code == 130
     after = read(pair_run)
     assert (after["scores"], after["data"]) == (before["scores"], before["data"])
@@ -149,7 +151,7 @@ def test_a_score_is_replaced_when_the_new_one_is_there(
 def test_eval_that_was_stopped_goes_on(
     pair_run: Path, command: Callable[..., Any], good: Good, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scored = evaluation.Scorer._clean
+    predict = Scorer.predict
 
     def fail_with(error: BaseException) -> Callable[..., Any]:
         def stop(*arguments: Any, **named: Any) -> Any:
@@ -158,12 +160,12 @@ def test_eval_that_was_stopped_goes_on(
         return stop
 
     for error, code, status in ((KeyboardInterrupt(), 130, "interrupted"), (ArithmeticError("no"), 1, "failed")):
-        monkeypatch.setattr(evaluation.Scorer, "_clean", fail_with(error))
+        monkeypatch.setattr(Scorer, "predict", fail_with(error))
         assert command("eval", pair_run, "--languages", "fr").code == code
         assert read(pair_run)["status"] == status
         assert [row["language"] for row in read(pair_run)["scores"]] == ["de"]
     assert "ArithmeticError: no" in read(pair_run)["error"]
-    monkeypatch.setattr(evaluation.Scorer, "_clean", scored)
+    monkeypatch.setattr(Scorer, "predict", predict)
     good("eval", pair_run, "--languages", "fr")
     document = read(pair_run)
     assert document["status"] == "complete" and document["error"] is None
@@ -380,7 +382,7 @@ COMMANDS = {
     "analyze": "overlap distance",
     "analyze overlap": "RUNS --metric --data-dir --offline --json",
     "analyze distance": "RUNS --of --metric --perturbation --distance --plot --json",
-    "data": "fetch wikititle",
+    "data": "fetch convert",
     "data convert": "--language --output --seed --plugin",
     "data fetch": "--task --method --model --data-dir --source --languages --set --config --preset --plugin",
 }

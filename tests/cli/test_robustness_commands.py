@@ -35,7 +35,7 @@ def test_run_and_eval(folder: Path, base: list[str], good: Good) -> None:
     assert "and score: typos(rate=0.5), casing" in lines
     table = lines.index(next(line for line in lines if line.split()[:2] == ["targets", "coverage"]))
     rows = {line.split()[0]: line.split() for line in lines[table + 1 : table + 4]}
-    found = {row["perturbation"]: row for row in document(folder)["summary"]["robustness"]}
+    found = {row["perturbation"] or row["condition"]: row for row in document(folder)["summary"]["robustness"]}
     assert set(rows) == set(found) == {"typos(rate=0.5)", "casing", "worst_case"}
     for label, cells in rows.items():
         assert cells[1:4] == ["1", "of", "1"]
@@ -60,9 +60,10 @@ def test_a_file_of_settings(folder: Path, base: list[str], good: Good) -> None:
     found = document(folder)
     evaluation = found["spec"]["evaluation"]
     assert [p["label"] for p in evaluation["perturbations"]] == ["typos(rate=0.5)", "whitespace"]
-    assert evaluation["pairs"] == ["en:fr"] and evaluation["attack"]["params"]["epsilons"] == [0.01]
-    scored = {(row["language"], row["perturbation"]) for row in found["scores"]}
-    assert ("en:fr", None) in scored and ("fr", "pgd(epsilon=0.01,steps=1)") in scored
+    assert evaluation["pairs"] == [["en", "fr"]] and evaluation["attack"]["params"]["epsilons"] == [0.01]
+    scored = [(row["condition"], row["language"], row["pair"], row["attack"]) for row in found["scores"]]
+    assert ("clean", None, ["en", "fr"], None) in scored
+    assert ("attack", "fr", None, "pgd(epsilon=0.01,steps=1)") in scored
 
 
 @pytest.mark.parametrize(

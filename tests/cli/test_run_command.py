@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from xrobust import load_result
 from xrobust.results.schema import RunResult
 from xrobust.storage.hashing import file_sha256
 
@@ -77,14 +78,21 @@ def test_a_run_in_an_empty_folder(folder: Path, good: Good, tiny_model: Path, ti
 def test_the_document_fits_the_files_beside_it(finished_run: Path) -> None:
     document = json.loads((finished_run / "result.json").read_text())
     assert document["status"] == "complete"
-    assert document["training"]["steps"] == document["training"]["total_steps"] == 4
-    assert sorted(document["artifacts"]) == ["predictions/de", "predictions/en", "predictions/fr"]
+    assert document["training"]["budget"]["steps"] == document["training"]["total_steps"] == 4
+    written = {a["path"]: a for a in document["artifacts"]}
+    assert sorted(a["of"]["language"] for a in written.values() if a["role"] == "predictions") == ["de", "en", "fr"]
+    assert {f"model/{path.name}" for path in (finished_run / "model").iterdir()} <= written.keys()
+    for path, artifact in written.items():
+        assert file_sha256(finished_run / path) == artifact["sha256"]
+    weights = {path: a["sha256"] for path, a in written.items() if a["role"] == "weights"}
+    assert document["training"]["weights"] == {path.removeprefix("model/"): sha for path, sha in weights.items()}
+    assert document["sha256"] == load_result(finished_run).computed_sha256()
     used = {(row["split"], row["language"]): row for row in document["data"]["used"]}
-    for name, artifact in document["artifacts"].items():
+    for artifact in (a for a in document["artifacts"] if a["role"] == "predictions"):
         path = finished_run / artifact["path"]
         assert file_sha256(path) == artifact["sha256"]
         table = pq.read_table(path).to_pylist()
-        language = name.removeprefix("predictions/")
+        language = artifact["of"]["language"]
         scores = [row for row in document["scores"] if row["language"] == language]
         assert [row["metric"] for row in scores] == ["accuracy", "xtreme_f1"]
         assert {row["n"] for row in scores} == {len(table)} == {used["test", language]["rows"]}
@@ -151,11 +159,11 @@ def test_a_dry_run_describes_the_run_that_follows(folder: Path, good: Good, base
     document = only(folder)
     assert described["run_id"] == document["run_id"]
     assert (folder / described["folder"] / "result.json").exists()
-    assert described["steps"] == document["training"]["steps"] == 1
+    assert described["steps"] == document["training"]["budget"]["steps"] == 1
     assert described["spec"] == document["spec"]
     assert list(described) == ["run_id", "folder", "model_path", "data_dir", "steps", "spec"]
     for key in ("model_path", "data_dir"):
-        assert described[key] == document["environment"][key]
+        assert described[key] == document["local"][key]
 
 
 def test_a_dry_run_counts_the_steps_of_augmented_data(good: Good, base: list[object]) -> None:
@@ -319,7 +327,7 @@ def test_max_steps_starts_the_data_over(folder: Path, good: Good, base: list[obj
     settings = ("batch_size=8", "max_steps=5", "select_every=2")
     good(*base, "--languages", "de", *(part for s in settings for part in ("--set", f"training.{s}")))
     training = only(folder)["training"]
-    assert (training["steps"], training["total_steps"], training["examples"]) == (5, 5, 5 * 8)
+    assert (training["budget"]["steps"], training["total_steps"], training["budget"]["examples"]) == (5, 5, 5 * 8)
     assert [point["step"] for point in training["dev"]] == [2, 4, 5], "and at the end"
 
 
@@ -388,7 +396,7 @@ def test_a_language_whose_test_rows_have_changed_is_scored_anew(
     assert [after["scores"][k] for k in (0, 2)] == [before["scores"][k] for k in (0, 2)]
     used = {row["language"]: (row["rows"], row["sha256"]) for row in after["data"]["used"] if row["split"] == "test"}
     assert used["de"] == (7, after["scores"][1]["rows_sha256"]) and len(after["data"]["used"]) == 5
-    artifact = after["artifacts"]["predictions/de"]
+    (artifact,) = (a for a in after["artifacts"] if a["of"] and a["of"]["language"] == "de")
     assert pq.read_table(run / artifact["path"]).num_rows == 7
     assert file_sha256(run / artifact["path"]) == artifact["sha256"]
     assert after["status"] == "complete" and snapshot(run / "model") == weights

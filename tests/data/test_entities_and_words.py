@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 
 import pytest
@@ -37,8 +38,20 @@ def test_what_is_counted() -> None:
 @given(st.text())
 @settings(deadline=None, max_examples=40)
 def test_words_without_marks_are_those_of_pythons_pattern(text: str) -> None:
-    plain = "".join(c for c in text if unicodedata.category(c)[0] != "M" and c not in "\u200c\u200d")
+    # Of characters that this Python does not know yet, `regex` may know more.
+    known = (c for c in text if unicodedata.category(c) != "Cn")
+    plain = "".join(c for c in known if unicodedata.category(c)[0] != "M" and c not in "\u200c\u200d")
     assert word_pattern().findall(plain) == re.findall(r"\w+", plain)
+
+
+def test_every_character_that_python_knows() -> None:
+    begins, goes_on = re.compile(r"\w").fullmatch, word_pattern().fullmatch
+    for character in map(chr, range(sys.maxunicode + 1)):
+        category = unicodedata.category(character)
+        if category not in ("Cn", "Cs"):
+            assert (goes_on(character) is None) == (begins(character) is None), ascii(character)
+            inside = begins(character) is not None or category[0] == "M" or character in "\u200c\u200d"
+            assert (goes_on("a" + character) is not None) == inside, ascii(character)
 
 
 @pytest.mark.parametrize(

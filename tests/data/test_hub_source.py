@@ -30,6 +30,7 @@ CLIENT = """
 import json, sys
 from importlib import import_module
 from xrobust.data import open_source
+from xrobust.data.splits import load_split
 from xrobust.errors import UserError
 
 TASKS = {"pawsx": "PawsX", "xnli": "Xnli", "wikiann": "WikiAnn", "pos": "Pos"}
@@ -37,7 +38,7 @@ answers = []
 for name, split, language, offline in json.loads(sys.argv[1]):
     task = getattr(import_module(f"xrobust_tasks.{name}"), TASKS[name])()
     try:
-        answers.append(list(task.load(split, language, open_source(None, offline))))
+        answers.append(list(load_split(task, open_source(None, offline), split, language, None)[0]))
     except UserError as error:
         answers.append({"error": str(error), "cause": type(error.__cause__).__name__})
 print(json.dumps(answers))

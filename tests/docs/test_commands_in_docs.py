@@ -40,7 +40,8 @@ def test_commands(
     Path("text.tsv").write_text("the\ncat\nsees\n\nAnna\nlikes\nParis\n.\n")
     for source in blocks(page, "python"):
         if "class " in source:
-            Path("my_perturbation.py" if "(Perturbation)" in source else "my_method.py").write_text(source)
+            (base,) = re.findall(r"^class \w+\((\w+)\):", source, re.MULTILINE)
+            Path(f"my_{base.lower()}.py").write_text(source)
     commands = [line for block in blocks(page, "console") for line in block.splitlines()]
     for line in commands:
         assert line.startswith("$ xrobust "), f"{page.name}: {line}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import torch
 from safetensors.torch import load_file
 
 from xrobust import RunSpec, run
-from xrobust.engine import train
 from xrobust.engine.memory import OutOfMemorySplitter
 from xrobust.errors import RunError, UserError
 from xrobust.results.schema import RunResult
+from xrobust.training import loop
+from xrobust.training.micro_batches import MicroBatcher
 
 PLUGIN = """
 from pydantic import Field
@@ -101,7 +103,7 @@ def test_the_longest_batch_is_tried_before_the_first_step(trained: Train, monkey
     scarce = {"inputs": 4, "pieces": 10}
     late, other = trained(method_params=scarce)
     assert late.training is not None and late.training.micro_batch_size == 4
-    monkeypatch.setattr(train, "probes_memory", lambda accelerator: True)
+    monkeypatch.setattr(loop, "MicroBatcher", partial(MicroBatcher, probes=True))
     result, found = trained(method_params=scarce)
     _, weights = trained(micro_batch_size=4)
     assert equal(found, weights), "all steps were done with what the longest batch needs, and it changed no weight"
@@ -111,7 +113,7 @@ def test_the_longest_batch_is_tried_before_the_first_step(trained: Train, monkey
 
 @pytest.mark.parametrize("probes", [False, True])
 def test_a_single_input_that_does_not_fit(trained: Train, monkeypatch: pytest.MonkeyPatch, probes: bool) -> None:
-    monkeypatch.setattr(train, "probes_memory", lambda accelerator: probes)
+    monkeypatch.setattr(loop, "MicroBatcher", partial(MicroBatcher, probes=probes))
     with pytest.raises(RunError, match="out of memory with a single model input: a smaller"):
         trained(method_params={"inputs": 0, "pieces": 0})
 

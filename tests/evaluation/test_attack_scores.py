@@ -18,8 +18,8 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
     params = {"epsilons": [0.5, 0.05], "steps": 3}
     request = EvaluationRequest(attack="pgd", attack_params=params, languages=("de",))
     result = evaluate(folder, request=request)
-    rows = [r for r in result.main_scores() if r.perturbation is not None]
-    assert [(r.perturbation, r.epsilon) for r in rows] == [
+    rows = [r for r in result.main_scores() if r.condition == "attack"]
+    assert [(r.attack, r.epsilon) for r in rows] == [
         ("pgd(epsilon=0.05,steps=3)", 0.05),
         ("pgd(epsilon=0.5,steps=3)", 0.5),
     ]
@@ -27,7 +27,7 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
     assert all(r.clean_value == clean and r.n == 24 and r.coverage == 1 for r in rows)
     assert clean >= rows[0].value >= rows[1].value and rows[1].value < clean
     for row in rows:
-        said = load_predictions(folder, "de", row.perturbation)
+        said = load_predictions(folder, "de", row.attack)
         pairs = [(a, b) for p in said for a, b in zip(p["label"], p["prediction"], strict=True)]
         assert row.value == pytest.approx(sum(a == b for a, b in pairs) / len(pairs), abs=1e-12)
     assert result.summary is not None
@@ -37,7 +37,7 @@ def test_the_curve(finished_run: Path, copied: Callable[[Path], Path]) -> None:
 
     other = EvaluationRequest(attack="pgd", attack_params={"epsilons": [0.1], "steps": 3}, languages=("de",))
     replaced = evaluate(folder, request=other)
-    labels = [r.perturbation for r in replaced.main_scores() if r.perturbation is not None]
+    labels = [r.attack for r in replaced.main_scores() if r.condition == "attack"]
     assert labels == ["pgd(epsilon=0.1,steps=3)"], "one curve a language: its balls build on each other"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ def test_all_pairs(trained_pair_run: Path, copied: Copied, tiny_data: Path, monk
     # Each sentence once, whatever the number of pairs; besides, one probe of how a pair is joined.
     assert Counter(given) <= Counter(texts) and len(texts) - len(given) == 1
 
-    assert result.spec.evaluation.pairs == ("de:en", "de:fr", "en:de", "en:fr", "fr:de", "fr:en")
+    assert result.spec.evaluation.pairs == tuple(permutations(LANGUAGES, 2))
     model, tokenizer = load_model(folder)
     for pair in result.spec.evaluation.pairs:
-        first, second = pair.split(":")
+        first, second = pair
         rows = list(zip(columns(tiny_data, first), columns(tiny_data, second), strict=True))
         encoded = tokenizer(
             [a[0] for a, _ in rows], [b[1] for _, b in rows], padding=True, truncation=True, return_tensors="pt"
@@ -55,13 +56,13 @@ def test_all_pairs(trained_pair_run: Path, copied: Copied, tiny_data: Path, monk
         with torch.inference_mode():
             best = model(**encoded).logits.argmax(dim=-1).tolist()
         expected = [model.config.id2label[k] for k in best]
-        said = load_predictions(folder, pair)
+        said = load_predictions(folder, f"{first}:{second}")
         assert [p["prediction"] for p in said] == expected
         assert [p["label"] for p in said] == [a[2] for a, _ in rows]
-        (row,) = [r for r in result.scores if r.language == pair]
+        (row,) = [r for r in result.scores if r.pair == pair]
         assert row.value == sum(p["prediction"] == p["label"] for p in said) / len(said)
     assert result.summary is not None and (result.summary.languages, result.summary.pairs) == (3, 6)
-    values = [r.value for r in result.scores if ":" in r.language]
+    values = [r.value for r in result.scores if r.pair is not None]
     assert result.summary.average_pairs == pytest.approx(sum(values) / 6)
 
 
@@ -71,9 +72,9 @@ def test_nothing_is_scored_twice_and_new_rows_are_scored_anew(
     folder = copied(trained_pair_run)
     before = evaluate(folder, request=EvaluationRequest(pairs=("en:de", "de:de")))
     again = evaluate(folder, request=EvaluationRequest(pairs=("en:de", "fr:de")))
-    kept = {r.language: r.seconds for r in before.scores}
-    assert {r.language: r.seconds for r in again.scores if r.language in kept} == kept
-    assert [r.language for r in again.scores] == ["de", "en", "fr", "en:de", "fr:de"]
+    kept = {r.name: r.seconds for r in before.scores}
+    assert {r.name: r.seconds for r in again.scores if r.name in kept} == kept
+    assert [r.name for r in again.scores] == ["de", "en", "fr", "en:de", "fr:de"]
 
     shutil.copytree(tiny_data, tmp_path / "data")
     path = tmp_path / "data" / "pawsx" / "test-de.tsv"
@@ -81,9 +82,9 @@ def test_nothing_is_scored_twice_and_new_rows_are_scored_anew(
     ids = path.with_suffix(".ids")
     ids.write_text("\n".join(ids.read_text().splitlines()[:15]) + "\n")
     fewer = evaluate(folder, request=EvaluationRequest(languages=("en",), pairs=("en:de",)), data_dir=tmp_path / "data")
-    (rows,) = [r for r in fewer.data.pairs if r.pair == "en:de"]
+    (rows,) = [r for r in fewer.data.pairs if r.pair == ("en", "de")]
     assert (rows.rows, rows.unaligned, rows.disagreeing) == (15, 9, 0)
-    assert {r.language: r.n for r in fewer.scores}["en:de"] == 15
+    assert {r.pair: r.n for r in fewer.scores}["en", "de"] == 15
 
 
 def test_ids_that_do_not_align_are_counted_before_anything_is_scored(

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrobust import RunSpec, load_model, load_result, run
-from xrobust import conditions as conditions_module
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.contracts.metric import Metric
 from xrobust.errors import RunError, UserError
+from xrobust.evaluation.conditions import perturbed
 from xrobust.evaluation.scorer import Scorer
 from xrobust.kinds import TokenClassification
 from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS, drop_intervals, worst_rows
@@ -25,7 +25,7 @@ from xrobust.metrics.classification import Accuracy
 from xrobust.metrics.spans import SpanF1
 from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import WORST_CASE, RunResult, ScoreRow
+from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.store import load_predictions
 
 Copied = Callable[[Path], Path]
@@ -36,7 +36,7 @@ def score(folder: Path, plugin: Path, *names: str, **more: Any) -> RunResult:
 
 
 def row(result: RunResult, language: str, label: str | None) -> ScoreRow:
-    (found,) = [r for r in result.main_scores() if (r.language, r.perturbation) == (language, label)]
+    (found,) = [r for r in result.main_scores() if (r.language, r.label) == (language, label)]
     return found
 
 
@@ -76,7 +76,7 @@ def test_the_scores_are_those_of_the_written_predictions(finished_run: Path, plu
             if (other := {p["id"]: p for p in load_predictions(folder, language, "reverse")})
             else []
         )
-        assert row(result, language, WORST_CASE).value == pytest.approx(worst[0] / worst[1], abs=1e-12)
+        assert row(result, language, "worst_case").value == pytest.approx(worst[0] / worst[1], abs=1e-12)
 
 
 def test_what_the_model_says_of_perturbed_text_is_what_it_says(
@@ -106,13 +106,13 @@ def test_a_language_that_is_not_covered_says_so_and_has_no_score(
     finished_run: Path, plugin: Path, copied: Copied
 ) -> None:
     result = score(copied(finished_run), plugin, "shout", "nowhere")
-    assert not [r for r in result.scores if r.language == "fr" and r.perturbation is not None]
+    assert not [r for r in result.scores if r.language == "fr" and r.condition != "clean"]
     reasons = {(r.language, r.perturbation): (r.coverage, r.reason) for r in result.data.perturbed}
     assert reasons["fr", "shout"] == (0.0, "nobody shouts in it")
     assert reasons["de", "nowhere"] == reasons["en", "nowhere"] == (0.0, "it changed no example")
     assert result.summary is not None
     shout, nowhere, worst = result.summary.robustness
-    assert (shout.perturbation, shout.languages, nowhere.languages, worst.perturbation) == ("shout", 1, 0, WORST_CASE)
+    assert (shout.perturbation, shout.languages, nowhere.languages, worst.condition) == ("shout", 1, 0, "worst_case")
     assert nowhere.value is nowhere.drop is None and nowhere.coverage == 0
     assert shout.coverage == pytest.approx(row(result, "de", "shout").coverage / 2)
     assert shout.drop == row(result, "de", "shout").drop and shout.source_drop == row(result, "en", "shout").drop
@@ -158,8 +158,8 @@ def test_another_run_meets_the_very_same_rows_from_the_cache(
 
     first = run(asked(0))
     calls: list[Any] = []
-    original = conditions_module.perturb
-    monkeypatch.setattr(conditions_module, "perturb", lambda *a: calls.append(a) or original(*a))
+    original = perturbed.perturb
+    monkeypatch.setattr(perturbed, "perturb", lambda *a: calls.append(a) or original(*a))
     second = run(asked(1))
     assert not calls
     assert first.data.perturbed == second.data.perturbed and first.run_id != second.run_id
@@ -185,7 +185,7 @@ def test_other_test_rows_are_perturbed_anew(
     request = EvaluationRequest(languages=("de",))
     result = evaluate(folder, request=request, data_dir=tmp_path / "data")
     assert row(result, "de", None).n == 9
-    assert not [r for r in result.scores if r.language == "de" and r.perturbation is not None], "of other rows"
+    assert not [r for r in result.scores if r.language == "de" and r.condition != "clean"], "of other rows"
     assert not [r for r in result.data.perturbed if r.language == "de"]
     request = EvaluationRequest(languages=("de",), perturb=("shout",))
     again = evaluate(folder, request=request, data_dir=tmp_path / "data", plugin_files=[plugin])
@@ -236,7 +236,7 @@ def test_an_evaluation_that_is_stopped_anywhere_goes_on(
         except KeyboardInterrupt:
             stops += 1
             scores = load_result(folder).scores
-            assert [r for r in scores if r.perturbation is None], "the clean scores stay"
+            assert [r for r in scores if r.condition == "clean"], "the clean scores stay"
     monkeypatch.undo()
     result = score(folder, plugin, *names, languages=("de", "fr"))
     shutil.rmtree(folder)
@@ -252,10 +252,10 @@ def test_the_worst_case_is_of_all_perturbations_in_whatever_order_they_came(
     folder = copied(finished_run)
     score(folder, plugin, "reverse", languages=("de",))
     apart = score(folder, plugin, "shout", languages=("de",))
-    assert row(apart, "de", WORST_CASE).value == row(together, "de", WORST_CASE).value
+    assert row(apart, "de", "worst_case").value == row(together, "de", "worst_case").value
     for label in ("shout", "reverse"):
         whole = row(together, "de", label).value_all
-        assert whole is not None and (row(together, "de", WORST_CASE).value_all or 0) <= whole
+        assert whole is not None and (row(together, "de", "worst_case").value_all or 0) <= whole
 
 
 def test_a_run_whose_evaluation_was_stopped_is_complete_when_the_same_command_has_ended(
@@ -268,7 +268,7 @@ def test_a_run_whose_evaluation_was_stopped_is_complete_when_the_same_command_ha
     def stop(*arguments: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Scorer, "_predict", stop)
+    monkeypatch.setattr(Scorer, "predict", stop)
     with pytest.raises(KeyboardInterrupt):
         score(folder, plugin, "reverse", languages=("de",))
     assert load_result(folder).status == "interrupted"
@@ -276,8 +276,8 @@ def test_a_run_whose_evaluation_was_stopped_is_complete_when_the_same_command_ha
     result = score(folder, plugin, "reverse", languages=("de",))
     assert result.status == "complete"
     assert result.summary is not None
-    tried = {r.perturbation: (r.languages, r.tried) for r in result.summary.robustness}
-    assert tried == {"shout": (1, 1), "reverse": (1, 1), WORST_CASE: (1, 1)}
+    tried = {r.label: (r.languages, r.tried) for r in result.summary.robustness}
+    assert tried == {"shout": (1, 1), "reverse": (1, 1), "worst_case": (1, 1)}
 
 
 def test_a_failure_leaves_no_old_score_under_a_new_condition(
@@ -306,7 +306,7 @@ def test_a_failure_leaves_no_old_score_under_a_new_condition(
     def fail(*arguments: Any) -> Any:
         raise ArithmeticError("no memory")
 
-    monkeypatch.setattr(Scorer, "_predict", fail)
+    monkeypatch.setattr(Scorer, "predict", fail)
     with pytest.raises(RunError, match="no memory"):
         score(folder, reads, "reads", languages=("de",))
     monkeypatch.undo()

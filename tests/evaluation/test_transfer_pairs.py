@@ -64,7 +64,7 @@ def test_a_report(
             for row in result["scores"]
             if (row["language"], row["metric"]) == ("de", "span_f1")
         ]
-        clean = [row["value"] for row in rows if row["perturbation"] is None]
+        clean = [row["value"] for row in rows if row["condition"] == "clean"]
         swapped = [row["value_all"] for row in rows if row["perturbation"] == "entity_swap"]
         assert len(clean) == len(swapped) == 2 == len(line["runs"])
         assert line["clean"] == pytest.approx(sum(clean) / 2)

@@ -93,6 +93,8 @@ def test_each_choice_is_a_sequence_of_its_own() -> None:
     assert CHOICES.num_outputs == 1
     longest = [max(len(pieces(e["text"], c)["input_ids"]) for c in e["choices"]) for e in rows]
     assert encoded.lengths.tolist() == longest
+    assert encoded.pieces(np.array([1])) == sum(len(pieces("a", c)["input_ids"]) for c in rows[1]["choices"])
+    assert encoded.pieces(np.array([1, 0])) == len(encoded.input_ids), "all sequences of an item count"
     batch = encoded.collate([1, 0], pieces.pad_token_id)
     width = max(longest)
     assert batch["input_ids"].shape == batch["attention_mask"].shape == (2, 3, width)
@@ -143,3 +145,4 @@ def test_a_padded_batch_holds_its_items_and_nothing_else(sentences: list[list[st
         assert (batch["labels"][row, :length] == encoded.labels[start : start + length]).all()
         assert (batch["labels"][row, length:] == IGNORED).all()
     assert (batch["labels"] != IGNORED).sum(axis=1).tolist() == encoded.labelled[picked].tolist()
+    assert encoded.pieces(np.array(picked)) == batch["attention_mask"].sum()

@@ -6,6 +6,7 @@ The base checkpoints are masked language models, so heads and some poolers are n
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from tiny_encoders import (
 )
 
 from xrobust import UserError, load_model
+from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.contracts import Batch, DataContext, Forward, Method, ModelContext, Objective, Task
 from xrobust.engine.forward import ModelForward
 from xrobust.models.files import model_identity
@@ -215,6 +217,9 @@ def test_new_poolers_are_in_the_saved_file(name: str, architecture: str, new: st
 # --------------------------------------------------------------------------------------------------------- load_model
 
 
+DOCUMENT = Path(__file__).parents[1] / "results/documents_v1/failed.json"
+
+
 def run_folder(tmp_path: Path, name: str, base: Path | None = None) -> tuple[Path, Trained]:
     """A run as the engine leaves it, of a task that is installed."""
     task = Plugins().load("tasks", "xnli")()
@@ -231,10 +236,11 @@ def run_folder(tmp_path: Path, name: str, base: Path | None = None) -> tuple[Pat
     save_model(model, encoder.tokenizer, folder / "model")
     part = {"name": method.info.name, "params": method.params.model_dump(mode="json")}
     identity = model_identity(str(original), None, True)
-    document = {
-        "spec": {"train": {"task": "xnli", "method": [part], "seed": SEED, "model": {"sha256": identity["sha256"]}}},
-        "environment": {"model_path": str(base or original), "plugin_files": []},
-    }
+    document = json.loads(DOCUMENT.read_text())
+    train = document["spec"]["train"]
+    train |= {"task": "xnli", "method": [part], "seed": SEED, "model": {"sha256": identity["sha256"]}}
+    document |= {"run_id": run_id(train), "group_id": group_id(train)}
+    document["environment"]["model_path"] = str(base or original)
     (folder / "result.json").write_text(json.dumps(document))
     b = batch(TinySequenceTask(), encoder.tokenizer)
     return folder, Trained(model, encoder.tokenizer, task, [method], original, logits(model, b))
@@ -267,11 +273,11 @@ def test_a_full_model_needs_no_base(tmp_path: Path) -> None:
 
 
 def test_what_is_said_of_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is no run"):
+    with pytest.raises(UserError, match="no run at"):
         load_model(tmp_path)
     (tmp_path / "result.json").write_text("{}")
-    with pytest.raises(UserError, match="no result document"):
+    with pytest.raises(UserError, match="schema version None"):
         load_model(tmp_path)
-    (tmp_path / "result.json").write_text('{"spec": {"train": {}}, "environment": {}}')
+    shutil.copy(DOCUMENT, tmp_path / "result.json")
     with pytest.raises(UserError, match="its model was not kept"):
         load_model(tmp_path)

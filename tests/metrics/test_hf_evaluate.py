@@ -1,4 +1,4 @@
-"""Our metrics behind the interface of Hugging Face's `evaluate`, and metrics that a task brings itself."""
+"""Our metrics behind the interface of Hugging Face's `evaluate`, and metrics of counts that a task brings itself."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from sklearn.metrics import f1_score
 
 from xrobust.contracts.metric import Metric
 from xrobust.errors import UserError
+from xrobust.metrics import evaluate_metric
 from xrobust.metrics.bootstrap import score
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.hf_evaluate import evaluate_metric
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-LOC", "O"], ["O", "B-ORG", "O", "B-PER"]]
 GUESS = [["B-PER", "I-PER", "O"], ["B-PER", "O"], ["O", "B-ORG", "I-ORG", "B-PER"]]
@@ -34,17 +34,16 @@ class MacroF1(Metric):
     name = "macro_f1"
     definition = "unweighted mean over labels of F1"
     outputs = ("macro_f1",)
-    labels = ("a", "b", "c")
 
-    def statistics(self, references, predictions):  # type: ignore[no-untyped-def]
-        rows = np.zeros((len(references), 3, len(self.labels)))
+    def statistics(self, references, predictions, labels):  # type: ignore[no-untyped-def]
+        rows = np.zeros((len(references), 3, len(labels)))
         for row, gold, guess in zip(rows, references, predictions, strict=True):
-            row[0, self.labels.index(gold)] = gold == guess
-            row[1, self.labels.index(guess)] = row[2, self.labels.index(gold)] = 1
+            row[0, labels.index(gold)] = gold == guess
+            row[1, labels.index(guess)] = row[2, labels.index(gold)] = 1
         return rows.reshape(len(references), -1)
 
     def score(self, counts):  # type: ignore[no-untyped-def]
-        hits, guessed, actual = np.moveaxis(counts.reshape(*counts.shape[:-1], 3, len(self.labels)), -2, 0)
+        hits, guessed, actual = np.moveaxis(counts.reshape(*counts.shape[:-1], 3, -1), -2, 0)
         return np.mean(2 * hits / np.maximum(guessed + actual, 1), axis=-1)[..., None]
 
 

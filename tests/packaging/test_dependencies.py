@@ -38,7 +38,8 @@ def test_every_import_is_declared(folder: str):
     core = {canonicalize_name(requirement.name) for requirement in DECLARED}
     extra = {canonicalize_name(requirement.name) for requirement in ANALYSIS}
     for path in sorted((ROOT / folder).rglob("*.py")):
-        declared = core | extra if path.parent == ROOT / "xrobust" / "analysis" else core
+        with_extra = path.parent in (ROOT / "xrobust" / "analysis", ROOT / "xrobust" / "report")
+        declared = core | extra if with_extra else core
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]

@@ -10,7 +10,7 @@ from seqeval.scheme import IOB2, Entities
 
 from xrobust.contracts import GoldenCase, Perturbation
 from xrobust.evaluation.apply_perturbation import example_rng, violation
-from xrobust.testing.perturbations import kind_of, prepared
+from xrobust.testing.perturbations import kind_of, set_up_case
 from xrobust_tasks.perturbations.entity_swap import EntitySwap
 from xrobust_tasks.perturbations.shared.entities import replaced_entities
 from xrobust_tasks.pos import Pos
@@ -40,7 +40,7 @@ DATA = st.lists(st.lists(PIECES, min_size=1, max_size=5), min_size=1, max_size=5
 
 def ready(source: list[dict[str, Any]], target: list[dict[str, Any]]) -> Perturbation:
     case = GoldenCase("xx", target[0], None, source_train=source, target_test=target)
-    perturbation = prepared(EntitySwap, case, {})
+    perturbation = set_up_case(EntitySwap, case, {})
     assert perturbation is not None
     return perturbation
 

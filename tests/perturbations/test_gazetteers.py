@@ -10,7 +10,7 @@ import pytest
 
 from xrobust.contracts import GoldenCase, NotCovered
 from xrobust.errors import UserError
-from xrobust.testing.perturbations import prepared
+from xrobust.testing.perturbations import set_up_case
 from xrobust_tasks.perturbations.name_swap import NameSwap
 from xrobust_tasks.perturbations.place_swap import PlaceSwap
 from xrobust_tasks.perturbations.shared.gazetteer import GazetteerSwap
@@ -35,7 +35,7 @@ def ready(cls: type[GazetteerSwap], lines: str | None = None, folder: Path | Non
     if lines is not None and folder is not None:
         found["gazetteer"] = folder / "list.txt"
         found["gazetteer"].write_text(lines, encoding="utf-8")
-    perturbation = prepared(cls, GoldenCase("xx", EXAMPLE, None, **data), found)
+    perturbation = set_up_case(cls, GoldenCase("xx", EXAMPLE, None, **data), found)
     assert isinstance(perturbation, cls)
     return perturbation
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xrobust.contracts import GoldenCase, PerturbationContext
-from xrobust.testing.perturbations import prepared, task_of
+from xrobust.testing.perturbations import set_up_case, task_of
 from xrobust_tasks.perturbations.title_cosine import TitleCosine
 from xrobust_tasks.perturbations.title_random import TitleRandom
 
@@ -26,7 +26,7 @@ def texts(*found: str) -> list[dict[str, Any]]:
 
 def ready(params: dict[str, Any], source: list[dict[str, Any]], target: list[dict[str, Any]]) -> TitleRandom:
     case = GoldenCase("xx", target[0], None, params=params, source_train=source, target_test=target)
-    perturbation = prepared(TitleRandom, case, {})
+    perturbation = set_up_case(TitleRandom, case, {})
     assert isinstance(perturbation, TitleRandom)
     return perturbation
 

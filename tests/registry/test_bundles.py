@@ -83,7 +83,7 @@ def test_a_run_by_name(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (training.epochs, training.learning_rate, method.params["epsilon"]) == (2, 2e-3, 0.5)
     assert result.sample, "data that say so make documents that say so"
     assert (result.data.id, result.data.revision) == ("little-data", "3")
-    assert (result.model.id, result.environment.model_path, result.environment.data_dir) == ("little",) * 3
+    assert (result.model.id, result.require_local().model_path, result.require_local().data_dir) == ("little",) * 3
     load_model(document.parent)
     with pytest.raises(SystemExit) as ended:  # from the names alone, wherever the package lies by then
         main(["eval", str(document.parent), "--languages", "fr"])

@@ -106,7 +106,7 @@ def test_it_is_run_by_name(xrobust: Command, installed: Path, data: Path, tiny_m
 
     logged = [json.loads(line) for line in steps.read_text(encoding="utf-8").splitlines()]
     assert logged
-    assert logged[-1]["step"] == result["training"]["steps"] == 20
+    assert logged[-1]["step"] == result["training"]["budget"]["steps"] == 20
     assert all(set(line) == {"step", "loss", "learning_rate"} for line in logged)
 
     # A run whose plugins are called `distribution/name` finds them again.

@@ -92,4 +92,4 @@ def test_what_is_found_when_examples_are_encoded(spec: RunSpec, message: str) ->
 def test_examples_need_a_length_and_an_index_alone(spec: RunSpec) -> None:
     """As `Method.augment` says: the end of the examples is their length, not an IndexError."""
     result = run(spec)
-    assert result.training is not None and result.training.examples == 12
+    assert result.training is not None and result.training.budget.examples == 12

@@ -16,6 +16,7 @@ from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 
 from xrobust import RunSpec, load_predictions, load_result, run
+from xrobust.results.score_key import ScoreKey
 
 
 def independent(task: str, rows: list[dict[str, Any]]) -> dict[str, float]:
@@ -49,7 +50,8 @@ def check(folder: Path, task: str) -> None:
             assert document[metric].value == pytest.approx(value, abs=1e-12), (language, metric)
             assert document[metric].n == len(rows)
             assert document[metric].ci_low <= document[metric].value <= document[metric].ci_high
-        artifact = result.artifacts[f"predictions/{language}"]
+        artifact = result.predictions_of(ScoreKey(language=language))
+        assert artifact is not None
         assert hashlib.sha256((folder / artifact.path).read_bytes()).hexdigest() == artifact.sha256
     summary, main = result.summary, result.main_metric
     assert summary is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import shutil
@@ -20,10 +21,12 @@ from xrobust.contracts import Prediction
 from xrobust.contracts.hooks import hookimpl
 from xrobust.errors import RunError, UserError
 from xrobust.kinds import SequenceClassification, TokenClassification
-from xrobust.results import run_folder, store
+from xrobust.results import store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_predictions, save_predictions, save_result
+from xrobust.results.summary import summarise
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
@@ -114,13 +117,13 @@ def test_the_summary_is_computed_from_the_scores(run: Path) -> None:
     result = load_result(run)
     expected = result.summary
     german = result.scores[0]
-    result.scores.append(german.model_copy(update={"perturbation": "typos", "value": 0.0}))
+    result.scores.append(german.model_copy(update={"condition": "perturbed", "perturbation": "typos", "value": 0.0}))
     result.summary = None
-    result.summarise()
+    result.summary = summarise(result)
     assert result.summary is not None and [row.perturbation for row in result.summary.robustness] == ["typos"]
     assert result.summary.model_copy(update={"robustness": []}) == expected
     result.scores = []
-    result.summarise()
+    result.summary = summarise(result)
     assert result.summary is None
 
 
@@ -133,8 +136,8 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(schema_version=2), r": schema version 2 where this xrobust reads 1$"),
-        (lambda d: d.pop("schema_version"), r": schema version None where this xrobust reads 1$"),
+        (lambda d: d.update(schema_version=3), r": schema version 3 where this xrobust reads 1 and 2$"),
+        (lambda d: d.pop("schema_version"), r": schema version None where this xrobust reads 1 and 2$"),
         (lambda d: d.update(note="mine"), r"does not fit the schema at note: "),
         (lambda d: d["scores"][1].update(note="mine"), r"does not fit the schema at scores\.1\.note: "),
         (lambda d: d["spec"]["train"].update(note="mine"), r"does not fit the schema at spec\.train\.note: "),
@@ -176,7 +179,8 @@ def test_what_is_scored_is_no_part_of_the_identity(run: Path) -> None:
         (b"[]", "schema version None"),
         (b"null", "schema version None"),
         (b"{}", "schema version None"),
-        (b'{"schema_version": 1}', "does not fit the schema"),
+        (b'{"schema_version": 1}', "does not fit schema version 1"),
+        (b'{"schema_version": 2}', "does not fit the schema"),
     ],
     ids=lambda value: value[:20].decode(errors="replace") if isinstance(value, bytes) else "",
 )
@@ -218,7 +222,7 @@ def test_predictions_of_labels_go_through_a_file(tmp_path: Path, rows: list[Any]
     kind = SequenceClassification(("a", "b"))
     examples = [{"id": name, "text": "...", "label": gold} for name, gold, _, _ in rows]
     predictions = [Prediction(guess, list(scores)) for _, _, guess, scores in rows]
-    artifact = save_predictions(tmp_path, "de", kind, examples, predictions)
+    artifact = save_predictions(tmp_path, ScoreKey(language="de"), kind, examples, predictions)
     assert load_predictions(tmp_path, "de") == [
         {"id": name, "label": gold, "prediction": guess, "scores": list(scores)} for name, gold, guess, scores in rows
     ]
@@ -237,7 +241,7 @@ def test_predictions_of_tags_go_through_a_file(tmp_path: Path, sentences: list[A
         {"id": str(i), "tokens": ["t"] * len(s), "tags": [gold for gold, _, _ in s]} for i, s in enumerate(sentences)
     ]
     predictions = [Prediction([guess for _, guess, _ in s], [p for _, _, p in s]) for s in sentences]
-    save_predictions(tmp_path, "zh", kind, examples, predictions)
+    save_predictions(tmp_path, ScoreKey(language="zh"), kind, examples, predictions)
     assert load_predictions(tmp_path, "zh") == [
         {"id": e["id"], "label": e["tags"], "prediction": list(p.value), "scores": list(p.scores)}
         for e, p in zip(examples, predictions, strict=True)
@@ -410,31 +414,33 @@ def test_a_folder_that_is_locked(tmp_path: Path) -> None:
 
 def test_a_lock_that_its_holder_deletes_just_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock on a deleted file would lock nothing: the next process makes a file of the same name."""
-    lock, calls = run_folder._lock, []
+    flock, calls = fcntl.flock, []
 
-    def late(file: int) -> None:
-        calls.append(file)
-        if len(calls) == 1:
-            (tmp_path / "run" / ".lock").unlink()
-        if len(calls) == 2:
-            (tmp_path / "run" / ".lock").unlink()
-            (tmp_path / "run").rmdir()
-        lock(file)
+    def late(file: int, operation: int) -> None:
+        if operation & fcntl.LOCK_EX:
+            calls.append(file)
+            if len(calls) < 3:
+                (tmp_path / "run" / ".lock").unlink()
+            if len(calls) == 2:
+                (tmp_path / "run").rmdir()
+        flock(file, operation)
 
-    monkeypatch.setattr(run_folder, "_lock", late)
+    monkeypatch.setattr("fcntl.flock", late)
     with RunFolder(tmp_path / "run").locked(main=True):
         assert len(calls) == 3
         with pytest.raises(RunError, match="another process"), RunFolder(tmp_path / "run").locked(main=True):
             pass
 
 
-def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     def none(file: int, operation: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+        raise OSError(number, "No locks available")
 
     monkeypatch.setattr("fcntl.flock", none)
     with RunFolder(tmp_path / "run").locked(main=True):
         assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists()
 
 
 # ------------------------------------------------------------------------------------------------------------ model

@@ -15,7 +15,7 @@ import pytest
 
 from xrobust import RunSpec, run
 from xrobust.cli.main import main
-from xrobust.engine import processes
+from xrobust.engine import accelerator
 from xrobust.errors import UserError
 
 
@@ -132,11 +132,11 @@ class Node:
 
 
 def test_nodes_that_do_not_share_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    monkeypatch.setattr(accelerator, "PATIENCE", 0.0)
     with pytest.raises(UserError, match="process 1 does not see what the main process wrote there: on several nodes"):
-        processes.check_shared(tmp_path / ".lock", Node())
+        accelerator.check_shared(tmp_path / ".lock", Node())
     (tmp_path / ".lock").touch()
-    processes.check_shared(tmp_path / ".lock", Node())
+    accelerator.check_shared(tmp_path / ".lock", Node())
 
 
 def test_accelerate_reads_the_documented_configuration_of_two_nodes(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ import torch
 from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
-from xrobust.engine import train
 from xrobust.runtime.processes import _stop, relaunch
+from xrobust.training import loop
+from xrobust.training.step_sync import StepSync
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -29,15 +31,16 @@ def run_folder(output: Path) -> Path:
 
 EACH_STEP = """
 import os
+from functools import partial
 
 import torch
 
-import xrobust.engine.train as train
 from xrobust.contracts import Method, MethodInfo
+from xrobust.training import loop
 
 if "RANK" in os.environ:
-    train.LOG_EVERY = 1
-    train.probes_memory = lambda accelerator: True  # as on GPUs
+    loop.StepSync = partial(loop.StepSync, log_every=1)
+    loop.MicroBatcher = partial(loop.MicroBatcher, probes=True)  # as on GPUs
 
 
 class Scarce(Method):
@@ -74,7 +77,7 @@ def test_two_processes_train_and_score_what_one_does(
         micro_batch_size=3,
         output=tmp_path / "one",
     )
-    monkeypatch.setattr(train, "LOG_EVERY", 1)
+    monkeypatch.setattr(loop, "StepSync", partial(StepSync, log_every=1))
     run(spec)
     two = xrobust(
         *("run", "--task", "pos", "--method", "scarce", "--plugin", tmp_path / "scarce.py", "--model", no_dropout),
@@ -164,6 +167,23 @@ def test_two_processes_stop_after_the_same_step(
     folder = run_folder(tmp_path / "runs")
     assert json.loads((folder / "result.json").read_text())["status"] == "interrupted"
     assert sorted(path.name for path in (folder / "checkpoints").glob("step-*")) == ["step-00000004", "step-00000005"]
+    run(
+        RunSpec(
+            task="pos",
+            model=str(tiny_model),
+            data_dir=tiny_data,
+            output=tmp_path / "one",
+            languages=("de",),
+            training={"batch_size": 8, "max_steps": 6},
+            checkpoint_steps=5,
+            keep_checkpoints="all",
+        )
+    )
+    two, one = (
+        json.loads((path / "checkpoints" / "step-00000005" / "progress.json").read_text())
+        for path in (folder, run_folder(tmp_path / "one"))
+    )
+    assert two["tokens"] == one["tokens"] > 0, "counted over all processes"
 
 
 CHILD = """
@@ -198,7 +218,7 @@ def test_a_process_that_the_system_ended_is_named(
     code = "import os, time; time.sleep(60) if os.environ['RANK'] == '0' else os.kill(os.getpid(), 9)"
     popen = subprocess.Popen
     monkeypatch.setattr(
-        "xrobust.engine.processes.subprocess.Popen",
+        "xrobust.runtime.processes.subprocess.Popen",
         lambda command, **settings: popen([sys.executable, "-S", "-c", code], **settings),
     )
     monkeypatch.setattr("xrobust.runtime.processes._end", lambda process: (process.kill(), process.wait()))

@@ -15,7 +15,7 @@ from xrobust import RunSpec, hookimpl, run
 from xrobust.cli.main import main
 from xrobust.runtime import signals
 from xrobust.runtime.signals import Terminated, asked, held, released, watched
-from xrobust.training.loop import sync_interval
+from xrobust.training.step_sync import sync_interval
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(counting: Counting) ->
 
 def test_a_damaged_memory_is_none(counting: Counting) -> None:
     counting.cached_by_files()
-    (kept,) = (cache.cache_folder() / file_memo.SHELF).iterdir()
+    (kept,) = (cache.cache_folder() / file_memo.SECTION).iterdir()
     kept.write_bytes(kept.read_bytes()[:-3])
     assert counting.cached_by_files() == "one" and counting.calls == 2
 

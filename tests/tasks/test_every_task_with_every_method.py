@@ -36,7 +36,7 @@ def test_a_run(task: str, method: str, tmp_path: Path, real_model: Path, few_rea
     assert result.training is not None
     # rs_aug's copies take the place of the originals: 10 for PAWS-X, 3 for the others.
     copies = {"pawsx": 10}.get(task, 3) if method == "rs_aug" else 1
-    assert result.training.examples == 12 * copies
+    assert result.training.budget.examples == 12 * copies
     assert result.training.curve[-1].loss > 0
     trainable, parameters = result.model.trainable_parameters, result.model.parameters
     assert trainable is not None and parameters is not None

@@ -114,7 +114,7 @@ def test_the_same_weights_as_the_trainer(task: str, tmp_path: Path, no_dropout: 
     theirs = model.state_dict()
     assert load_result(tmp_path / "ours" / task / "vanilla" / result.run_id).training is not None
     assert result.training is not None
-    assert result.training.steps == done.global_step == steps == EPOCHS * 6
+    assert result.training.budget.steps == done.global_step == steps == EPOCHS * 6
     moved = max(float((theirs[name] - start[name]).abs().max()) for name in ours)
     apart = max(float((theirs[name] - ours[name]).abs().max()) for name in ours)
     assert moved > 0.02

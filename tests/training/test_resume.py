@@ -15,7 +15,7 @@ from fork_server import Pythons
 from safetensors.torch import load_file
 
 from xrobust import load_result
-from xrobust.pipeline import _resumed_otherwise
+from xrobust.results.environment import resume_warnings
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -132,7 +132,7 @@ def document(folder: Path) -> dict:
 def comparable(folder: Path) -> dict:
     """The document without what may differ: times."""
     whole = document(folder)
-    for key in ("started", "updated"):
+    for key in ("started", "updated", "sha256"):
         del whole[key]
     for key in ("seconds", "examples_per_second", "peak_memory_bytes"):
         del whole["training"][key]
@@ -222,7 +222,7 @@ def test_sigterm_ends_with_the_code_to_start_again_wherever_it_comes(
     terminated("write:.step-00000008:1")
     assert checkpoints(folder) == [6, 8], "the checkpoint that was being written, and no other"
     terminated("write:.model.:1")
-    assert document(folder)["training"]["steps"] == 24, "what training came to is on disk"
+    assert document(folder)["training"]["budget"]["steps"] == 24, "what training came to is on disk"
     terminated("write:.de.parquet:1")
     assert scored(folder) == ["de"], "what was predicted is on disk"
     last = xrobust(*arguments, "--output", tmp_path / "runs")
@@ -245,7 +245,9 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_is_used(
     assert last.returncode == 0, last.stderr
     (warning,) = document(folder)["warnings"]
     instead = "training goes on from the older checkpoint step-00000008"
-    assert warning == f"{victim} is damaged (its sha256 is not that in SHA256SUMS): {instead}"
+    said = f"is damaged (its sha256 is not that in SHA256SUMS): {instead}"
+    assert warning == f"{victim.name} {said}", "the document has no path"
+    assert f"{victim} {said}" in (folder / "run.log").read_text()
     assert f"warning: {warning}" in last.stdout
     assert resumed_from(folder) == "step 8"
     shown = json.loads((folder / "result.json").read_text())
@@ -264,7 +266,7 @@ def test_force_goes_on_with_a_run_that_was_stopped(tmp_path: Path, xrobust: Comm
     log = (folder / "run.log").read_text()
     assert log.count(f"run {folder.name}, ") == 2, "both are in the log: nothing was deleted"
     assert log.count("step 7 dev") == 1 and log.count("step 14 dev") == 1, "the steps before the stop were done once"
-    assert document(folder)["training"]["steps"] == 24
+    assert document(folder)["training"]["budget"]["steps"] == 24
 
 
 def test_another_micro_batch_size_on_the_way_is_warned_about(
@@ -282,9 +284,9 @@ def test_another_micro_batch_size_on_the_way_is_warned_about(
 
 def test_what_is_warned_about_when_a_run_goes_on(finished_run: Path) -> None:
     before = load_result(finished_run).environment
-    assert _resumed_otherwise(before, before) == []
+    assert resume_warnings(before, before) == []
     here = before.model_copy(update={"world_size": 3, "threads": before.threads + 1})
-    threads, processes = _resumed_otherwise(before, here)
+    threads, processes = resume_warnings(before, here)
     assert threads.startswith(f"resumed with {here.threads} threads after {before.threads}: ")
     assert processes.startswith("resumed with 3 processes after 1: dropout and noise are other draws")
 
@@ -301,7 +303,7 @@ def test_ctrl_c_writes_a_checkpoint_after_the_step_and_the_same_command_goes_on(
     assert (folder / "checkpoints" / "step-00000006").is_dir()
     resumed = xrobust(*arguments, "--output", output)
     assert resumed.returncode == 0, resumed.stderr
-    assert document(folder)["training"]["steps"] == 24
+    assert document(folder)["training"]["budget"]["steps"] == 24
 
     done = xrobust(*arguments, "--output", output)
     assert done.returncode == 0

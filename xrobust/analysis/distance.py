@@ -33,7 +33,6 @@ DISTANCES = {
 FEWEST_FEATURES = 10
 """Below this many features known of both languages there is no distance: Kazakh and English share two phonological
 ones, which say nothing."""
-
 UNKNOWN = -1
 
 

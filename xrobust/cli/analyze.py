@@ -1,4 +1,4 @@
-"""`xrobust analyze`: what explains the differences between languages."""
+"""`xrobust analyze`: explanations of the differences between languages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from xrobust.cli.table import print_table
 from xrobust.config.values import comma_separated
+from xrobust.report.format import percent
 
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
@@ -33,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 class Of(StrEnum):
-    """What is to be explained."""
+    """Quantity to explain."""
 
     gain = "gain"
     score = "score"
@@ -54,21 +55,21 @@ def overlap_command(
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """How much of each test set occurs in the training set, and whether that goes with the clean scores.
+    """Measure how much of each test set occurs in the training set, and whether that goes with the clean scores.
 
     entities: share of the entity tokens, chunks: of the different entities, words: of the words.
     """
     from xrobust.analysis.explain import by_overlap
 
-    found = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
+    analysis = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
     if as_json:
         from dataclasses import asdict
 
-        _print_json(asdict(found))
+        _print_json(asdict(analysis))
         return
-    _print_overlaps(found)
-    _print_answers(found.answers, "score of", "overlap")
-    _print_notes(found.notes)
+    _print_overlaps(analysis)
+    _print_answers(analysis.answers, "score of", "overlap")
+    _print_notes(analysis.notes)
 
 
 @analyze_app.command("distance")
@@ -93,7 +94,7 @@ def distance_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether languages further from the source gain more: gains over vanilla against URIEL's language distances."""
+    """Test if languages further from the source gain more: gains over vanilla against URIEL's language distances."""
     from xrobust.analysis.distance import DISTANCES
     from xrobust.analysis.explain import by_distance
     from xrobust.report.distance_plot import check_plot
@@ -101,34 +102,34 @@ def distance_command(
     if plot is not None:
         check_plot(plot)
     names = comma_separated(distance) or tuple(DISTANCES)
-    found = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
+    analysis = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
     if plot is not None:
         from xrobust.report.distance_plot import draw, panels
 
-        draw(panels(found, of.value, names[0]), plot)
+        draw(panels(analysis, of.value, names[0]), plot)
     if as_json:
-        _print_json(_distance_document(found))
+        _print_json(_distance_document(analysis))
         return
-    _print_series(found, of)
-    _print_answers(found.answers, f"{of} of", "distance")
-    _print_notes(found.notes)
+    _print_series(analysis, of)
+    _print_answers(analysis.answers, f"{of} of", "distance")
+    _print_notes(analysis.notes)
     if plot is not None:
         print(f"plot of {names[0]} distance: {plot}")
 
 
-def _print_overlaps(found: ByOverlap) -> None:
+def _print_overlaps(analysis: ByOverlap) -> None:
     from xrobust.analysis.overlap import SHARES
 
-    for setting in dict.fromkeys(m.setting for m in found.measured):
-        section = [m for m in found.measured if m.setting == setting]
+    for setting in dict.fromkeys(m.setting for m in analysis.measured):
+        section = [m for m in analysis.measured if m.setting == setting]
         methods = list(dict.fromkeys(method for m in section for method in m.scores))
         shares = [share for share in SHARES if any(getattr(m.overlap, share) is not None for m in section)]
         rows = [
             [
                 m.source,
                 m.language,
-                *(_percent(getattr(m.overlap, share)) for share in shares),
-                *(_percent(m.scores.get(method)) for method in methods),
+                *(percent(getattr(m.overlap, share), 1) for share in shares),
+                *(percent(m.scores.get(method), 1) for method in methods),
             ]
             for m in section
         ]
@@ -137,10 +138,10 @@ def _print_overlaps(found: ByOverlap) -> None:
         print()
 
 
-def _print_series(found: ByDistance, of: Of) -> None:
-    """A table a setting: distances, and what each method gains or scores."""
-    for setting in dict.fromkeys(one.setting for one in found.series):
-        section = [(s, d) for s, d in zip(found.series, found.distances, strict=True) if s.setting == setting]
+def _print_series(analysis: ByDistance, of: Of) -> None:
+    """Prints a table for each setting: distances, and the gain or score of each method."""
+    for setting in dict.fromkeys(one.setting for one in analysis.series):
+        section = [(s, d) for s, d in zip(analysis.series, analysis.distances, strict=True) if s.setting == setting]
         first = section[0][0]
         names = list(section[0][1])
         rows = []
@@ -148,7 +149,9 @@ def _print_series(found: ByDistance, of: Of) -> None:
             known = next(table for one, table in section if language in one.values)
             cells = [f"{known[name][language]:.3f}" if language in known[name] else "-" for name in names]
             signed = of is Of.gain
-            rows.append([language, *cells, *(_points(one.values.get(language), signed) for one, _ in section)])
+            rows.append(
+                [language, *cells, *(percent(one.values.get(language), 1, signed=signed) for one, _ in section)]
+            )
         what = "gain over vanilla" if of is Of.gain else "score"
         sample = " (sample data)" if first.sample else ""
         print_table(
@@ -166,12 +169,12 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'mean of seeds'} {', '.join(str(seed) for seed in seeds)}"
 
 
-def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> None:
+def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> None:
     from xrobust.analysis.correlation import PERMUTATIONS, number_of_tests
 
     rows: list[list[str]] = []
     without: dict[tuple[str, int, str | None], list[str]] = {}
-    for answer in found:
+    for answer in answers:
         start = [f"{outcome} {answer.outcome}", answer.predictor, str(answer.n)]
         if answer.correlation is None:
             without.setdefault((start[0], answer.n, answer.reason), []).append(answer.predictor)
@@ -184,7 +187,7 @@ def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> Non
             rows,
         )
         print(
-            f"{number_of_tests(found)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
+            f"{number_of_tests(answers)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
             "Holm: adjusted for all of them"
         )
     for (what, n, reason), names in without.items():
@@ -200,29 +203,21 @@ def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
     ]
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def _points(value: float | None, signed: bool) -> str:
-    return "-" if value is None else f"{100 * value:+.1f}" if signed else f"{100 * value:.1f}"
-
-
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
         print(f"note: {note}")
 
 
-def _distance_document(found: ByDistance) -> dict[str, Any]:
-    """For programs: each series with the distances of its languages."""
+def _distance_document(analysis: ByDistance) -> dict[str, Any]:
+    """JSON values of an analysis: each series with the distances of its languages."""
     from dataclasses import asdict
 
     return {
         "series": [
-            asdict(one) | {"distances": table} for one, table in zip(found.series, found.distances, strict=True)
+            asdict(one) | {"distances": table} for one, table in zip(analysis.series, analysis.distances, strict=True)
         ],
-        "answers": [asdict(answer) for answer in found.answers],
-        "notes": found.notes,
+        "answers": [asdict(answer) for answer in analysis.answers],
+        "notes": analysis.notes,
     }
 
 

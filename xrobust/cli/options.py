@@ -141,9 +141,7 @@ Keep = Annotated[
 ]
 
 Offline = Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")]
-
 Force = Annotated[bool, typer.Option("--force", help="Do a run that is complete again; one that was stopped goes on.")]
-
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the resolved run and stop; nothing is written.")]
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from xrobust.cli.table import print_table
+from xrobust.report.format import percent
 from xrobust.results.schema import Robustness, RunResult
 
 MOST_COLUMNS = 8
-"""Conditions in the table by language; with more of them it is left to the document."""
+"""Most conditions in the table by language; with more, the table is not printed."""
 
 
 def print_results(result: RunResult) -> None:
-    """Prints them. Scores are shown times 100, drops in points."""
+    """Prints all tables of a document. Scores are shown times 100, drops in points."""
     _languages(result)
     _averages(result)
     _robustness(result)
@@ -20,7 +21,7 @@ def print_results(result: RunResult) -> None:
 
 
 def _languages(result: RunResult) -> None:
-    """Languages by metrics on clean text, with the interval of the main one."""
+    """Prints languages by metrics on clean text, with the interval of the main one."""
     clean, main = result.clean_scores(), result.main_metric
     metrics = list(dict.fromkeys(row.metric for row in clean))
     rows = []
@@ -30,9 +31,9 @@ def _languages(result: RunResult) -> None:
         rows.append(
             [
                 _named(result, language),
-                _percent(first.value),
-                f"{_percent(first.ci_low)} - {_percent(first.ci_high)}",
-                *(_percent(cells[name].value) if name in cells else "-" for name in metrics[1:]),
+                percent(first.value),
+                f"{percent(first.ci_low)} - {percent(first.ci_high)}",
+                *(percent(cells[name].value) if name in cells else "-" for name in metrics[1:]),
                 str(first.n),
             ]
         )
@@ -43,16 +44,16 @@ def _averages(result: RunResult) -> None:
     summary = result.summary
     if summary is None:
         return
-    parts = [f"average {_percent(summary.average)} over {summary.languages} languages"]
+    parts = [f"average {percent(summary.average)} over {summary.languages} languages"]
     if summary.average_targets is not None:
-        parts.append(f"targets {_percent(summary.average_targets)}")
+        parts.append(f"targets {percent(summary.average_targets)}")
     if summary.transfer_gap is not None:
-        parts.append(f"transfer gap {_percent(summary.transfer_gap)}")
+        parts.append(f"transfer gap {percent(summary.transfer_gap)}")
     print(", ".join(parts))
 
 
 def _robustness(result: RunResult) -> None:
-    """Conditions, averaged over the target languages that each covers."""
+    """Prints the conditions, averaged over the target languages that each covers."""
     conditions = result.summary.robustness if result.summary else []
     if not conditions:
         return
@@ -66,13 +67,13 @@ def _condition(row: Robustness) -> list[str]:
     return [
         row.label,
         f"{row.languages} of {row.tried}",
-        _percent(row.coverage, digits=0),
-        *(_percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
+        percent(row.coverage, digits=0),
+        *(percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
     ]
 
 
 def _by_language(result: RunResult) -> None:
-    """Languages by conditions: the drop from clean text in points."""
+    """Prints languages by conditions: the drop from clean text in points."""
     labels = [row.label for row in (result.summary.robustness if result.summary else [])]
     if not labels:
         return
@@ -83,12 +84,12 @@ def _by_language(result: RunResult) -> None:
     languages = dict.fromkeys(row.name for row in result.scores if row.condition != "clean")
     if languages:
         print()
-        rows = [[_named(result, code), *(_percent(drops.get((code, label))) for label in labels)] for code in languages]
+        rows = [[_named(result, code), *(percent(drops.get((code, label))) for label in labels)] for code in languages]
         print_table(["drop", *labels], rows)
 
 
 def _not_covered(result: RunResult) -> None:
-    """What no score is given for, and why."""
+    """Prints the languages that a perturbation does not cover, with the reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in result.data.perturbed:
         if row.reason is not None:
@@ -98,22 +99,18 @@ def _not_covered(result: RunResult) -> None:
 
 
 def _pairs(result: RunResult) -> None:
-    """First language by second language; the diagonal is the language itself."""
+    """Prints scores of pairs, first language by second language; the diagonal is the language itself."""
     pairs = {row.pair: row.value for row in result.main_scores() if row.pair is not None}
     if not pairs:
         return
     alone = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
     firsts, seconds = sorted({a for a, _ in pairs}), sorted({b for _, b in pairs})
     print()
-    rows = [[a, *(_percent(alone.get(a) if a == b else pairs.get((a, b))) for b in seconds)] for a in firsts]
+    rows = [[a, *(percent(alone.get(a) if a == b else pairs.get((a, b))) for b in seconds)] for a in firsts]
     print_table(["first \\ second", *seconds], rows)
     if result.summary is not None:
-        print(f"average {_percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")
+        print(f"average {percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")
 
 
 def _named(result: RunResult, language: str) -> str:
     return f"{language} (source)" if language == result.spec.train.source else language
-
-
-def _percent(value: float | None, digits: int = 2) -> str:
-    return "-" if value is None else f"{100 * value:.{digits}f}"

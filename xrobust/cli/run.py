@@ -204,6 +204,7 @@ def _describe(plan: RunPlan) -> None:
 
 
 def _training_examples(plan: RunPlan) -> int:
+    from xrobust.pipeline import training_inputs
     from xrobust.training.training_set import TrainingSet
 
-    return TrainingSet(plan).count()
+    return TrainingSet(training_inputs(plan)).count()

@@ -1,4 +1,4 @@
-"""`xrobust runs`: what runs a folder holds."""
+"""`xrobust runs`: the runs in a folder."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def runs_command(
 ) -> None:
     """List the runs in a folder: id, task, method, seed, state, main score, age."""
     from xrobust.cli.table import print_table
+    from xrobust.report.format import percent
     from xrobust.results.store import RESULT, load_result
 
     if not folder.is_dir():
@@ -37,7 +38,7 @@ def runs_command(
                 "+".join(part.name for part in train.method),
                 str(train.seed),
                 result.status,
-                f"{summary.metric} {100 * summary.average:.1f} over {summary.languages}{sample}" if summary else "-",
+                f"{summary.metric} {percent(summary.average, 1)} over {summary.languages}{sample}" if summary else "-",
                 age(result.updated),
                 str(path.parent),
             ]
@@ -51,7 +52,7 @@ def runs_command(
 
 
 def age(timestamp: str) -> str:
-    """`3 h` since a time in ISO 8601."""
+    """Time passed since a timestamp in ISO 8601, as in `3 h`."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -1,4 +1,4 @@
-"""`xrobust show`: everything there is to know of one plugin before running it."""
+"""`xrobust show`: facts, description and parameters of one plugin or preset."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
 def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
     from xrobust.config.training_settings import TrainingSettings
     from xrobust.metrics.by_name import metric
+    from xrobust.report.format import percent
 
     info, recipe, kind = task.info, task.recipe, task.kind
     yield "kind", kind.name
@@ -98,7 +99,7 @@ def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
             yield f"training.{setting}", "once an epoch" if setting == "select_every" and value is None else str(value)
     yield "recipe from", recipe.source
     for e in recipe.expected:
-        yield "expected", f"{e.model}: average {e.metric} {100 * e.low:.1f} to {100 * e.high:.1f} ({e.source})"
+        yield "expected", f"{e.model}: average {e.metric} {percent(e.low, 1)} to {percent(e.high, 1)} ({e.source})"
     if info.hub is not None:
         yield "hub data set", info.hub.repo
         yield "hub revision", info.hub.revision

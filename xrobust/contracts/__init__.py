@@ -1,4 +1,4 @@
-"""What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
+"""Base classes for plugin authors. Importing this package imports neither torch nor transformers."""
 
 from xrobust.contracts.example import IGNORED, Example
 from xrobust.contracts.kind import Kind, Prediction
@@ -15,7 +15,7 @@ from xrobust.contracts.method import (
     Stage,
     keyed_random,
 )
-from xrobust.contracts.metric import Metric
+from xrobust.contracts.metric import Metric, WholeSetMetric
 from xrobust.contracts.perturbation import (
     GoldenCase,
     Need,
@@ -55,5 +55,6 @@ __all__ = [
     "Stage",
     "Task",
     "TaskInfo",
+    "WholeSetMetric",
     "keyed_random",
 ]

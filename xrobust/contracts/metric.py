@@ -1,4 +1,7 @@
-"""A metric: a sum of per-example statistics and a function of that sum. Importing this module does not import numpy."""
+"""Metrics: scores that are a function of summed per-example statistics, and scores of a whole set.
+
+Importing this module does not import numpy.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,10 @@ class Metric(ABC):
     version: int = 1
     """Raise it whenever the same predictions get another score: scores of two versions are not to be compared."""
 
+    def prepare(self) -> None:
+        """Loads what the metric needs. Called while a run is planned; raises UserError for what is not there."""
+        return
+
     @abstractmethod
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         """float64 (examples, k): what each example adds to the counts.
@@ -50,6 +57,46 @@ class Metric(ABC):
         labels = labels_in(references, predictions) if labels is None else labels
         counts = self.statistics(references, predictions, labels).sum(axis=0)
         return dict(zip(self.outputs, (float(v) for v in self.score(counts)), strict=True))
+
+
+class WholeSetMetric(Metric):
+    """A score of all predictions together that no sum of per-example statistics gives: a rank correlation, BLEU.
+
+    Subclass it in a plugin where `Metric` does not fit: each bootstrap draw is another call of `score_set`, so there
+    are fewer draws. Its "statistics" are the pairs of reference and prediction themselves.
+    """
+
+    draws: int = 200
+    """Bootstrap draws of an interval. With 200, an end of the interval is uncertain by a tenth of its half width."""
+
+    @abstractmethod
+    def score_set(self, references: Sequence[Any], predictions: Sequence[Any]) -> Sequence[float]:
+        """The outputs, in their order, of at least one example; fractions of 1. NaN where there is no score."""
+
+    def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
+        """object (examples, 2): each example's reference and prediction, as `score_set` takes them.
+
+        Raises ValueError where the two differ in length.
+        """
+        import numpy as np
+
+        rows = np.empty((len(references), 2), dtype=object)
+        for row, (reference, prediction) in enumerate(zip(references, predictions, strict=True)):
+            rows[row, 0], rows[row, 1] = reference, prediction  # one by one: a list of tags is one value
+        return rows
+
+    def score(self, counts: np.ndarray) -> np.ndarray:
+        """Raises TypeError: there are no counts to be summed. `xrobust.metrics.values_of` scores rows of any metric."""
+        raise TypeError(f"metric {self.name} is a function of the whole set, not of summed counts: use values_of")
+
+    def __call__(
+        self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str] | None = None
+    ) -> dict[str, float]:
+        """The scores of one set of predictions, by name. `labels` are by default those that occur."""
+        labels = labels_in(references, predictions) if labels is None else labels
+        rows = self.statistics(references, predictions, labels)
+        values = self.score_set(list(rows[:, 0]), list(rows[:, 1]))
+        return dict(zip(self.outputs, (float(v) for v in values), strict=True))
 
 
 def labels_in(*sets: Sequence[Any]) -> list[str]:

@@ -12,6 +12,8 @@ from xrobust.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from datasets import Dataset, IterableDataset
+
     from xrobust.contracts.kind import Kind
     from xrobust.contracts.metric import Metric
 
@@ -109,8 +111,8 @@ class Task:
     kind: ClassVar[Kind]
     """How text becomes model input and model output becomes predictions."""
     metrics: ClassVar[tuple[str | Metric, ...]]
-    """Metric ids, or metrics of the plugin's own (`xrobust.contracts.Metric`); the first is the main score, which
-    selects on the source dev set."""
+    """Metric ids, metrics of the plugin's own (`xrobust.contracts.Metric`, `WholeSetMetric`), or modules of the library
+    `evaluate` (`xrobust.metrics.FromEvaluate`); the first is the main score, which selects on the source dev set."""
     recipe: ClassVar[Recipe]
     columns: ClassVar[tuple[str, ...]]
     """Canonical names of the columns of `<split>-<language>.tsv`, in file order. A name that stands there several times
@@ -126,8 +128,26 @@ class Task:
     label_aliases: ClassVar[Mapping[str, str]] = {}
     """Other spellings of labels in published files -> the label."""
 
-    def load(self, split: Split, language: str, source: Source) -> Sequence[Example]:
-        """The examples of one split in one language. Override it for data that no source knows how to read."""
+    def load(self, split: Split, language: str, source: Source) -> Sequence[Example] | Dataset | IterableDataset:
+        """The examples of one split in one language. Override it for data that no source knows how to read.
+
+        Args:
+            split: train, dev or test.
+            language: ISO 639 code.
+            source: the folder or the hub that the user named; an override need not use it.
+
+        Returns:
+            The rows in order, in the columns of the task's kind, as a sequence of dicts; or, since what `load_dataset`
+            gives does as well, a `datasets.Dataset` (it is left where it lies, and read a part at a time) or a
+            `datasets.IterableDataset` (a stream: with `--limit` no more rows than that are read, if the task has no
+            `transform`). Of these two, class labels become their names, a number in a gold column of plain numbers
+            stands for the label at that place of `kind.labels`, and rows without an `id` get one by the rule of
+            `parallel_rows`. Values are text, numbers and lists of them: leave other columns out. Pin the revision of
+            what comes from the hub; the rows' fingerprint is part of the run's identity.
+
+        The languages that can be scored are those that the source has test data for, else those of `info`. Raises
+        UserError for what is not there; rows are checked by the caller.
+        """
         return source.load(self, split, language)
 
     def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:

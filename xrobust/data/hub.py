@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import glob
 import re
 import sys
 from collections.abc import Sequence
@@ -12,10 +13,9 @@ from typing import Any
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import HubFiles, Split, Task
 from xrobust.data.checks import checked
+from xrobust.data.hf_datasets import examples_of
 from xrobust.errors import OutOfReach, UserError, did_you_mean
-
-TIMEOUT = 10.0
-"""Seconds to wait for the hub's first answer."""
+from xrobust.runtime.libraries import HUB_TIMEOUT
 
 SHARDS = re.compile(r"-of-(\d+)\.parquet$")
 """The number of files that a split has, in the name of each: `test-00000-of-00002.parquet`."""
@@ -40,14 +40,7 @@ class HubSource:
             )
         if split not in hub.splits:
             raise UserError(f"{task.info.name}: {hub.repo} has no {split} set")
-        columns = self._columns(task, hub, split, language)
-        ids = columns.pop("id", None)
-        length = len(next(iter(columns.values())))
-        if ids is None:
-            ids = [str(row) if task.parallel_rows else f"{language}:{row}" for row in range(length)]
-        names = tuple(columns)
-        rows = zip(ids, *columns.values(), strict=True)
-        examples = [{"id": str(i), **dict(zip(names, row, strict=True))} for i, *row in rows]
+        examples = examples_of(task, self._dataset(task, hub, split, language), language, columns=hub.columns)
         return checked(task, examples, f"{split} set in {language!r} of {_where(hub)}")
 
     def files(self, task: Task, split: Split, language: str) -> list[Path] | None:
@@ -62,30 +55,26 @@ class HubSource:
         return tuple(sorted(task.info.languages))
 
     def describe(self, task: Task) -> dict[str, str | None]:
-        """The data set's id and commit sha."""
-        hub = _files(task)
-        return {"id": hub.repo, "revision": hub.revision}
+        """The data set's id and commit sha; the name of a task that loads data of somewhere else, and None."""
+        hub = task.info.hub
+        return {"id": hub.repo if hub else task.info.name, "revision": hub.revision if hub else None}
 
     sample = False
 
-    def _columns(self, task: Task, hub: HubFiles, split: Split, language: str) -> dict[str, list[Any]]:
-        """Canonical column -> its values, labels as names."""
-        import datasets
-        import pyarrow.parquet
+    def _dataset(self, task: Task, hub: HubFiles, split: Split, language: str) -> Any:
+        """The columns of a split that the task takes, as a `datasets.IterableDataset` over its files.
+
+        A stream, since a `Dataset` would be written to disk once more, as Arrow beside the parquet files.
+        """
+        from datasets import Dataset
 
         pattern = _pattern(hub, split, language)
         files = self._cached(hub, pattern) or self._fetched(task, hub, pattern)
-        schema = pyarrow.parquet.read_schema(files[0])
-        if missing := sorted(set(hub.columns.values()) - set(schema.names)):
+        # The names are patterns to `datasets`. No `load_dataset`: it asks the network even for files of this machine.
+        dataset = Dataset.from_parquet([glob.escape(str(file)) for file in files], streaming=True)
+        if missing := sorted(set(hub.columns.values()) - set(dataset.features)):
             raise UserError(f"{task.info.name}: {pattern} of {_where(hub)} has no column {', '.join(missing)}")
-        wanted = list(dict.fromkeys(hub.columns.values()))
-        values = pyarrow.concat_tables(pyarrow.parquet.read_table(file, columns=wanted) for file in files).to_pydict()
-        columns = {canonical: values[column] for canonical, column in hub.columns.items()}
-        gold = task.kind.gold_column
-        if gold in columns:
-            names = _class_names(datasets.Features.from_arrow_schema(schema)[hub.columns[gold]]) or task.kind.labels
-            columns[gold] = [_named(label, names, task) for label in columns[gold]]
-        return columns
+        return dataset.select_columns(list(dict.fromkeys(hub.columns.values())))
 
     def _cached(self, hub: HubFiles, pattern: str) -> list[Path]:
         """The files, if the cache has all of them: a commit never changes, so that nothing need be asked."""
@@ -114,7 +103,7 @@ class HubSource:
             disable_progress_bars()
         try:
             # This request is not repeated when it fails, as the later ones are: no network is said at once.
-            info = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=TIMEOUT)
+            info = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision, timeout=HUB_TIMEOUT)
             names = sorted(
                 file.rfilename for file in info.siblings or () if fnmatch.fnmatchcase(file.rfilename, pattern)
             )
@@ -146,22 +135,3 @@ def _files(task: Task) -> HubFiles:
             f"{task.info.name} is not on the hub; use --data-dir FOLDER (its files: xrobust show task {task.info.name})"
         )
     return task.info.hub
-
-
-def _class_names(feature: Any) -> list[str] | None:
-    """The names of a ClassLabel, or of a list of them; None for a column of plain values."""
-    while hasattr(feature, "feature"):
-        feature = feature.feature
-    return getattr(feature, "names", None)
-
-
-def _named(label: Any, names: Sequence[str], task: Task) -> Any:
-    """A label's name in the task's spelling: a number stands for `names[number]`; a list is taken one by one.
-
-    A number that has no name (-1 marks a missing label on the hub) becomes its digits, for the check to refuse.
-    """
-    if isinstance(label, list):
-        return [_named(one, names, task) for one in label]
-    if isinstance(label, int):
-        label = names[label] if 0 <= label < len(names) else str(label)
-    return task.label_aliases.get(label, label)

@@ -10,6 +10,7 @@ from xrobust.contracts.example import Example
 from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.about import read_about
+from xrobust.data.ids import row_id
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.registry import bundles
 
@@ -120,8 +121,6 @@ def with_ids(rows: list[dict[str, Any]], task: Task, language: str, sidecar: Pat
                 raise UserError(f"{sidecar}:{number}: empty; an id is expected")
             if first.setdefault(identifier, number) != number:
                 raise UserError(f"{sidecar}:{number}: id {identifier!r} is that of line {first[identifier]} too")
-    elif task.parallel_rows:
-        ids = [str(row) for row in range(len(rows))]
     else:
-        ids = [f"{language}:{row}" for row in range(len(rows))]
+        ids = [row_id(task, language, row) for row in range(len(rows))]
     return [{"id": identifier, **row} for identifier, row in zip(ids, rows, strict=True)]

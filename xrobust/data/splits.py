@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 from pydantic import BaseModel, ConfigDict
 
 from xrobust.contracts import Example, Source, Split, Task
+from xrobust.data import hf_datasets
 from xrobust.data.checks import checked, fingerprint
 from xrobust.errors import RunError, UserError, did_you_mean, nearest
 from xrobust.storage.code_hash import code_hash
@@ -29,12 +30,22 @@ class DataRows(BaseModel):
 def load_split(
     task: Task, source: Source, split: Split, language: str, limit: int | None
 ) -> tuple[Sequence[Example], DataRows]:
-    """The (first `limit`) examples of a split, and their number and fingerprint. Raises UserError."""
-    examples = task.transform(task.load(split, language, source), split, language)
-    if limit is not None:
+    """The (first `limit`) examples of a split, and their number and fingerprint. Raises UserError.
+
+    Of a stream of `datasets` no more rows than `limit` are read, unless the task has a `transform`, which may leave
+    some out.
+    """
+    loaded = task.load(split, language, source)
+    if hf_datasets.is_dataset(loaded):
+        whole = limit is None or type(task).transform is not Task.transform
+        loaded = hf_datasets.examples_of(task, loaded, language, limit=None if whole else limit)
+    hf_datasets.require_examples(task, loaded)
+    examples = task.transform(loaded, split, language)
+    if limit is not None and len(examples) > limit:
         examples = examples[:limit]
-    checked(task, examples, f"{task.info.name} {split} {language}")
-    rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples))
+    where = f"{task.info.name} {split} {language}"
+    checked(task, examples, where)
+    rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples, where))
     return examples, rows
 
 
@@ -96,6 +107,7 @@ def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None
     there = source.languages(task, "test")
     if not there:
         task.load("test", (asked or [task.info.source_language])[0], source)  # which says what is missing, and where
+        there = tuple(sorted(task.info.languages))  # or gives data that the source knows nothing of
     if asked is None:
         return tuple(there)
     for language in asked:

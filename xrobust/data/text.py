@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from xrobust.contracts import Example
 
+if TYPE_CHECKING:
+    import regex
+
 OUTSIDE = "O"
 """The tag of a token that belongs to no entity."""
-
 JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: letters to a reader of Persian or Sinhala, and no punctuation."""
-
-LAST_LETTER = 0x1FFFF
-"""No script has letters and marks of its own beyond, but for ideographs, which take none."""
 
 
 class Span(NamedTuple):
@@ -67,10 +64,11 @@ def entity_tokens(examples: Iterable[Example]) -> Counter[tuple[str, str]]:
 
 
 @cache
-def word_pattern() -> re.Pattern[str]:
-    r"""Runs of letters, marks, digits and low lines: `\w+`, with the marks that Python's `\w` leaves out.
+def word_pattern() -> regex.Pattern[str]:
+    r"""Runs of letters, marks, numbers and low lines: `\w+` of `re`, with the marks that it leaves out.
 
     Without marks an Indic word would be cut at each of its vowel signs, and a pointed Hebrew one at each of its points.
     """
-    marks = "".join(chr(c) for c in range(LAST_LETTER + 1) if unicodedata.category(chr(c)).startswith("M"))
-    return re.compile(rf"\w[\w{marks}{JOINERS}]*")
+    import regex  # at its first use: `xrobust list` imports this module, and does without
+
+    return regex.compile(rf"[\p{{L}}\p{{N}}_][\p{{L}}\p{{N}}\p{{M}}_{JOINERS}]*")

@@ -13,7 +13,7 @@ from itertools import permutations
 from xrobust.contracts import Example, Task
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.kinds import SequenceClassification
-from xrobust.results.test_condition import Pair, pair_name
+from xrobust.results.score_key import Pair, pair_name
 
 ALL = "all"
 MOST_DISAGREEING = 0.05
@@ -50,8 +50,8 @@ def parse_pairs(asked: str | Sequence[str], languages: Sequence[str]) -> tuple[P
     for item in (part.strip() for text in items for part in text.split(",")):
         if item == ALL:
             if len(languages) < 2:
-                there = f"only {languages[0]} has" if languages else "no language has"
-                raise UserError(f"--pairs all: pairs want two languages, and {there} test data")
+                subject = f"only {languages[0]} has" if languages else "no language has"
+                raise UserError(f"--pairs all: pairs want two languages, and {subject} test data")
             pairs += permutations(languages, 2)
         else:
             pairs.append(_parse_pair(item, languages))

@@ -2,27 +2,72 @@
 
 A metric is a sum of per-example statistics and a function of that sum: accuracy is (correct, total), span F1 is (true
 positives, predicted, gold). So one pass over the examples gives the score, and 1,000 bootstrap draws are one matrix
-product instead of 1,000 calls of a scorer.
+product instead of 1,000 calls of a scorer. A metric that is none of these is a `WholeSetMetric`.
+
+Names are imported where they are first used: neither numpy nor `evaluate` is loaded before one needs it.
 """
 
-from xrobust.contracts.metric import Metric
-from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS, Score, bootstrap, drop_intervals, score, score_rows, worst_rows
-from xrobust.metrics.by_name import metric
-from xrobust.metrics.classification import Accuracy, MacroF1
-from xrobust.metrics.spans import SpanF1, XtremeF1
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from xrobust.contracts.metric import Metric, WholeSetMetric
+
+if TYPE_CHECKING:
+    from xrobust.metrics.bootstrap import (
+        BOOTSTRAP_DRAWS,
+        Score,
+        drop_intervals,
+        score,
+        score_rows,
+        values_of,
+        worst_rows,
+    )
+    from xrobust.metrics.by_name import metric
+    from xrobust.metrics.classification import Accuracy, MacroF1
+    from xrobust.metrics.from_evaluate import FromEvaluate
+    from xrobust.metrics.hf_evaluate import evaluate_metric
+    from xrobust.metrics.spans import SpanF1, XtremeF1
+
+_HOME = {
+    "BOOTSTRAP_DRAWS": "bootstrap",
+    "Accuracy": "classification",
+    "FromEvaluate": "from_evaluate",
+    "MacroF1": "classification",
+    "Score": "bootstrap",
+    "SpanF1": "spans",
+    "XtremeF1": "spans",
+    "drop_intervals": "bootstrap",
+    "evaluate_metric": "hf_evaluate",
+    "metric": "by_name",
+    "score": "bootstrap",
+    "score_rows": "bootstrap",
+    "values_of": "bootstrap",
+    "worst_rows": "bootstrap",
+}
 
 __all__ = [
     "BOOTSTRAP_DRAWS",
     "Accuracy",
+    "FromEvaluate",
     "MacroF1",
     "Metric",
     "Score",
     "SpanF1",
+    "WholeSetMetric",
     "XtremeF1",
-    "bootstrap",
     "drop_intervals",
+    "evaluate_metric",
     "metric",
     "score",
     "score_rows",
+    "values_of",
     "worst_rows",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'xrobust.metrics' has no attribute {name!r}")
+    return getattr(import_module(f"xrobust.metrics.{_HOME[name]}"), name)

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from xrobust.contracts.metric import Metric, labels_in
+from xrobust.contracts.metric import Metric, WholeSetMetric, labels_in
+from xrobust.errors import RunError
 from xrobust.metrics.by_name import metric
 
 BOOTSTRAP_DRAWS = 1000
-
 CONFIDENCE = 0.95
-
 BOOTSTRAP_SEED = 0
 
 
@@ -29,13 +28,16 @@ class Score:
     ci_high: float
     n: int
     """Examples scored."""
+    draws: int = BOOTSTRAP_DRAWS
+    """Bootstrap draws of the interval."""
 
 
 def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
     """Scores with 95% intervals: one for each output of the metric.
 
-    The percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 1,000 draws of n examples with replacement, seed 0.
-    Raises UserError for an unknown metric and ValueError where the two differ in length or nothing is there to score.
+    The percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 1,000 draws of n examples with replacement, seed 0;
+    `draws` of them for a `WholeSetMetric`. Raises UserError for an unknown metric and ValueError where the two differ
+    in length or nothing is there to score.
     """
     scorer = metric(name)
     if not references:
@@ -45,15 +47,38 @@ def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[A
 
 
 def score_rows(scorer: Metric, rows: np.ndarray) -> list[Score]:
-    """`score`, of the statistics of each example: float64 (examples, k)."""
-    values = scorer.score(rows.sum(axis=0))
-    low, high = _interval(scorer.score(bootstrap(rows)))
-    scores = [
-        Score(output, float(v), float(lo), float(hi), len(rows))
+    """`score`, of the statistics of each example: (examples, k). Raises RunError for a value that is no number."""
+    values = values_of(scorer, rows)
+    for output, value in zip(scorer.outputs, values, strict=True):
+        if not math.isfinite(value):
+            raise RunError(
+                f"metric {scorer.name}: {output} of {len(rows)} examples is {value}: no score can be written"
+            )
+    (drawn,) = _drawn(scorer, rows)
+    low, high = _interval(drawn)
+    return [
+        Score(output, float(v), float(lo), float(hi), len(rows), len(drawn))
         for output, v, lo, hi in zip(scorer.outputs, values, low, high, strict=True)
     ]
-    assert all(math.isfinite(s.value) for s in scores), "a ratio of counts is finite"
-    return scores
+
+
+def values_of(scorer: Metric, rows: np.ndarray) -> np.ndarray:
+    """The scores of a set of examples, (outputs,), from the statistics of each: (examples, k)."""
+    if isinstance(scorer, WholeSetMetric):
+        return np.array([float(value) for value in scorer.score_set(list(rows[:, 0]), list(rows[:, 1]))])
+    return scorer.score(rows.sum(axis=0))
+
+
+def _drawn(scorer: Metric, *sides: np.ndarray) -> list[np.ndarray]:
+    """For each side the scores of the bootstrap draws, (draws, outputs); a draw has the same examples on every side."""
+    if isinstance(scorer, WholeSetMetric):
+        n = len(sides[0])
+        rng = np.random.default_rng(BOOTSTRAP_SEED)
+        picks = [rng.integers(0, n, n) for _ in range(scorer.draws)]
+        return [np.stack([values_of(scorer, side[pick]) for pick in picks]) for side in sides]
+    draws = bootstrap(sides[0] if len(sides) == 1 else np.concatenate(sides, axis=1))
+    width = sides[0].shape[1]
+    return [scorer.score(draws[:, start : start + width]) for start in range(0, draws.shape[1], width)]
 
 
 def drop_intervals(scorer: Metric, before: np.ndarray, after: np.ndarray) -> list[tuple[float, float]]:
@@ -62,14 +87,16 @@ def drop_intervals(scorer: Metric, before: np.ndarray, after: np.ndarray) -> lis
     A draw takes the same examples on both sides (a paired bootstrap), so that what makes an example hard for both does
     not widen the interval.
     """
-    draws = bootstrap(np.concatenate([before, after], axis=1))
-    width = before.shape[1]
-    low, high = _interval(scorer.score(draws[:, :width]) - scorer.score(draws[:, width:]))
+    scores_before, scores_after = _drawn(scorer, before, after)
+    low, high = _interval(scores_before - scores_after)
     return [(float(lo), float(hi)) for lo, hi in zip(low, high, strict=True)]
 
 
 def bootstrap(rows: np.ndarray) -> np.ndarray:
-    """Summed statistics of 1,000 draws of n examples with replacement, seed 0: float64 (draws, k) from (n, k)."""
+    """Summed statistics of 1,000 draws of n examples with replacement, seed 0: float64 (draws, k) from (n, k).
+
+    No `scipy.stats.bootstrap`: it calls the statistic on resampled examples; here a draw is one product of a matrix.
+    """
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     n = len(rows)
     draws = np.empty((BOOTSTRAP_DRAWS, rows.shape[1]))
@@ -79,9 +106,13 @@ def bootstrap(rows: np.ndarray) -> np.ndarray:
 
 
 def _interval(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of the percentile interval: (outputs,) each, from (draws, outputs)."""
+    """The ends of the percentile interval: (outputs,) each, from (draws, outputs).
+
+    Draws that have no score (a correlation with what is constant in the draw) are left out.
+    """
     tail = (1 - CONFIDENCE) / 2 * 100
-    low, high = np.percentile(draws, [tail, 100 - tail], axis=0)
+    percentile = np.nanpercentile if np.isnan(draws).any() else np.percentile
+    low, high = percentile(draws, [tail, 100 - tail], axis=0)
     return low, high
 
 
@@ -91,10 +122,14 @@ def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
     For a metric that is a ratio of sums these are the choices that make the score of all examples together as low as
     it can be (Dinkelbach 1967): no single variant is worse, and another variant can only lower it. The lowest F1 of
     each sentence for itself would not do: sentences in which nothing is right are all 0, however much is wrong.
-    For any other metric it is the lowest score of each example for itself. Of equals the first variant is taken.
+    For any other metric it is the lowest score of each example for itself; of a `WholeSetMetric`, which has no score of
+    one example, the prediction with the fewest right labels. Of equals the first variant is taken.
     """
     stacked = np.stack(variants)
     everyone = np.arange(stacked.shape[1])
+    if isinstance(scorer, WholeSetMetric):
+        right = np.array([[_share_right(*pair) for pair in variant] for variant in stacked])
+        return stacked[right.argmin(axis=0), everyone]
     parts = scorer.ratio(stacked)
     if parts is None:
         scores = scorer.score(stacked)[..., 0]
@@ -109,3 +144,10 @@ def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
             return stacked[chosen, everyone]
         value = now
         chosen = (numerator - value * denominator).argmin(axis=0)
+
+
+def _share_right(reference: Any, prediction: Any) -> float:
+    """The share of an example's labels that are right; 1 where it has none."""
+    if not isinstance(reference, list | tuple):
+        return float(reference == prediction)
+    return sum(a == b for a, b in zip(reference, prediction, strict=True)) / len(reference) if reference else 1.0

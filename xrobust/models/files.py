@@ -1,4 +1,4 @@
-"""Where a pre-trained model is, in a folder or on the hub, and what identifies it."""
+"""Files of a pre-trained model, in a folder or on the hub, and its identity."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from huggingface_hub import errors as hub
 
 from xrobust.errors import OutOfReach, UserError, did_you_mean, first_line, nearest
 from xrobust.registry import bundles
-from xrobust.runtime.libraries import quiet
+from xrobust.runtime.libraries import HUB_TIMEOUT, quiet
 from xrobust.storage.file_memo import cached_by_files
 
-TIMEOUT = 10.0
-"""Seconds to wait for the hub's first answer."""
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "*.index.json")
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -30,7 +28,7 @@ TOKENIZER_FILES = (
 
 
 def model_identity(path_or_id: str, revision: str | None, offline: bool) -> dict[str, str | None]:
-    """What a result says of the base model: `id`, `revision` (a hub model's commit), `sha256` (a folder's content)."""
+    """Identity of a base model: `id`, `revision` (a hub model's commit), `sha256` (a folder's content)."""
     folder = folder_of(path_or_id)
     if folder is not None:
         return {"id": folder.name, "revision": None, "sha256": _folder_sha256(folder)}
@@ -54,7 +52,7 @@ def _folder_sha256(folder: Path) -> str:
 
 
 def folder_of(path_or_id: str) -> Path | None:
-    """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there.
+    """The folder of a model, or None for a hub id. Raises UserError for a folder that does not exist.
 
     The name of a bundled model is that model, whatever lies in the working folder; `./name` is a folder.
     """
@@ -75,7 +73,7 @@ def folder_of(path_or_id: str) -> Path | None:
 
 
 def cache_only(path_or_id: str, offline: bool) -> bool:
-    """Whether the hub is not to be asked for a model: as the user wants it, or because it does not answer.
+    """True if only the cache may be used for a model: the user wants it so, or the hub does not answer.
 
     The hub's client tries five times, half a minute for each file, before it says so.
     """
@@ -89,14 +87,14 @@ def _hub_answers() -> bool:
     if constants.HF_HUB_OFFLINE:
         return False
     try:
-        get_session().head(constants.ENDPOINT, timeout=TIMEOUT)
+        get_session().head(constants.ENDPOINT, timeout=HUB_TIMEOUT)
     except Exception:  # of the HTTP library, which is the hub client's choice
         return False
     return True
 
 
 def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[Path, str | None]:
-    """Where config.json lies on this machine, and the commit of a hub model. Fetches it where it has to."""
+    """Path of config.json on this machine, and the commit of a hub model. Downloads it if needed."""
     folder = folder_of(path_or_id)
     if folder is not None:
         if revision is not None:
@@ -110,7 +108,7 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     advice = "give a folder with the model"
     with quiet():
         try:
-            found = Path(
+            path = Path(
                 hf_hub_download(
                     path_or_id, "config.json", revision=revision, local_files_only=cache_only(path_or_id, offline)
                 )
@@ -135,4 +133,4 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
             raise UserError(f"{what} has no config.json on the hub, so it is no transformers model") from error
         except (OSError, ConnectionError) as error:
             raise OutOfReach(f"{what} cannot be fetched from the hub ({first_line(error)}){hint}", advice) from error
-    return found, found.parent.name  # the cache keeps a file under the commit that it belongs to
+    return path, path.parent.name  # the cache keeps a file under the commit that it belongs to

@@ -14,7 +14,6 @@ BUNDLES = "bundles"
 CORE = "xrobust"
 PREFIX = "xrobust."
 """An entry-point group is the prefix and one of GROUPS, OBSERVERS or BUNDLES."""
-
 NAME = re.compile(r"[a-z0-9_]+")
 NAME_RULE = "a name has lower-case letters, digits and underscores only"
 

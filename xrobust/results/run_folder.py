@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -12,13 +11,15 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
 from xrobust.results import store
 from xrobust.results.host_free import host_free
 from xrobust.results.schema import Artifact, RunResult
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import flush, writing
@@ -81,8 +82,8 @@ class RunFolder:
     def _lock(self) -> Iterator[None]:
         path = self.path / LOCK
         try:
-            file = _locked_file(path)
-        except BlockingIOError as error:
+            lock = _locked(path)
+        except Timeout as error:
             raise RunError(
                 f"another process{_holder(path)} is at work on this run ({self.path}): wait until it has ended"
             ) from error
@@ -91,14 +92,13 @@ class RunFolder:
                 f"cannot write to {self.path}: {error.strerror or error} (--output says where runs are written)"
             ) from error
         with contextlib.suppress(OSError):  # a full disk: then the second command is told less
-            os.ftruncate(file, 0)
-            os.write(file, f"{os.getpid()} on {socket.gethostname()}".encode())
+            path.write_text(f"{os.getpid()} on {socket.gethostname()}")
         try:
             yield
         finally:
             with contextlib.suppress(OSError):
                 path.unlink()  # while it is locked: it cannot be another's
-            os.close(file)
+            lock.release()
 
     def clear(self) -> None:
         """Deletes what an earlier run left, its document first: a kill in between leaves no complete run with parts.
@@ -147,7 +147,7 @@ class RunFolder:
                 shutil.rmtree(temporary, ignore_errors=True)
 
     def save_predictions(
-        self, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+        self, under: ScoreKey, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
     ) -> Artifact:
         """Writes the predictions of a test set under a condition, atomically."""
         return store.save_predictions(self.path, under, kind, examples, predictions)
@@ -232,21 +232,25 @@ class RunFolder:
             handler.close()
 
 
-def _locked_file(path: Path) -> int:
-    """A descriptor of the file at `path`, made and locked. Raises BlockingIOError where another process holds it."""
+def _locked(path: Path) -> FileLock:
+    """A lock on the file at `path`, made where it is missing. Raises Timeout where another process holds it.
+
+    `filelock` writes nobody's name into the file and leaves it there: who holds it, and deleting it, stays with
+    `RunFolder`. No soft lock in place of a missing one: it would outlive a process that is killed.
+    """
+    # Not 0 seconds: one that ends just now deletes the file, and a lock on a deleted file is tried again.
+    lock = FileLock(path, timeout=0.2, poll_interval=0.02, thread_local=False, fallback_to_soft=False)
     for _ in range(10):
-        # One that ends deletes the file, and its folder if empty, at any moment: then all is made once more.
+        # It deletes its folder too, if that is empty: then all is made once more.
         with contextlib.suppress(FileNotFoundError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
-                _lock(file)
-                if path.stat().st_ino == os.fstat(file).st_ino:
-                    return file
-            except OSError:
-                os.close(file)
-                raise
-            os.close(file)
+                lock.acquire()
+            except OSError as error:
+                # Some file systems of clusters have no locks: better to work without than not at all.
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise
+            return lock
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
@@ -256,15 +260,6 @@ def _holder(path: Path) -> str:
         if text := path.read_text().strip():
             return f" (id {text})"
     return ""
-
-
-def _lock(file: int) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # Some file systems of clusters have no locks: better to work without than not at all.
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
 
 
 def _reason(error: Exception) -> str:

@@ -16,25 +16,21 @@ from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import UserError, first_line
 from xrobust.results.migrate import OLDER_VERSIONS, migrated
 from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
-from xrobust.results.test_condition import TestCondition
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import file_sha256
 
 RESULT = "result.json"
-
 PREDICTIONS = "predictions"
-
 MODEL = "model"
 WEIGHT_SUFFIXES = (".safetensors", ".bin")
-
 CHECKPOINTS = "checkpoints"
-
 LOG = "run.log"
 
 
 def save_result(folder: Path, result: RunResult) -> None:
-    """Writes the document, its time stamp, its summary and its sum brought up to date."""
+    """Writes the document, with its time stamp, summary and sha256 brought up to date."""
     result.updated = now()
     result.summary = summarise(result)
     result.sha256 = result.computed_sha256()
@@ -43,7 +39,7 @@ def save_result(folder: Path, result: RunResult) -> None:
 
 
 def load_result(path: Path | str) -> RunResult:
-    """The result document of a run folder (or of a `result.json`), verified: schema, and hash against its spec.
+    """Loads the document of a run folder (or a `result.json`), and verifies it: schema, and hash against its spec.
 
     The hash is taken over the stored JSON, before any default is filled in. Raises UserError.
     """
@@ -74,16 +70,16 @@ def load_result(path: Path | str) -> RunResult:
     return result
 
 
-def predictions_path(folder: Path, under: TestCondition) -> Path:
-    """The file for the predictions of a test set under a condition."""
+def predictions_path(folder: Path, test_set: str, label: str | None = None) -> Path:
+    """The file for the predictions of a language, or of a pair such as `en:de`, under the condition of that label."""
     below = folder / PREDICTIONS
-    if under.label is not None:
-        below /= re.sub(r"[^\w.=,()+-]", "_", under.label)
-    return below / f"{'--'.join(under.pair or (under.name,))}.parquet"
+    if label is not None:
+        below /= re.sub(r"[^\w.=,()+-]", "_", label)
+    return below / f"{test_set.replace(':', '--')}.parquet"  # a colon is not a character of file names everywhere
 
 
 def save_predictions(
-    folder: Path, under: TestCondition, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
+    folder: Path, under: ScoreKey, kind: Kind, examples: Sequence[Example], predictions: Sequence[Prediction]
 ) -> Artifact:
     """Writes `id, label, prediction, scores`, a row an example in file order; for tagging the last three are lists.
 
@@ -100,27 +96,25 @@ def save_predictions(
             "scores": pa.array([prediction.scores for prediction in predictions], type=pa.list_(pa.float32())),
         }
     )
-    path = predictions_path(folder, under)
+    path = predictions_path(folder, under.name, under.label)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, lambda file: pq.write_table(table, file))
     return Artifact(path=str(path.relative_to(folder)), role="predictions", sha256=file_sha256(path), of=under)
 
 
-def load_predictions(run: Path | str, language: str, perturbation: str | None = None) -> list[dict[str, Any]]:
+def load_predictions(run: Path | str, language: str, label: str | None = None) -> list[dict[str, Any]]:
     """The saved predictions of one language, or a pair such as `en:de`, clean or under the condition of that label.
 
-    `perturbation` is the label of a perturbation or of an attack, as the document has it. Dicts with `id, label,
-    prediction, scores`. Raises UserError.
+    `label` is that of a perturbation or of an attack, as the document has it. Dicts with `id, label, prediction,
+    scores`. Raises UserError.
     """
-    result = load_result(run)
-    for artifact in result.artifacts:
-        if artifact.of is not None and (artifact.of.name, artifact.of.label) == (language, perturbation):
-            return load_prediction_file(run_folder_of(run) / artifact.path)
-    under = f" under {perturbation}" if perturbation is not None else ""
-    raise UserError(
-        f"no predictions for {language!r}{under} in {run}: score it with xrobust eval {run} --languages {language}"
-    )
+    path = predictions_path(Path(run), language, label)
+    if not path.exists():
+        raise UserError(
+            f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"
+        )
+    return load_prediction_file(path)
 
 
 def run_folder_of(run: Path | str) -> Path:
@@ -134,8 +128,6 @@ def load_prediction_file(path: Path) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.exists():
-        raise UserError(f"{path} is not there: the predictions of this run were deleted")
     try:
         return pq.read_table(path).to_pylist()
     except (OSError, pa.ArrowInvalid) as error:
@@ -143,7 +135,7 @@ def load_prediction_file(path: Path) -> list[dict[str, Any]]:
 
 
 def model_artifacts(folder: Path) -> list[Artifact]:
-    """The files of the trained model of a run, with their sums; none where it was not kept."""
+    """The files of the trained model of a run, with their sha256; none if it was not kept."""
     files = sorted(path for path in (folder / MODEL).rglob("*") if path.is_file())
     return [
         Artifact(

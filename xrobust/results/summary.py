@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xrobust.results.schema import Robustness, RunResult, Summary, mean
-from xrobust.results.test_condition import ConditionName
+from xrobust.results.score_key import ConditionName
 
 Condition = tuple[ConditionName, str | None, str | None]
 """Condition, label of the perturbation, label of the attack."""
@@ -32,10 +32,10 @@ def summarise(result: RunResult) -> Summary | None:
 
 
 def _conditions(result: RunResult) -> list[Condition]:
-    """All that was scored besides clean text, in the order of the rows; the worst case last."""
-    found: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
-    found += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
-    return sorted(dict.fromkeys(found), key=lambda condition: condition[0] == "worst_case")
+    """All conditions scored besides clean text, in the order of the rows; the worst case last."""
+    conditions: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
+    conditions += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
+    return sorted(dict.fromkeys(conditions), key=lambda condition: condition[0] == "worst_case")
 
 
 def _robustness(result: RunResult, wanted: Condition) -> Robustness:

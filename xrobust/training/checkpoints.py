@@ -24,13 +24,13 @@ KEPT = 2
 
 
 class Checkpoints:
-    """The checkpoints of one run: `step-<n>/` folders, each whole or absent, and the best weights so far."""
+    """Checkpoints of one run: `step-<n>/` folders, each whole or absent, and the best weights so far."""
 
     def __init__(self, folder: Path, *, keep_all: bool) -> None:
         self.folder = folder
         self.keep_all = keep_all
         self._best_sums: dict[str, str] = {}
-        """sha256 of the best weights as they were written, by the file's name."""
+        """{name of a file with best weights: its sha256 as it was written}."""
 
     def disk_space(self, weights: int, saves: int) -> int:
         """Bytes on disk that `saves` checkpoints take at most; `weights` is the size of what is trained.
@@ -47,10 +47,10 @@ class Checkpoints:
     def save(
         self, step: int, weights: dict[str, torch.Tensor], optimiser: dict[str, Any], progress: dict[str, Any]
     ) -> Path:
-        """Writes `step-<n>/` under another name and renames it: a kill in between leaves no half checkpoint.
+        """Writes checkpoint `step-<n>/` under another name and renames it: a kill in between leaves no half checkpoint.
 
-        `progress` is what the training loop knows: JSON values; its `best` is a file that `save_best` wrote. Raises
-        RunError when the disk does not take it: nothing of it is left, and the checkpoints before are as they were.
+        `progress` holds the state of the training loop as JSON values; its `best` is a file that `save_best` wrote.
+        Raises RunError when the disk does not take it: nothing of it is left, and earlier checkpoints are unchanged.
         """
         final = self.folder / f"step-{step:08d}"
         temporary = self.folder / f".step-{step:08d}.{os.getpid()}.tmp"
@@ -84,7 +84,10 @@ class Checkpoints:
         return final
 
     def _drop_old(self, newest: Path, best: str | None) -> None:
-        """Keeps the last two. One of a later step is damaged: this training began before it."""
+        """Deletes all but the last two checkpoints, and best weights that neither refers to.
+
+        A checkpoint of a later step than `newest` is damaged, else training had resumed from it: it is deleted too.
+        """
         if self.keep_all:
             return
         kept = [path for path in self._steps() if path <= newest][-KEPT:]
@@ -113,16 +116,16 @@ class Checkpoints:
         return path.name
 
     def load_best(self, name: str) -> dict[str, torch.Tensor]:
-        """The weights that `save_best` wrote. Raises RunError where the file is no longer what was written."""
+        """Reads the weights that `save_best` wrote. Raises RunError where the file has changed since."""
         path = self.folder / name
         if (why := _differs(path, self._best_sums.get(name))) is not None:
             raise RunError(f"{why}: the same command trains on from a checkpoint before it")
         return load_file(path)
 
     def newest(self, warn: Callable[[str], None]) -> Path | None:
-        """The newest checkpoint that is whole, or None.
+        """Folder of the newest whole checkpoint, or None.
 
-        `warn` is told, in one line, of those that are not: truncated, changed, or with other best weights than theirs.
+        `warn` is told, in one line, of newer ones that are damaged: truncated, changed, or without their best weights.
         """
         damaged: list[str] = []
         found = None
@@ -137,7 +140,7 @@ class Checkpoints:
         return found
 
     def _damage(self, path: Path) -> str | None:
-        """What is wrong with a checkpoint: the first file that is not as it was written."""
+        """Damage to a checkpoint in a few words: its first file that is not as it was written; None for none."""
         sums = _sums(path)
         for name in (WEIGHTS, OPTIMISER, PROGRESS, *(name for name in sums if name.startswith("../"))):
             if name not in sums:
@@ -151,7 +154,7 @@ class Checkpoints:
         return None
 
     def load(self, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]]:
-        """Weights, optimiser state and progress of a checkpoint that `newest` found."""
+        """Reads weights, optimiser state and progress of a checkpoint that `newest` found."""
         self._best_sums |= {
             name.removeprefix("../"): digest for name, digest in _sums(path).items() if name.startswith("../")
         }
@@ -163,12 +166,12 @@ class Checkpoints:
 
 
 def best_name(step: int) -> str:
-    """The file of the best weights, where those after `step` are the best."""
+    """Name of the file with the best weights, if those after `step` are the best."""
     return f"best-{step:08d}.safetensors"
 
 
 def _sums(path: Path) -> Mapping[str, str]:
-    """File -> sha256, as a checkpoint has them; none where that cannot be read."""
+    """Sums of a checkpoint's files, {name: sha256}; empty where they cannot be read."""
     try:
         return read_sums(path / SUMS)
     except (OSError, UnicodeDecodeError):
@@ -176,7 +179,7 @@ def _sums(path: Path) -> Mapping[str, str]:
 
 
 def _differs(path: Path, expected: str | None) -> str | None:
-    """How a file is not what was written: a few words with its path. None where it is, or where nothing is expected."""
+    """Damage to a file in a few words with its path; None where its sha256 is `expected`, or `expected` is None."""
     try:
         if expected in (None, file_sha256(path)):
             return None

@@ -1,4 +1,4 @@
-"""What is trained, on what, how."""
+"""A training job: an adapted model with everything that the training loop needs."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.contracts.method import Objective
 from xrobust.engine.order import steps_per_epoch
 from xrobust.training.checkpoints import Checkpoints
+from xrobust.training.inputs import TrainingOptions
 
 
 @dataclass
 class TrainingJob:
-    """What is trained, on what, how."""
+    """An adapted model with its objective, data, settings and checkpoints."""
 
     model: Any
     """The adapted model, not yet prepared by Accelerate."""
     objective: Objective
     encoded: Callable[[int], Encoded]
-    """The training set of an epoch."""
+    """Gives the training set of an epoch (from 0)."""
     examples: int
+    """Examples in an epoch."""
     score_dev: Callable[[Any], float]
     """The main metric of a (prepared) model on the source dev set; the same value on all processes."""
     settings: TrainingSettings
     seed: int
     pad_id: int
-    micro_batch_size: int | None
-    checkpoint_steps: int | None
-    checkpoint_minutes: float | None
+    options: TrainingOptions
     checkpoints: Checkpoints
     metric: str
+    """Name of the metric that `score_dev` computes."""
 
 
 def total_steps(examples: int, settings: TrainingSettings) -> int:
@@ -47,4 +48,5 @@ def steps_between_selections(job: TrainingJob) -> int:
 
 def checkpoint_count(job: TrainingJob) -> int:
     """Checkpoints that a run writes by its steps; the last has none, for the trained model is written then."""
-    return (total_steps(job.examples, job.settings) - 1) // (job.checkpoint_steps or steps_between_selections(job))
+    every = job.options.checkpoint_steps or steps_between_selections(job)
+    return (total_steps(job.examples, job.settings) - 1) // every

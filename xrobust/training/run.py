@@ -1,4 +1,4 @@
-"""A training carried out: trained, and saved with the document."""
+"""Training of a run: carried out, then the model and the document saved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from xrobust.training.state import TrainerState
 
 
 def train(
-    training: TrainingSetup, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers
+    training: TrainingSetup, folder: RunFolder, result: RunResult, accelerator: Any, observers: Observers
 ) -> tuple[Any, Any]:
     """Trains, saves the model and the document with it. Returns the model, with its best weights, and its tokenizer."""
     job, steps = training.job, total_steps(training.job.examples, training.job.settings)
@@ -30,39 +30,31 @@ def train(
     observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
-    with signals.held():  # until it is on disk what training came to
-        progress = Trainer(job, accelerate, observers, result.warn).run()
-        model = _save_trained(training, folder, result, accelerate, progress, steps)
+    with signals.held():  # until the trained model is on disk
+        state = Trainer(job, accelerator, observers, result.warn).run()
+        result.training = _section(state, steps, accelerator)
+        model = accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
+        if accelerator.is_main_process:
+            folder.save_model(lambda path: save_model(model, training.tokenizer, path))
+            files = model_artifacts(folder.path)
+            result.training.weights = {Path(file.path).name: file.sha256 for file in files if file.role == "weights"}
+            result.artifacts = [artifact for artifact in result.artifacts if artifact.role == "predictions"] + files
+            folder.save(result)
+        accelerator.wait_for_everyone()
     return model, training.tokenizer
 
 
-def _save_trained(
-    training: TrainingSetup, folder: RunFolder, result: RunResult, accelerate: Any, progress: TrainerState, steps: int
-) -> Any:
-    """Writes the trained model, and the document with how training went. Returns the model."""
-    result.training = TrainingSection(
-        budget=Budget(
-            steps=progress.step,
-            examples=progress.examples,
-            tokens=None,
-            dev_evaluations=len(progress.dev),
-        ),
+def _section(state: TrainerState, steps: int, accelerator: Any) -> TrainingSection:
+    """The document's section on how training went."""
+    return TrainingSection(
+        budget=Budget(steps=state.step, examples=state.examples, tokens=state.tokens, dev_evaluations=len(state.dev)),
         total_steps=steps,
-        examples_per_second=progress.examples / max(progress.seconds, 1e-9),
-        seconds=progress.seconds,
-        peak_memory_bytes=peak_memory(accelerate.device),
-        micro_batch_size=progress.micro_batch_size,
-        selected_step=progress.best_step,
-        curve=progress.curve,  # type: ignore[arg-type]
-        dev=progress.dev,  # type: ignore[arg-type]
+        examples_per_second=state.examples / max(state.seconds, 1e-9),
+        seconds=state.seconds,
+        peak_memory_bytes=peak_memory(accelerator.device),
+        micro_batch_size=state.micro_batch_size,
+        selected_step=state.best_step,
+        curve=state.curve,  # type: ignore[arg-type]
+        dev=state.dev,  # type: ignore[arg-type]
         weights=None,
     )
-    model = accelerate.unwrap_model(training.job.model, keep_fp32_wrapper=False)
-    if accelerate.is_main_process:
-        folder.save_model(lambda path: save_model(model, training.tokenizer, path))
-        files = model_artifacts(folder.path)
-        result.artifacts = [artifact for artifact in result.artifacts if artifact.role == "predictions"] + files
-        result.training.weights = {Path(file.path).name: file.sha256 for file in files if file.role == "weights"}
-        folder.save(result)
-    accelerate.wait_for_everyone()
-    return model

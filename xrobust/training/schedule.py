@@ -1,4 +1,4 @@
-"""The learning rate of each step, and what the optimiser decays."""
+"""Learning-rate schedule, and the parameter groups of the optimiser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xrobust.config.training_settings import TrainingSettings
 
 
 def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
-    """The rate of optimiser step `step` (from 0): linear rise over the warm-up, then linear decay to 0 at `total`."""
+    """Learning rate of optimiser step `step` (from 0): linear warm-up, then linear decay to 0 at `total`."""
     warmup = int(settings.warmup_ratio * total)
     if step < warmup:
         return settings.learning_rate * step / warmup
@@ -18,7 +18,7 @@ def learning_rate(step: int, total: int, settings: TrainingSettings) -> float:
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trained parameters for the optimiser. Biases and the weights of norms, which are vectors, do not decay."""
+    """Trained parameters as optimiser groups. Biases and the weights of norms, which are vectors, do not decay."""
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},

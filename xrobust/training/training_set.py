@@ -11,17 +11,18 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.data.splits import LazySplit
 from xrobust.encoding.cache import EncodingCache
 from xrobust.errors import RunError, UserError
-from xrobust.plan import RunPlan
 from xrobust.storage.code_hash import code_hash
+from xrobust.training.inputs import TrainingInputs
 
 
 class TrainingSet:
     """The augmented and encoded training examples of each epoch; one epoch's are kept."""
 
-    def __init__(self, plan: RunPlan) -> None:
-        self._plan = plan
-        self._anew = any(method.every_epoch for method in plan.methods)
+    def __init__(self, inputs: TrainingInputs) -> None:
+        self._inputs = inputs
+        self._every_epoch = any(method.every_epoch for method in inputs.methods)
         self._held: tuple[int, Encoded] | None = None
+        """An epoch and its encoded examples."""
 
     def count(self) -> int:
         """Examples in an epoch. Raises UserError where a method leaves none."""
@@ -29,25 +30,25 @@ class TrainingSet:
 
     def _augmented(self, epoch: int) -> Sequence[Example]:
         """The examples that epoch `epoch` trains on."""
-        plan, examples = self._plan, self._plan.train
-        if isinstance(examples, LazySplit) and any("augment" in method.stages() for method in plan.methods):
+        inputs, examples = self._inputs, self._inputs.train
+        if isinstance(examples, LazySplit) and any("augment" in method.stages() for method in inputs.methods):
             examples = examples.examples  # a list: what a plugin may take it for
-        for method in plan.methods:
+        for method in inputs.methods:
             number = epoch if method.every_epoch else 0
             name = method.info.name
-            examples = method.augment(
-                examples, DataContext(task=plan.task, seed=plan.request.seed, epoch=number, files=plan.files[name])
-            )
+            context = DataContext(task=inputs.task, seed=inputs.spec.seed, epoch=number, files=inputs.files[name])
+            examples = method.augment(examples, context)
             if not len(examples):
                 raise UserError(f"method {name}: its augment left no example to train on")
         return examples
 
     def _checked(self, epoch: int) -> Iterator[Example]:
-        """The same, one by one. Raises RunError, with the methods' names, at an example that cannot be trained on."""
-        plan, kind = self._plan, self._plan.task.kind
-        names = _names(plan.methods, "augment")
+        """Augmented examples, checked one by one. Raises RunError, with the methods' names, at one that cannot be
+        trained on."""
+        inputs, kind = self._inputs, self._inputs.task.kind
+        names = method_names(inputs.methods, "augment")
         examples = self._augmented(epoch)
-        columns = {kind.gold_column, *kind.text_columns} & plan.train[0].keys()
+        columns = {kind.gold_column, *kind.text_columns} & inputs.train[0].keys()
         for row in range(len(examples)):
             example = examples[row]
             lacking = sorted(columns - example.keys())
@@ -57,34 +58,37 @@ class TrainingSet:
             yield example
 
     def encoded(self, epoch: int, encodings: EncodingCache) -> Encoded:
-        """The same, tokenised. What changes from epoch to epoch is not kept: it would be a file an epoch. Nor is what a
-        method made of which nobody can tell whether it still does what it did."""
-        key = epoch if self._anew else 0
+        """The tokenised examples of an epoch.
+
+        Examples that change from epoch to epoch are not cached, for that would be a file an epoch. Nor are those of a
+        method whose code cannot be named: nobody could tell whether it still makes the same of them.
+        """
+        key = epoch if self._every_epoch else 0
         if self._held is None or self._held[0] != key:
             self._held = None  # before the next is made: two at once would double the memory
             examples = partial(self._checked, key)
-            source = None if self._anew else self._made_from()
+            source = None if self._every_epoch else self._made_from()
             made = encodings.encode_uncached(examples) if source is None else encodings.encode(source, examples)
             self._held = (key, made)
         return self._held[1]
 
     def _made_from(self) -> dict[str, Any] | None:
-        """What determines the examples: the rows, and for methods that augment them all that these go by. None where
-        their code cannot be named."""
-        plan, train = self._plan, self._plan.spec.train
+        """The key that determines the examples: their rows, and for methods that augment them all that these go by.
+        None where their code cannot be named."""
+        inputs, spec = self._inputs, self._inputs.spec
         augmenting = [
-            {**spec.model_dump(mode="json"), "code": code_hash(type(method))}
-            for method, spec in zip(plan.methods, train.method, strict=True)
+            {**part.model_dump(mode="json"), "code": code_hash(type(method))}
+            for method, part in zip(inputs.methods, spec.method, strict=True)
             if "augment" in method.stages()
         ]
         if not augmenting:
-            return {"rows": train.data["train"]}
+            return {"rows": spec.data["train"]}
         if any(method["code"] is None for method in augmenting):
             return None
-        task = {"name": train.task, "version": train.task_plugin_version, "sha256": train.task_plugin_sha256}
-        return {"rows": train.data["train"], "methods": augmenting, "task": task, "seed": train.seed}
+        task = {"name": spec.task, "version": spec.task_plugin_version, "sha256": spec.task_plugin_sha256}
+        return {"rows": spec.data["train"], "methods": augmenting, "task": task, "seed": spec.seed}
 
 
-def _names(methods: Sequence[Method], stage: Stage) -> str:
-    """The methods that change a stage of training."""
+def method_names(methods: Sequence[Method], stage: Stage) -> str:
+    """Names of the methods that change a stage of training, joined by `+`."""
     return "+".join(method.info.name for method in methods if stage in method.stages())

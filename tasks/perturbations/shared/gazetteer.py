@@ -18,7 +18,6 @@ from .scripts import script_of_language
 
 Entry = tuple[str, ...]
 """The tokens of a name."""
-
 LANGUAGE = "{language}"
 
 

@@ -20,7 +20,8 @@ def clusters(text: str) -> list[str]:
     A base with its marks; in Indic scripts a whole conjunct (consonants joined by a virama); in Thai and Lao a vowel
     with its consonant, on whichever side it is written; a kana with the small kana or long-vowel mark after it; a
     Hangul syllable written in jamo. It follows UAX 29 (extended grapheme clusters), and goes further for Thai, Lao and
-    kana, where a break is not wrong by Unicode but by orthography.
+    kana, where a break is not wrong by Unicode but by orthography. So `regex`'s `\\X` would not do, which also puts a
+    mark that follows a space on the space.
     """
     found: list[str] = []
     for character in text:

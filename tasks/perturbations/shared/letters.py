@@ -9,11 +9,8 @@ from .scripts import base_language
 
 _WORD = re.compile(r"[^\W\d_](?:[^\s\d_-]*[^\W\d_])?")
 """From a word's first letter to its last: apostrophes and marks inside."""
-
 _DOTTED_I = frozenset({"tr", "az"})
-
 _GREEK_ACCENTS = str.maketrans(dict.fromkeys("\u0300\u0301\u0313\u0314\u0342\u0345"))
-
 _GREEK_HIATUS = re.compile("([αεοΑΕΟ]\u0301)([ιυΙΥ])(?!\u0308)")
 
 

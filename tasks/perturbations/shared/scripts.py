@@ -36,7 +36,6 @@ _LANGUAGES = {
 }
 _SCRIPT_OF_LANGUAGE = {code: script for script, codes in _LANGUAGES.items() for code in codes.split()}
 _SUBTAGS = {"arab": "Arabic", "cyrl": "Cyrillic", "deva": "Devanagari", "hans": "Han", "hant": "Han", "latn": "Latin"}
-
 WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Japanese", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
 """Scripts whose words are not set apart by spaces."""
 
@@ -65,7 +64,10 @@ def without_spaces(language: str) -> bool:
 
 @lru_cache(maxsize=20_000)
 def script_of(character: str) -> str:
-    """The script of a letter or of a mark that has one, by its Unicode name; "" for anything else."""
+    """The script of a letter or of a mark that has one, by its Unicode name; "" for anything else.
+
+    Not `regex`'s `\\p{Script=...}`: to Unicode, the tatweel and the vowel signs of Arabic are of no script.
+    """
     if character == "ー":  # U+30FC, of both kana
         return "Katakana"
     if character == "々":

@@ -14,7 +14,6 @@ from .scripts import script_of
 
 Slips = dict[str, list[str]]
 """Kind of slip (substitution, deletion, doubling, transposition) -> the forms that it can give the word."""
-
 _KEY_BY_KEY = frozenset({"Devanagari", "Thai"})
 """Scripts whose vowel signs and tone marks have keys of their own and are letters to a typist."""
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"

@@ -13,7 +13,7 @@ from xrobust.evaluation.conditions.base import ScoredTestSet
 from xrobust.evaluation.score_rows import clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import RunResult, replace_rows
-from xrobust.results.test_condition import TestCondition
+from xrobust.results.score_key import ScoreKey
 
 logger = logging.getLogger("xrobust")
 
@@ -34,9 +34,9 @@ class CleanTestSet:
         return self.rows.language
 
     @property
-    def under(self) -> TestCondition:
+    def under(self) -> ScoreKey:
         """The columns of its scores."""
-        return TestCondition(language=self.language)
+        return ScoreKey(language=self.language)
 
     def left(self, result: RunResult) -> bool:
         """True if the document has no clean scores of these very rows."""
@@ -52,9 +52,9 @@ class CleanTestSet:
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         scores = clean_rows(self.under, scorer.metrics, statistics, rows.sha256, time.perf_counter() - started)
-        known = {row.under for row in result.scores if row.language == self.language}
+        known = {row.key for row in result.scores if row.language == self.language}
         known |= {
-            TestCondition(condition="perturbed", language=row.language, perturbation=row.perturbation)
+            ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)
             for row in result.data.perturbed
             if row.language == self.language
         }
@@ -65,11 +65,11 @@ class CleanTestSet:
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 
     def recall(self, scorer: Scorer) -> ScoredTestSet:
-        """The test set with the predictions that an earlier command saved; predicted again where they were lost."""
+        """The test set with the predictions that an earlier command saved; predicts again if they are lost."""
         examples, rows = self._load()
-        kept = scorer.kept_predictions(self.under, [example["id"] for example in examples])
-        if kept is not None:
-            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, kept))
+        saved = scorer.kept_predictions(self.under, [example["id"] for example in examples])
+        if saved is not None:
+            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, saved))
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])

@@ -14,7 +14,7 @@ from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.score_rows import clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import PairRows, RunResult
-from xrobust.results.test_condition import Pair, TestCondition
+from xrobust.results.score_key import Pair, ScoreKey
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class MixedPairs:
                 first_sha256=tests[first][1].sha256,
                 second_sha256=tests[second][1].sha256,
             )
-            data, under = scorer.result.data, TestCondition(pair=pair)
+            data, under = scorer.result.data, ScoreKey(pair=pair)
             data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
             scores = clean_rows(under, scorer.metrics, statistics, sha256, time.perf_counter() - started)

@@ -12,8 +12,8 @@ from xrobust.evaluation.score_rows import rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.metrics.bootstrap import worst_rows
 from xrobust.results.schema import PerturbedRows, RunResult
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_prediction_file
-from xrobust.results.test_condition import TestCondition
 
 logger = logging.getLogger("xrobust")
 
@@ -26,18 +26,18 @@ class WorstCase(Condition):
     steps = 0
 
     @property
-    def under(self) -> TestCondition:
+    def under(self) -> ScoreKey:
         """The columns of its score."""
-        return TestCondition(condition="worst_case", language=self.language)
+        return ScoreKey(condition="worst_case", language=self.language)
 
     def left(self, result: RunResult) -> bool:
         """True if there are perturbed scores of the language, and no worst of them."""
-        if any(row.under == self.under for row in result.scores):
+        if any(row.key == self.under for row in result.scores):
             return False
         return any(row.language == self.language and row.changed_examples for row in result.data.perturbed)
 
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
-        """Scores what needs no further prediction: the statistics of each perturbation are there or on disk."""
+        """Scores the worst case without new predictions: all statistics are in memory or from saved predictions."""
         started = time.perf_counter()
         for row in scorer.result.data.perturbed:
             if row.language == self.language and row.changed_examples and row.perturbation not in test.perturbed:
@@ -46,15 +46,15 @@ class WorstCase(Condition):
             return
         main, clean = scorer.metrics[0], test.clean[0]
         variants = [clean]
-        for _, (indices, statistics) in sorted(test.perturbed.items()):  # in whatever order they were scored
+        for _, (indices, statistics) in sorted(test.perturbed.items()):  # so that the order of scoring does not matter
             variant = clean.copy()
             variant[indices] = statistics[0]
             variants.append(variant)
         changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
         worst = worst_rows(main, variants)[changed]
         rows = rows_beside_clean(self.under, [main], [clean], changed, [worst])[:1]
-        for found in rows:
-            found.rows_sha256, found.seconds = test.rows.sha256, time.perf_counter() - started
+        for score in rows:
+            score.rows_sha256, score.seconds = test.rows.sha256, time.perf_counter() - started
         scorer.forget(self.under)
         scorer.save(self.under, rows)
 
@@ -62,7 +62,7 @@ class WorstCase(Condition):
 def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
     """Puts into `test` the statistics of a perturbation that an earlier command scored, from its saved predictions."""
     index = {example["id"]: i for i, example in enumerate(test.examples)}
-    under = TestCondition(condition="perturbed", language=row.language, perturbation=row.perturbation)
+    under = ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)
     artifact = scorer.result.predictions_of(under)
     try:
         if artifact is None:

@@ -1,4 +1,4 @@
-"""A test set and the condition that it is scored under: the columns by which scores and predictions are told apart."""
+"""The key of a score: the test set and the condition that it is scored under, in columns of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 ConditionName = Literal["clean", "perturbed", "attack", "worst_case"]
 """`worst_case`: the worst of clean text and of all perturbations, example by example."""
-
 Pair = tuple[str, str]
 """Two languages: the first text of each example in one, the second in the other."""
 
@@ -19,11 +18,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class TestCondition(Section):
-    """A test set and the condition that it is scored under, each in columns of its own."""
+class ScoreKey(Section):
+    """A test set and the condition that it is scored under: what tells the scores of a document apart."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    __test__ = False  # no test of pytest's
     condition: ConditionName = "clean"
     language: str | None = None
     """The language of the test set; null for a pair of languages."""
@@ -55,13 +53,13 @@ class TestCondition(Section):
         return condition_label(self.condition, self.perturbation, self.attack)
 
     @property
-    def under(self) -> TestCondition:
+    def key(self) -> ScoreKey:
         """These columns alone: equal for all rows of one test set under one condition."""
-        return TestCondition(**{name: getattr(self, name) for name in TestCondition.model_fields})
+        return ScoreKey(**{name: getattr(self, name) for name in ScoreKey.model_fields})
 
 
 def condition_label(condition: ConditionName, perturbation: str | None, attack: str | None) -> str | None:
-    """A condition's name in tables and file names: the label of what was done to the text; None for clean text."""
+    """A condition's name in tables and file names: the label of the perturbation or attack; None for clean text."""
     return {"clean": None, "perturbed": perturbation, "attack": attack, "worst_case": "worst_case"}[condition]
 
 

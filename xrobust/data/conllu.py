@@ -1,8 +1,8 @@
 """CoNLL-U treebanks, as a task of part-of-speech tags: FORM and UPOS of the words of each sentence.
 
 Words are as Universal Dependencies defines them (universaldependencies.org/format.html): a multiword token (ID `1-2`)
-is not a word, its parts are; an empty node (ID `8.1`) is not a word either. No reader of tables would do: empty lines end
-sentences, and comments hold their ids.
+is not a word, its parts are; an empty node (ID `8.1`) is not a word either. No reader of tables would do: empty lines
+end sentences, and comments hold their ids.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Tab-separated files in the XTREME layout: UTF-8, one record a line, no header, no quoting.
 
 Lines end at a line feed and nowhere else: U+2028, U+0085, a vertical tab and the like are text. A quotation mark is a
-character like any other (csv's QUOTE_NONE): with csv's default quoting, XTREME's own files lose rows. Not read by pandas
-or pyarrow, which end lines at a carriage return, drop empty ones, and name no line where a byte or a label is wrong.
+character like any other (csv's QUOTE_NONE): with csv's default quoting, XTREME's own files lose rows. Not read by
+pandas or pyarrow, which end lines at a carriage return, drop empty ones, and name no line where a byte or a label is
+wrong.
 """
 
 from __future__ import annotations

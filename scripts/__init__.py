@@ -1,1 +1,1 @@
-"""What makes files of the bundle."""
+"""Scripts that make files of the bundle."""

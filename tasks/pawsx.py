@@ -48,7 +48,7 @@ class PawsX(Task):
     )
 
     def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        """Without pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
+        """Drops pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
         whole = [e for e in examples if not {"", "NS"} & {e["text"].strip(), e["text_pair"].strip()}]
         if left_out := len(examples) - len(whole):
             logger.info("pawsx %s %s: %d pairs left out, never translated (NS)", split, language, left_out)

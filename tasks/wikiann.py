@@ -43,7 +43,7 @@ class WikiAnn(Task):
     )
 
     def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        """Without the `en:` before every token that the data set's original files have."""
+        """Removes the `en:` before every token that the data set's original files have."""
         prefix = f"{language}:"
         if not all(token.startswith(prefix) for example in examples for token in example["tokens"]):
             return examples

@@ -28,8 +28,8 @@ class CompatF1(Metric):
         import numpy as np
 
         gold = np.array([label == "B" for label in references], dtype=float)
-        guess = np.array([label == "B" for label in predictions], dtype=float)
-        return np.stack([gold * guess, guess, gold], axis=-1)
+        predicted = np.array([label == "B" for label in predictions], dtype=float)
+        return np.stack([gold * predicted, predicted, gold], axis=-1)
 
     def score(self, counts: np.ndarray) -> np.ndarray:
         from xrobust.metrics.ratio import ratio_or_zero
@@ -69,7 +69,7 @@ class WikiTitle(Task):
     )
 
     def convert(self, dump: Path, language: str, output: Path, seed: int) -> list[str]:
-        """The files of this task from a dump of pages, by the published rules; see `wikititle_pages.convert`."""
+        """Makes the files of this task from a dump of pages, by the published rules; see `wikititle_pages.convert`."""
         from .wikititle_pages import SPLITS, convert
 
         counts = convert(dump, language, output, seed)

@@ -20,11 +20,11 @@ from xrobust.storage.atomic import write_atomically
 LABELS = ("A", "B", "C", "D")
 MIN_PAGE_BYTES = 1000
 MIN_SECTION_CHARACTERS = 200
-"""A section has more than so many (published)."""
+"""Characters that a section must exceed (published)."""
 SECTIONS_A_PAGE = 4
 TEST_SHARE = 0.2
 DEV_SHARE = 0.1
-"""Of what is not for testing."""
+"""Share of the pages not for testing that are for dev."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -48,7 +48,7 @@ class Page:
 
 @dataclass
 class Counts:
-    """What was read and written."""
+    """Numbers of pages and examples, read and written."""
 
     pages: int = 0
     usable_pages: int = 0
@@ -69,7 +69,7 @@ def convert(dump: Path, language: str, output: Path, seed: int = 0) -> Counts:
     Theirs is a random split of the sections, 80 to 20 for train and test. Here a page, by its title, is in one split
     as a whole, so that nothing of a test page is trained on, and a tenth of train is dev, for choosing a checkpoint.
     The split of a page and the draws of its examples depend on the seed and that page alone; which of two sections of
-    one text stays, on the order of the dump. Files of an earlier conversion are replaced.
+    equal text stays, on the order of the dump. Files of an earlier conversion are replaced.
 
     Raises UserError, with the number of the line where there is one, and RunError where the disk does not take it.
     """
@@ -112,7 +112,7 @@ Files = Mapping[Split, IO[bytes]]
 
 
 def _write_together(paths: list[tuple[Split, Path]], opened: Files, write: Callable[[Files], None]) -> None:
-    """`write` on all files at once, none of which is there before all are written."""
+    """Calls `write` with all files open; none of them appears before all are written."""
     if not paths:
         write(opened)
         return
@@ -156,7 +156,7 @@ def split_of(title: str, seed: int) -> Split:
 
 
 def pages(dump: Path) -> Iterator[Page]:
-    """The pages of a dump, one a line; empty lines do not count. Raises UserError with the line's number."""
+    """Reads the pages of a dump, one a line; empty lines do not count. Raises UserError with the line's number."""
     try:
         with dump.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
@@ -168,16 +168,16 @@ def pages(dump: Path) -> Iterator[Page]:
 
 def _page(line: bytes, where: str) -> Page:
     try:
-        found = json.loads(line.decode("utf-8-sig").strip())
+        record = json.loads(line.decode("utf-8-sig").strip())
     except UnicodeDecodeError as error:
         raise UserError(f"{where}: not valid UTF-8; save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not JSON ({error.msg}, column {error.colno}); a page a line is expected") from error
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where}: JSON that is not a page ({error})") from error
-    sections = _get(found, "sections", list, where)
+    sections = _get(record, "sections", list, where)
     return Page(
-        _text(found, "title", where),
+        _text(record, "title", where),
         tuple(
             (_text(s, "title", f"{where}: section {n}"), _text(s, "text", f"{where}: section {n}"))
             for n, s in enumerate(sections, start=1)
@@ -185,9 +185,9 @@ def _page(line: bytes, where: str) -> Page:
     )
 
 
-def _text(found: Any, key: str, where: str) -> str:
-    """A string with single spaces for all white space in it."""
-    text = " ".join(_get(found, key, str, where).split())
+def _text(record: Any, key: str, where: str) -> str:
+    """The string under `key`, with single spaces for all white space in it."""
+    text = " ".join(_get(record, key, str, where).split())
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -200,11 +200,11 @@ def _text(found: Any, key: str, where: str) -> str:
 _NAMES: dict[type, str] = {str: "string", list: "list"}
 
 
-def _get(found: Any, key: str, kind: type, where: str) -> Any:
-    if not isinstance(found, dict):
-        raise UserError(f"{where}: a JSON object is expected, found {json.dumps(found)[:40]}")
-    if key not in found:
-        raise UserError(f"{where}: no {key!r}; it has {', '.join(map(repr, found)) or 'nothing'}")
-    if not isinstance(found[key], kind):
-        raise UserError(f"{where}: {key!r} is {json.dumps(found[key])[:40]}; a {_NAMES[kind]} is expected")
-    return found[key]
+def _get(record: Any, key: str, kind: type, where: str) -> Any:
+    if not isinstance(record, dict):
+        raise UserError(f"{where}: a JSON object is expected, found {json.dumps(record)[:40]}")
+    if key not in record:
+        raise UserError(f"{where}: no {key!r}; it has {', '.join(map(repr, record)) or 'nothing'}")
+    if not isinstance(record[key], kind):
+        raise UserError(f"{where}: {key!r} is {json.dumps(record[key])[:40]}; a {_NAMES[kind]} is expected")
+    return record[key]

@@ -18,12 +18,12 @@ class RunError(Exception):
 
 
 class OutOfReach(UserError):
-    """Something that a run needs lies on the network, which does not answer or is not to be asked."""
+    """A file that a run needs is on the network, which cannot be reached or must not be used (`--offline`)."""
 
     def __init__(self, what: str, instead: str) -> None:
         super().__init__(f"{what}: {instead}")
         self.what = what
-        """What cannot be had."""
+        """Message about what is missing, without the advice."""
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:

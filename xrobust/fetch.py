@@ -1,4 +1,4 @@
-"""Fetching what a run needs, for machines without a network: by the very code that a run loads it with."""
+"""Fetches the files of a run, for machines without a network, with the same code that a run loads them with."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from xrobust.plan import load_plugins
 
 
 def fetch(request: RunSpec) -> Iterator[str]:
-    """Brings the data, the model and the methods' files of a run onto this machine; yields a line for each as it comes.
+    """Fetches the data, the model and the methods' files of a run onto this machine; yields a line for each.
 
-    What is here already, in a folder or a package, is only named. Raises UserError for an unknown name, before anything
-    is fetched, and where the hub cannot be reached.
+    Files that are here already, in a folder or a package, are only named. Raises UserError for an unknown name, before
+    anything is fetched, and where the hub cannot be reached.
     """
     try:
         yield from _fetch(request)

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
-    """Trains and scores what `request` asks for, and returns the result document, which is also on disk.
+    """Trains and scores a run, and returns its result document, which is also on disk.
 
-    A run that was stopped goes on from its last checkpoint; a complete one is returned as it is. `observers` are
+    A run that was stopped resumes from its last checkpoint; a complete one is returned as it is. `observers` are
     objects with hook implementations (`xrobust.contracts.hooks`).
 
     Raises:
@@ -50,20 +50,20 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
     """Carries out a plan; see `run`."""
     from xrobust.engine.accelerator import emulated_precision
 
-    if (found := finished_result(plan)) is not None:
-        return found
+    if (existing := finished_result(plan)) is not None:
+        return existing
     folder = RunFolder(plan.folder)
     with _session(folder, plan.request.precision) as accelerate:
         main = accelerate.is_main_process
-        if (found := finished_result(plan)) is not None:
-            return found
-        found = result_to_resume(plan, folder)
-        trained = load_or_set_up(plan, folder, found, accelerate)
-        if main and found is None and plan.request.force:
+        if (existing := finished_result(plan)) is not None:
+            return existing
+        existing = result_to_resume(plan, folder)
+        trained = load_or_set_up(plan, folder, existing, accelerate)
+        if main and existing is None and plan.request.force:
             folder.clear()
         accelerate.wait_for_everyone()
         watching = plan.plugins.observers(observers) if main else Observers()
-        result = open_result(plan, found, accelerate)
+        result = open_result(plan, existing, accelerate)
         with folder.recording(result, watching, main=main):
             if (warning := emulated_precision(accelerate)) is not None:
                 result.warn(warning)
@@ -77,7 +77,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
 
 @contextmanager
 def _session(folder: RunFolder, precision: str) -> Iterator[Any]:
-    """The processes of a run at work in its folder, which is locked; gives the accelerator.
+    """Locks the folder of a run for all of its processes, and yields the accelerator.
 
     Raises UserError and RunError.
     """
@@ -90,32 +90,32 @@ def _session(folder: RunFolder, precision: str) -> Iterator[Any]:
 
 
 def finished_result(plan: RunPlan) -> RunResult | None:
-    """The document of a run in which nothing is left to do; None where something is, and always with `--force`."""
+    """The document of a complete run with all requested scores; None if anything is left to do, or with `--force`."""
     if plan.request.force:
         return None
-    found = RunFolder(plan.folder).result()
-    if found is None or found.status != "complete":
+    existing = RunFolder(plan.folder).result()
+    if existing is None or existing.status != "complete":
         return None
-    return None if plan.evaluation.left(found) else found
+    return None if plan.evaluation.left(existing) else existing
 
 
 def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
-    """The document to go on with, or None for a run from its beginning. Raises UserError.
+    """The document of a run to resume, or None to begin from the start. Raises UserError.
 
-    `--force` does anew what is complete or damaged. It goes on with a run that was stopped or failed, or else the same
-    command would never come to the end of a run that is stopped now and then.
+    `--force` begins a complete or damaged run anew. It resumes a run that was stopped or failed, or else the same
+    command would never finish a run that is stopped now and then.
     """
     force = plan.request.force
     try:
-        found = folder.result()
+        existing = folder.result()
     except UserError:
         if force:
             return None
         raise
-    if found is None or (force and found.status == "complete"):
+    if existing is None or (force and existing.status == "complete"):
         return None
-    if found.training is None or folder.model.exists():
-        return found
+    if existing.training is None or folder.model.exists():
+        return existing
     if force:
         return None
     raise UserError(
@@ -127,9 +127,9 @@ def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
 def load_or_set_up(
     plan: RunPlan, folder: RunFolder, found: RunResult | None, accelerate: Any
 ) -> Callable[[RunResult, Observers], tuple[Any, Any]]:
-    """What gives the trained model and its tokenizer: loaded where training had ended, else about to be trained.
+    """Loads the trained model, or sets up its training; returns a function that gives the model and its tokenizer.
 
-    Raises UserError for all that can be found out before the document is opened: a run that is complete stays so.
+    Raises UserError for all problems that show before the document is opened: a complete run stays complete.
     """
     if found is not None and found.training is not None:
         from xrobust.models.trained import load_model
@@ -166,7 +166,7 @@ def training_inputs(plan: RunPlan) -> TrainingInputs:
 
 
 def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunResult:
-    """The document to go on with: the one on disk, with more languages to score, or a new one."""
+    """The document to write to: the one on disk, with the new requests noted, or a new one."""
     from xrobust.results.environment import environment, local, resume_warnings
 
     here, place = environment(plan.request, plan.origins, accelerate), local(plan.request, plan.files)
@@ -207,11 +207,11 @@ def evaluate(
     offline: bool = False,
     observers: Iterable[Any] = (),
 ) -> RunResult:
-    """Scores a trained run on more, without training: languages (all that have test data, by default), pairs of them,
-    perturbations, an attack.
+    """Scores a trained run on more languages (by default all with test data), pairs of languages, perturbations or an
+    attack, without training.
 
-    `request` says on what; `languages` alone is short for a request with nothing else. `data_dir` is where the run's
-    own data lay unless given. Raises UserError and RunError.
+    `request` names them; `languages` alone is short for a request with nothing else. `data_dir` is by default the
+    folder of the run's own data. Raises UserError and RunError.
     """
     from xrobust.models.trained import load_model
 
@@ -278,7 +278,7 @@ def _evaluation_of(
 
 
 def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
-    """Notes what is to be scored, on which rows; an attempt that scored nothing may have noted others."""
+    """Notes the requested scores and their rows; rows noted by an attempt that scored nothing are replaced."""
     replace_rows(result, [row for row in plan.used if row.language not in result.scored()])
     result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
 

@@ -1,4 +1,4 @@
-"""From what a user asks for to a run that can begin: what can be wrong is found here, and nothing is written."""
+"""Turns a request into a validated run plan: all checks are made here, and nothing is written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class RunPlan:
     used: list[DataRows]
     """Rows and sha256 of every split that will be used."""
     evaluation: EvaluationPlan
-    """What the trained model is scored on."""
+    """Test sets and conditions that the trained model is scored on."""
 
     @property
     def run_id(self) -> str:
@@ -50,12 +50,12 @@ class RunPlan:
 
     @property
     def group_id(self) -> str:
-        """The run id without the seed."""
+        """Hash of the training part without the seed: equal for repetitions of one run."""
         return group_id(self.spec.train.model_dump(mode="json"))
 
     @property
     def method_name(self) -> str:
-        """The parts in canonical order."""
+        """Names of the method's parts in canonical order, joined by `+`."""
         return "+".join(part.name for part in self.spec.train.method)
 
     @property
@@ -63,15 +63,15 @@ class RunPlan:
         """Name of the task and of each method -> its distribution and version, or its file's name and sha256."""
         records = [self.plugins.record("methods", part.name) for part in self.spec.train.method]
         names = [self.request.task, *(part.name for part in self.spec.train.method)]
-        found = [self.plugins.record("tasks", self.request.task), *records]
+        all_records = [self.plugins.record("tasks", self.request.task), *records]
         return {
             name: record.origin if record.sha256 is None else f"{Path(record.origin).name} sha256:{record.sha256}"
-            for name, record in zip(names, found, strict=True)
+            for name, record in zip(names, all_records, strict=True)
         }
 
     @property
     def folder(self) -> Path:
-        """Where the run is written."""
+        """Folder that the run is written to."""
         task, method = (name.replace("/", ".") for name in (self.spec.train.task, self.method_name))
         return self.request.output / task / method / self.run_id
 
@@ -110,7 +110,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
     settings = TrainingSettings.resolve(task.recipe, request.training)
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
-    evaluation_languages(task, source, request.languages)  # a name that is wrong is said before anything is read
+    evaluation_languages(task, source, request.languages)  # an unknown language is reported before any data are read
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
@@ -139,8 +139,8 @@ def _make_plan(request: RunSpec) -> RunPlan:
         limit=request.limit,
         data={"train": train_rows.sha256, "dev": dev_rows.sha256},
     )
-    # Every test set is read now, unless it was once and has not changed, and again when it is scored: a bad line is
-    # found before hours of training.
+    # Every test set is read now, unless it is unchanged since an earlier read, and again when it is scored: a bad line
+    # is found before hours of training.
     evaluation = plan_evaluation(
         request,
         EvaluationData(task, source, data_dir, request.offline),
@@ -154,7 +154,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
 
 
 def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: str) -> TrainingSettings:
-    """The recipe's length cut to what the model takes; a length that the user asked for is never changed silently."""
+    """Cuts the recipe's max_length to the model's limit; a length that the user asked for is never changed silently."""
     if settings.max_length <= limit:
         return settings
     if asked:

@@ -1,4 +1,4 @@
-"""What the methods that adapt a model share: which parameters train, and from which random numbers they start."""
+"""Code of the methods that adapt a model: the parameters to train, and the seed of new weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from xrobust.engine.modules import is_below
 
 
 def two_adapt(method: Method, other: Method) -> str | None:
-    """Why an adapting method cannot be combined with another; None if the other changes no model."""
+    """Reason that an adapting method cannot be combined with another; None if the other changes no model."""
     if "adapt" not in other.stages():
         return None
     return f"each freezes what the other would train, and one alone can be saved: keep {method.info.name} or the other"

@@ -1,4 +1,4 @@
-"""Where the attention and feed-forward outputs of an encoder's layers are, found without knowing its architecture."""
+"""Finds the attention and feed-forward outputs of an encoder's layers without knowing its architecture."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """One transformer layer. The two projections are what is added to its two residual connections."""
+    """One transformer layer, by the two projections whose outputs are added to its residual connections."""
 
     name: str
     module: nn.Module
@@ -24,21 +24,21 @@ class Layer:
 
 
 def find_layers(model: Any) -> list[Layer]:
-    """The layers of a transformers encoder: the elements of its ModuleLists that are built like one.
+    """Finds the layers of a transformers encoder: the elements of its ModuleLists that are built like one.
 
     Raises UserError where there are none.
     """
     from torch import nn
 
-    found: dict[str, Layer] = {}
+    candidates: dict[str, Layer] = {}
     for list_name, modules in model.named_modules():
         if not isinstance(modules, nn.ModuleList):
             continue
         for key, module in modules.named_children():
             if layer := _layer(f"{list_name}.{key}", module, model.config.hidden_size):
-                found[layer.name] = layer
+                candidates[layer.name] = layer
     # A group of layers looks like a layer from outside: the innermost are meant.
-    layers = [a for a in found.values() if not any(b.startswith(f"{a.name}.") for b in found)]
+    layers = [a for a in candidates.values() if not any(b.startswith(f"{a.name}.") for b in candidates)]
     if not layers:
         raise UserError(
             f"the layers of {type(model).__name__} are not built as attention followed by a feed-forward network: "

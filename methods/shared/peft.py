@@ -1,4 +1,4 @@
-"""What every PEFT method needs to know of an encoder: what to adapt, what to train and save whole."""
+"""Modules of an encoder that every PEFT method needs: those to adapt, and those to train and save whole."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .adaptation import seed_of
 TASK_TYPES = {"sequence_classification": "SEQ_CLS", "token_classification": "TOKEN_CLS"}
 """Kind of task -> PEFT's name for it, which lets the `AutoPeftModelFor...` classes load what was saved."""
 HEADS = ("classifier", "score")
-"""Modules that PEFT trains and saves whole for these task types, whether they are new or not."""
+"""Modules that PEFT trains and saves whole for these task types, new or not."""
 TRIED = 4
-"""Tokens in the input that a wrapped model is tried on."""
+"""Tokens in the input of the trial pass of a wrapped model."""
 
 
 def saved_modules(model: Any, ctx: ModelContext) -> list[str]:
@@ -58,7 +58,7 @@ def _ends_in(name: str, suffix: str) -> bool:
 
 
 def wrap(model: Any, config: Any, ctx: ModelContext) -> Any:
-    """The model in PEFT's hands, tried on one input. What PEFT refuses becomes a UserError."""
+    """Wraps the model with PEFT and tries it on one input. Raises UserError if PEFT refuses it."""
     from peft import get_peft_model
 
     kind, name = ctx.task.kind.name, config.peft_type.value
@@ -77,7 +77,7 @@ def wrap(model: Any, config: Any, ctx: ModelContext) -> Any:
 
 
 def _try(model: Any, choices: bool) -> int:
-    """One pass over a few tokens; the length of the output's second dimension.
+    """Makes one pass over a few tokens; returns the length of the output's second dimension.
 
     Some methods of PEFT find out only then that they do not go with an architecture.
     """

@@ -1,4 +1,4 @@
-"""The table of counter-fitted neighbours: where it is found, and what it must look like."""
+"""Finds, downloads and checks the table of counter-fitted neighbours."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ URL = (
 """The table of Jia et al. (EMNLP 2019), MIT licence: 49,975 words with up to 8 neighbours each. Pinned to a commit."""
 SHA256 = "103247143f39bd5dd66850f3a912393392641dbd98093c61e2b24a4cc8a96fb0"
 TIMEOUT = 60
-"""Seconds without an answer after which a download is given up."""
+"""Seconds without an answer after which a download fails."""
 
 
 def find_table(given: Path | None, data_dir: Path | None, offline: bool) -> Path:
-    """The table's file: the one given, the data folder's, or a download that is kept. Raises UserError."""
+    """The table's file: the one given, the data folder's, or a cached download. Raises UserError."""
     if given is not None:
         read_table(given)
         return given
@@ -30,15 +30,15 @@ def find_table(given: Path | None, data_dir: Path | None, offline: bool) -> Path
     if in_data is not None and in_data.is_file():
         read_table(in_data)
         return in_data
-    kept = cache_folder() / NAME
-    if kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == SHA256:
-        return kept
+    cached = cache_folder() / NAME
+    if cached.is_file() and hashlib.sha256(cached.read_bytes()).hexdigest() == SHA256:
+        return cached
     place = in_data or Path("DATA_DIR", "synonyms", NAME)
     advice = f"fetch {URL} and save it as {place}, or name it with --set method.neighbors=PATH"
     if offline:
         raise OutOfReach("rs_aug needs the table of neighbours, which is not on this machine (--offline)", advice)
-    _download(kept, advice)
-    return kept
+    _download(cached, advice)
+    return cached
 
 
 def _download(target: Path, advice: str) -> None:
@@ -52,8 +52,8 @@ def _download(target: Path, advice: str) -> None:
         raise OutOfReach(
             f"rs_aug needs the table of neighbours, which cannot be downloaded ({error})", advice
         ) from error
-    if (found := hashlib.sha256(content).hexdigest()) != SHA256:
-        raise UserError(f"{URL} is not the published table: its sha256 is {found}, expected {SHA256}; {advice}")
+    if (actual := hashlib.sha256(content).hexdigest()) != SHA256:
+        raise UserError(f"{URL} is not the published table: its sha256 is {actual}, expected {SHA256}; {advice}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
@@ -64,7 +64,7 @@ def _download(target: Path, advice: str) -> None:
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
-    """Word -> neighbours, words without any left out. Raises UserError for anything but such a table."""
+    """Reads word -> neighbours, words without any left out. Raises UserError for anything but such a table."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

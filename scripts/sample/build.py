@@ -43,20 +43,20 @@ class Row:
 
 
 def languages_of(split: str) -> tuple[str, ...]:
-    """Training is in English."""
+    """Languages of a split: training is in English alone."""
     return ("en",) if split == "train" else LANGUAGES
 
 
 def rows(task: str, split: str) -> list[Row]:
     """The rows of a split: templates in equal shares, labels in equal shares within each, no row twice in English."""
-    # Where names are to be found, those of dev and test are new: who has learnt names by heart finds none.
+    # In tagging tasks, names of dev and test are new: a model that memorised names finds none.
     names: Half | None = None if task in LABELS else "train" if split == "train" else "held out"
     draw = Draw(random.Random(f"{SEED} {task} {split}"), names)
     known = templates(task if task in LABELS else "tagging", split)
     if task == "wikiann":
         known = tuple(t for t in known if any(kind.split("@")[0] in NAMED for _, kind in t.slots))
     labels = list(LABELS.get(task, {"": ("",)}))
-    found, seen = [], set()
+    made, seen = [], set()
     for i in range(ROWS[task][split]):
         template, turn = known[i % len(known)], i // len(known)
         label = labels[turn % len(labels)]
@@ -67,8 +67,8 @@ def rows(task: str, split: str) -> list[Row]:
             if key not in seen:
                 break
         seen.add(key)
-        found.append(row)
-    return draw.shuffled(found)
+        made.append(row)
+    return draw.shuffled(made)
 
 
 def _parts(task: str, template: Template, label: str, turn: int, draw: Draw) -> str:

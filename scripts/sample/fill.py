@@ -1,4 +1,4 @@
-"""Draws what fills the slots of a template, so that every sentence makes sense."""
+"""Fills the slots of a template with random words, so that every sentence makes sense."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .things import Figure, Noun, Number, Person, Thing
 
 T = TypeVar("T")
 
-# What an adjective or a verb does not go with. What stands in no row goes with everything.
+# Nouns that an adjective or a verb does not go with. A word without a row goes with everything.
 PAPER = frozenset({"letter", "newspaper", "map"})
 COLOURLESS = PAPER | {"key", "mirror", "ring", "painting", "knife", "guitar", "computer"}
 UNFIT = {
@@ -35,7 +35,7 @@ GROUPS = {  # kinds of slots that are filled by some of a class
     "gift": ("obj", "book painting bicycle lamp hat bag guitar umbrella phone computer shirt ring"),
     "handy": ("obj", "book map hat bag newspaper letter box phone shirt umbrella"),
     "fruit": ("food", "apple pear orange banana"),
-    "loose": ("food", "apple pear orange banana egg"),  # what lies, not stands, on a table
+    "loose": ("food", "apple pear orange banana egg"),  # things that lie, not stand, on a table
     "house": ("pet", "dog cat rabbit"),
     "day": ("past", "yesterday this_morning monday tuesday wednesday friday saturday"),
 }
@@ -65,10 +65,10 @@ class Draw:
         return self.rng.random() < probability
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        left, found = list(items), []
+        left, drawn = list(items), []
         while left:
-            found.append(left.pop(self.below(len(left))))
-        return found
+            drawn.append(left.pop(self.below(len(left))))
+        return drawn
 
 
 def among(kind: str) -> Sequence[Entry]:
@@ -140,7 +140,7 @@ def _noun(kind: str, draw: Draw) -> Noun:
 
 
 def _fit(slots: dict[str, Thing]) -> bool:
-    """Whether no two slots hold the same thing, and verbs take the things beside them."""
+    """True if no two slots hold the same thing, and verbs take the things beside them."""
     things = list(slots.values())
     nouns = [t.entry.name for t in things if isinstance(t, Noun)]
     words = [t for t in things if isinstance(t, Entry)]

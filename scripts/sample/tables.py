@@ -46,12 +46,12 @@ class Entry:
 @cache
 def entries() -> dict[str, tuple[Entry, ...]]:
     """All concepts by class, in the order of the tables."""
-    found: dict[str, list[Entry]] = defaultdict(list)
+    by_kind: dict[str, list[Entry]] = defaultdict(list)
     for path in sorted((FOLDER / "lexicon").glob("*.txt")):
         for line in lines(path):
             entry = _entry(line)
-            found[entry.kind].append(entry)
-    return {kind: tuple(rows) for kind, rows in found.items()}
+            by_kind[entry.kind].append(entry)
+    return {kind: tuple(rows) for kind, rows in by_kind.items()}
 
 
 def entry(kind: str, name: str) -> Entry:
@@ -60,7 +60,7 @@ def entry(kind: str, name: str) -> Entry:
 
 
 def half(name: Entry) -> Half | None:
-    """Whether a name belongs to training or to dev and test: every other one of its class, a city with its country.
+    """Half of a name, training or dev and test: every other one of its class, a city with its country.
 
     None for a country, which belongs to both: there are too few.
     """
@@ -98,26 +98,26 @@ class Template:
 
 @cache
 def templates(file: str, split: str) -> tuple[Template, ...]:
-    """The structures of a split (`tagging`, `pawsx` or `xnli`), checked for languages and parts."""
-    found: list[Template] = []
+    """Reads the structures of a split (`tagging`, `pawsx` or `xnli`), checked for languages and parts."""
+    structures: list[Template] = []
     for line in lines(FOLDER / "templates" / f"{file}.txt"):
         if head := HEAD.fullmatch(line):
             slots = tuple((name, kind) for name, kind in (slot.split(":") for slot in head["slots"].split()))
-            found.append(Template(head["split"], head["name"], slots))
+            structures.append(Template(head["split"], head["name"], slots))
         elif text := LINE.fullmatch(line):
-            found[-1].texts.setdefault(text["language"], {})[text["part"]] = text["text"]
+            structures[-1].texts.setdefault(text["language"], {})[text["part"]] = text["text"]
         else:
             raise ValueError(f"{file}: {line}")
     parts = {"tagging": {""}, "pawsx": {"1", "+", "-"}, "xnli": {"h", "e", "n", "c"}}[file]
     optional = {"g", "x"} if file == "xnli" else set()
-    for template in found:
+    for template in structures:
         languages = {"en"} if template.split == "train" else set(LANGUAGES)
         if set(template.texts) != languages or any(set(texts) - optional != parts for texts in template.texts.values()):
             raise ValueError(f"{file}: {template.name} lacks a language or a part")
-    return tuple(template for template in found if template.split == split)
+    return tuple(template for template in structures if template.split == split)
 
 
 def synonyms() -> dict[str, list[str]]:
     """{word: [synonym, ...]} in alphabetical order."""
     rows = (line.split(": ") for line in lines(FOLDER / "synonyms.txt"))
-    return dict(sorted((word, found.split()) for word, found in rows))
+    return dict(sorted((word, others.split()) for word, others in rows))

@@ -1,4 +1,4 @@
-"""What fills the slots of a template: an entry of the lexicon by itself, or one of these."""
+"""Fillers of the slots of a template: an entry of the lexicon by itself, or one of these."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from .shared.scripts import WITHOUT_SPACES, base_language, script_of, without_sp
 from .shared.words import Word, WordPerturbation, replaced
 
 _FIRST = 3
-"""Translations of a word that are drawn from, of those that come first in the file."""
+"""Number of a word's first translations in the file that are drawn from."""
 _LONGEST = 8
 """Clusters of the longest entry that is looked for in text without spaces."""
 _SHORTEST = 2
-"""Of the shortest: a single character is more often a part of a word that is not in the dictionary."""
+"""Clusters of the shortest entry: a single character is more often a part of a word that is not in the dictionary."""
 
 
 class CodeSwitch(WordPerturbation):
@@ -97,8 +97,8 @@ class CodeSwitch(WordPerturbation):
 
     def words(self, parts: Sequence[str], language: str, tags: Sequence[str] | None) -> list[Word]:
         if tags is not None:
-            found = super().words(parts, language, tags)
-            return [word for word in found if tags[word.part] == "O" and word.text == parts[word.part]]
+            candidates = super().words(parts, language, tags)
+            return [word for word in candidates if tags[word.part] == "O" and word.text == parts[word.part]]
         if without_spaces(language):
             return [word for part in parts for word in self._longest_entries(part)]
         return super().words(parts, language, tags)
@@ -110,38 +110,38 @@ class CodeSwitch(WordPerturbation):
         return replaced(parts, new)
 
     def change(self, word: str, language: str, rng: random.Random) -> str | None:
-        found = self._translations.get(lower(word, language), ())
-        if not found:
+        translations = self._translations.get(lower(word, language), ())
+        if not translations:
             return None
-        translation = rng.choice(found[:_FIRST])
+        translation = rng.choice(translations[:_FIRST])
         if len(word) > 1 and word.isupper():
             return upper(translation, self._into)
         return title(translation, self._into) if word[0].isupper() else translation
 
     def _longest_entries(self, text: str) -> Iterator[Word]:
         """The entries of the dictionary in text without spaces, the longest at each place, from left to right."""
-        found = clusters(text)
+        pieces = clusters(text)
         i = start = 0
-        while i < len(found):
+        while i < len(pieces):
             length = next(
                 (
                     n
-                    for n in range(min(_LONGEST, len(found) - i), _SHORTEST - 1, -1)
-                    if self._is_entry(found[i : i + n])
+                    for n in range(min(_LONGEST, len(pieces) - i), _SHORTEST - 1, -1)
+                    if self._is_entry(pieces[i : i + n])
                 ),
                 0,
             )
-            end = start + sum(map(len, found[i : i + max(1, length)]))
+            end = start + sum(map(len, pieces[i : i + max(1, length)]))
             if length:
                 yield Word(0, start, end, text[start:end])
             i, start = i + max(1, length), end
 
-    def _is_entry(self, found: Sequence[str]) -> bool:
-        return _is_unspaced(found[0][0]) and "".join(found) in self._translations
+    def _is_entry(self, pieces: Sequence[str]) -> bool:
+        return _is_unspaced(pieces[0][0]) and "".join(pieces) in self._translations
 
 
 def _set_apart(word: Word, text: str, new: Mapping[Word, str]) -> str:
-    """What a word becomes, with a space where it would run into a word before it of a language with spaces."""
+    """Replacement of a word, with a space where it would run into a word of a language with spaces."""
     before = text[word.start - 1 : word.start]
     touches = any(other.end == word.start for other in new) or (before.isalnum() and not _is_unspaced(before))
     after = text[word.end : word.end + 1]

@@ -17,7 +17,7 @@ from .shared.words import FormPerturbation
 _LETTERS = dict(
     zip("ıłđðøħŧæœßŋəþ", "i l d d o h t ae oe ss n e th".split(), strict=True),
 )
-"""Latin letters that Unicode does not take apart, in lower case -> what they are typed as."""
+"""Latin letters that Unicode does not take apart, in lower case -> the letters typed for them."""
 _TRANSCRIBED = {
     "de": {"ä": "ae", "ö": "oe", "ü": "ue"},
     **{language: {"å": "aa", "ø": "oe"} for language in ("da", "nb", "nn", "no")},
@@ -74,10 +74,10 @@ class Diacritics(FormPerturbation):
 
     def _without(self, text: str, language: str) -> str:
         composed = unicodedata.normalize("NFC", text)
-        found = clusters(composed)
+        pieces = clusters(composed)
         plain = "".join(
             self._plain(cluster, language, _shouted(before, after))
-            for before, cluster, after in zip(["", *found], found, [*found[1:], ""], strict=False)
+            for before, cluster, after in zip(["", *pieces], pieces, [*pieces[1:], ""], strict=False)
         )
         # A token that is nothing but marks stays, since tokens are not removed; so does one merely composed otherwise.
         return text if not plain.strip() or plain == composed else plain
@@ -110,7 +110,7 @@ class Diacritics(FormPerturbation):
 
 
 def _shouted(before: str, after: str) -> bool:
-    """Whether a letter is of a word in capitals, by the letter after it, or at the end of a word the one before."""
+    """True if a letter is of a word in capitals, by the letter after it, or at the end of a word the one before."""
     return after.isupper() if after.isalpha() else before.isupper()
 
 
@@ -120,5 +120,5 @@ def _stripped(letter: str) -> str:
 
 
 def _kept(characters: str) -> str:
-    """All but combining marks."""
+    """Removes combining marks."""
     return "".join(c for c in characters if unicodedata.category(c) != "Mn")

@@ -17,7 +17,7 @@ from xrobust.contracts import Parameters, PerturbationInfo
 from .shared.scripts import base_language, script_of_language
 from .shared.words import FormPerturbation
 
-# What is left out. Marks of scripts with spaces count where a word ends, so that 3.5, 15:30 and e.g. keep theirs.
+# Marks to leave out. Those of scripts with spaces count where a word ends, so that 3.5, 15:30 and e.g. keep theirs.
 _QUOTES_WITH_A_SPACE = re.compile(r"(?<!\S)«\s+|\s+»(?!\w)|\s+\"(?!\S)")
 _QUOTES_AND_OPENING = re.compile(
     r"[¿¡«»„“”「」『』《》〈〉]|(?<!\S)\"|(?<=[^\s\d])\"(?![^\W\d_])|(?<=\s[בהוכלמש])\"(?=[א-ת]{2})"
@@ -33,11 +33,11 @@ class Marks:
 
     regex: str
     variants: tuple[tuple[str, ...], ...]
-    """Each a mark, or an opening and a closing one."""
+    """Ways to write it: each a mark, or an opening and a closing one."""
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Compiled when it is used: there are dozens, and `xrobust list` needs none."""
+        """Regular expression of the marks, compiled lazily: there are dozens, and `xrobust list` needs none."""
         return re.compile(self.regex)
 
 
@@ -143,7 +143,7 @@ class Punctuation(FormPerturbation):
 
 
 def _dropped(text: str) -> str:
-    """A text without punctuation; one that is nothing else stays."""
+    """Removes punctuation from a text; one that is nothing else stays."""
     new = _DASH_ALONE.sub("", text)
     for pattern in (_QUOTES_WITH_A_SPACE, _QUOTES_AND_OPENING, _AT_WORD_END):
         new = pattern.sub("", new)
@@ -154,10 +154,10 @@ def _dropped(text: str) -> str:
 
 
 def _varied(parts: Sequence[str], marks: Marks, rng: random.Random) -> list[str]:
-    """The parts with every mark of a function in another variant; pairs open and close in turn."""
-    found = [match[0] for part in parts for match in marks.pattern.finditer(part)]
+    """Writes every mark of a function in another variant; pairs open and close in turn."""
+    used = [match[0] for part in parts for match in marks.pattern.finditer(part)]
     # Of an odd number of quotation marks nobody can say which ones open: they get one that does both.
-    others = [v for v in marks.variants if found[:1] and found[0] not in v and (len(found) % 2 == 0 or v[0] == v[-1])]
+    others = [v for v in marks.variants if used[:1] and used[0] not in v and (len(used) % 2 == 0 or v[0] == v[-1])]
     if not others:
         return list(parts)
     chosen, count = rng.choice(others), 0

@@ -95,9 +95,9 @@ def _arabic(word: str, script: str, language: str) -> Iterator[str]:
     if script != "Arabic":
         return
     table = _PERSIAN_FOR_ARABIC if base_language(language) == "ar" else _ARABIC_FOR_PERSIAN
-    found = clusters(word)
-    for i in range(len(found)):
-        before, this, after = "".join(found[:i]), found[i], "".join(found[i + 1 :])
+    pieces = clusters(word)
+    for i in range(len(pieces)):
+        before, this, after = "".join(pieces[:i]), pieces[i], "".join(pieces[i + 1 :])
         joins = bool(after) and this[0] not in _NOT_JOINED_TO_THE_NEXT and this[-1] != "\u200c" and after[0] != "ء"
         if joins and script_of(after[0]) == script and not (this[0] == "ل" and after[0] in "اأإآٱ"):
             yield before + this + _TATWEEL + after
@@ -130,10 +130,10 @@ def _joined(word: str, script: str, language: str) -> Iterator[str]:
 
 
 def _with_inside(word: str, character: str) -> Iterator[str]:
-    found = clusters(word)
-    for i in range(1, len(found)):
-        if found[i - 1][-1] not in "\u200c\u200d":  # two invisible ones are one
-            yield "".join(found[:i]) + character + "".join(found[i:])
+    pieces = clusters(word)
+    for i in range(1, len(pieces)):
+        if pieces[i - 1][-1] not in "\u200c\u200d":  # two invisible ones are one
+            yield "".join(pieces[:i]) + character + "".join(pieces[i:])
 
 
 def _half_width(word: str) -> str:

@@ -44,5 +44,5 @@ class Typos(WordPerturbation):
         return f"there is no keyboard layout for the {script} script"
 
     def change(self, word: str, language: str, rng: random.Random) -> str | None:
-        found = slips(word, language)
-        return rng.choice(found[rng.choice(sorted(found))]) if found else None
+        options = slips(word, language)
+        return rng.choice(options[rng.choice(sorted(options))]) if options else None

@@ -1,4 +1,4 @@
-"""Spaces where none belong, and none where some do."""
+"""Spacing errors: spaces where none belong, and none where some do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .shared.scripts import WITHOUT_SPACES, script_of, without_spaces
 from .shared.words import FormPerturbation, Word, WordPerturbation, words
 
 Edit = tuple[int, int, str]
-"""Start and end of a stretch of the text, and what takes its place."""
+"""Start and end of a stretch of the text, and its replacement."""
 _ONE_SPACE = re.compile(r"[,;:،]? ")
 _SHORTEST_PART = 2
 """Clusters that are left on either side of a space within a word."""
@@ -50,17 +50,17 @@ class Whitespace(FormPerturbation):
         return [_edited(part, find(part, rng)) for part in parts]
 
     def _put_in(self, text: str, rng: random.Random) -> list[Edit]:
-        """Spaces within stretches of a script that is written without them."""
+        """Puts spaces into stretches of a script that is written without them."""
         places = _between_clusters(text)
         wanted = max(1, round(self.params.rate * len(list(words(text)))))
         return [(place, place, " ") for place in rng.sample(places, min(wanted, len(places)))]
 
     def _moved(self, text: str, rng: random.Random) -> list[Edit]:
-        """Words split and run together; if there is one such, some of the spaces left doubled."""
-        found = list(words(text))
-        splits = [places for word in found if (places := _inside(word))]
-        joins = [b.start - 1 for a, b in pairwise(found) if _ONE_SPACE.fullmatch(text, a.end, b.start)]
-        wanted = max(1, round(self.params.rate * len(found)))
+        """Splits words and runs words together; if there is one such, doubles some of the spaces left."""
+        all_words = list(words(text))
+        splits = [places for word in all_words if (places := _inside(word))]
+        joins = [b.start - 1 for a, b in pairwise(all_words) if _ONE_SPACE.fullmatch(text, a.end, b.start)]
+        wanted = max(1, round(self.params.rate * len(all_words)))
         edits: list[Edit] = []
         while len(edits) < wanted and (splits or joins):
             if splits and (not joins or rng.random() < 0.5):
@@ -75,14 +75,14 @@ class Whitespace(FormPerturbation):
 
 
 def _inside(word: Word) -> list[int]:
-    """Where a word can be split."""
-    found = clusters(word.text)
-    ends = list(accumulate(map(len, found)))
-    return [word.start + end for end in ends[_SHORTEST_PART - 1 : len(found) - _SHORTEST_PART]]
+    """Places where a word can be split."""
+    pieces = clusters(word.text)
+    ends = list(accumulate(map(len, pieces)))
+    return [word.start + end for end in ends[_SHORTEST_PART - 1 : len(pieces) - _SHORTEST_PART]]
 
 
 def _between_clusters(text: str) -> list[int]:
-    """Where one cluster of a script without spaces follows another."""
+    """Places where one cluster of a script without spaces follows another."""
     places = []
     end = 0
     for before, after in pairwise(clusters(text)):

@@ -77,6 +77,6 @@ class WordOrder(FormPerturbation):
 
 
 def _core(chunk: str) -> tuple[int, int]:
-    """Where a word without the marks around it begins and ends; both alike where there is nothing else."""
+    """Start and end of a word without the marks around it; equal if there is nothing but marks."""
     letters = [i for i, c in enumerate(chunk) if unicodedata.category(c)[0] in "LMN"]
     return (letters[0], letters[-1] + 1) if letters else (0, 0)

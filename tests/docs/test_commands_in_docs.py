@@ -63,21 +63,31 @@ def test_the_readme_has_commands_to_run() -> None:
     assert len(blocks(ROOT / "README.md", "console")) >= 2
 
 
-def test_the_python_and_yaml_of_the_readme(
+def test_the_python_and_yaml_of_the_guide(
     tmp_path: Path, tiny_model: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (settings,) = blocks(ROOT / "README.md", "yaml")
+    (settings,) = blocks(ROOT / "docs" / "usage.md", "yaml")
     Path("run.yaml").write_text(settings)
     assert yaml.safe_load(settings)["task"] == "pos"
     with pytest.raises(SystemExit) as ended:
         main(["run", "--config", "run.yaml", "--model", str(tiny_model), "--data-dir", str(tiny_data), "--dry-run"])
     assert ended.value.code == 0
-    (source,) = blocks(ROOT / "README.md", "python")
+    (source,) = blocks(ROOT / "docs" / "usage.md", "python")
     small = f"model={str(tiny_model)!r}, data_dir={str(tiny_data)!r}, limit=6, training={{'max_steps': 1}}, task="
-    exec(compile(source.replace("task=", small), "README.md", "exec"), {})
+    exec(compile(source.replace("task=", small), "usage.md", "exec"), {})
     (document,) = Path("runs").rglob("result.json")
     assert load_result(document).scored() == {"en", "de"}
+
+
+@pytest.mark.parametrize("name", ["results.md", "perturbations_published.md"])
+def test_python_beside_a_run(name: str, tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(finished_run, "RUN")
+    sources = blocks(ROOT / "docs" / name, "python")
+    assert sources
+    for source in sources:
+        exec(compile(source, name, "exec"), {})
 
 
 def test_the_method_of_the_plugin_guide_learns(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:

@@ -1,4 +1,4 @@
-"""`xrobust analyze`: what explains the differences between languages."""
+"""`xrobust analyze`: explanations of the differences between languages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs."
 
 
 class Of(StrEnum):
-    """What is to be explained."""
+    """Quantity to explain."""
 
     gain = "gain"
     score = "score"
@@ -54,21 +54,21 @@ def overlap_command(
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """How much of each test set occurs in the training set, and whether that goes with the clean scores.
+    """Measure how much of each test set occurs in the training set, and whether that goes with the clean scores.
 
     entities: share of the entity tokens, chunks: of the different entities, words: of the words.
     """
     from xrobust.analysis.explain import by_overlap
 
-    found = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
+    analysis = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
     if as_json:
         from dataclasses import asdict
 
-        _print_json(asdict(found))
+        _print_json(asdict(analysis))
         return
-    _print_overlaps(found)
-    _print_answers(found.answers, "score of", "overlap")
-    _print_notes(found.notes)
+    _print_overlaps(analysis)
+    _print_answers(analysis.answers, "score of", "overlap")
+    _print_notes(analysis.notes)
 
 
 @analyze_app.command("distance")
@@ -93,7 +93,7 @@ def distance_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Whether languages further from the source gain more: gains over vanilla against URIEL's language distances."""
+    """Test if languages further from the source gain more: gains over vanilla against URIEL's language distances."""
     from xrobust.analysis.distance import DISTANCES
     from xrobust.analysis.explain import by_distance
     from xrobust.report.distance_plot import check_plot
@@ -101,26 +101,26 @@ def distance_command(
     if plot is not None:
         check_plot(plot)
     names = comma_separated(distance) or tuple(DISTANCES)
-    found = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
+    analysis = by_distance(runs, of=of.value, metric=metric, perturbation=perturbation, names=names)
     if plot is not None:
         from xrobust.report.distance_plot import draw, panels
 
-        draw(panels(found, of.value, names[0]), plot)
+        draw(panels(analysis, of.value, names[0]), plot)
     if as_json:
-        _print_json(_distance_document(found))
+        _print_json(_distance_document(analysis))
         return
-    _print_series(found, of)
-    _print_answers(found.answers, f"{of} of", "distance")
-    _print_notes(found.notes)
+    _print_series(analysis, of)
+    _print_answers(analysis.answers, f"{of} of", "distance")
+    _print_notes(analysis.notes)
     if plot is not None:
         print(f"plot of {names[0]} distance: {plot}")
 
 
-def _print_overlaps(found: ByOverlap) -> None:
+def _print_overlaps(analysis: ByOverlap) -> None:
     from xrobust.analysis.overlap import SHARES
 
-    for setting in dict.fromkeys(m.setting for m in found.measured):
-        section = [m for m in found.measured if m.setting == setting]
+    for setting in dict.fromkeys(m.setting for m in analysis.measured):
+        section = [m for m in analysis.measured if m.setting == setting]
         methods = list(dict.fromkeys(method for m in section for method in m.scores))
         shares = [share for share in SHARES if any(getattr(m.overlap, share) is not None for m in section)]
         rows = [
@@ -137,10 +137,10 @@ def _print_overlaps(found: ByOverlap) -> None:
         print()
 
 
-def _print_series(found: ByDistance, of: Of) -> None:
-    """A table a setting: distances, and what each method gains or scores."""
-    for setting in dict.fromkeys(one.setting for one in found.series):
-        section = [(s, d) for s, d in zip(found.series, found.distances, strict=True) if s.setting == setting]
+def _print_series(analysis: ByDistance, of: Of) -> None:
+    """Prints a table for each setting: distances, and the gain or score of each method."""
+    for setting in dict.fromkeys(one.setting for one in analysis.series):
+        section = [(s, d) for s, d in zip(analysis.series, analysis.distances, strict=True) if s.setting == setting]
         first = section[0][0]
         names = list(section[0][1])
         rows = []
@@ -166,12 +166,12 @@ def _seeds(seeds: Sequence[int]) -> str:
     return f"{'seed' if len(seeds) == 1 else 'mean of seeds'} {', '.join(str(seed) for seed in seeds)}"
 
 
-def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> None:
+def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> None:
     from xrobust.analysis.correlation import PERMUTATIONS, number_of_tests
 
     rows: list[list[str]] = []
     without: dict[tuple[str, int, str | None], list[str]] = {}
-    for answer in found:
+    for answer in answers:
         start = [f"{outcome} {answer.outcome}", answer.predictor, str(answer.n)]
         if answer.correlation is None:
             without.setdefault((start[0], answer.n, answer.reason), []).append(answer.predictor)
@@ -184,7 +184,7 @@ def _print_answers(found: Sequence[Answer], outcome: str, predictor: str) -> Non
             rows,
         )
         print(
-            f"{number_of_tests(found)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
+            f"{number_of_tests(answers)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
             "Holm: adjusted for all of them"
         )
     for (what, n, reason), names in without.items():
@@ -213,16 +213,16 @@ def _print_notes(notes: Sequence[str]) -> None:
         print(f"note: {note}")
 
 
-def _distance_document(found: ByDistance) -> dict[str, Any]:
-    """For programs: each series with the distances of its languages."""
+def _distance_document(analysis: ByDistance) -> dict[str, Any]:
+    """JSON values of an analysis: each series with the distances of its languages."""
     from dataclasses import asdict
 
     return {
         "series": [
-            asdict(one) | {"distances": table} for one, table in zip(found.series, found.distances, strict=True)
+            asdict(one) | {"distances": table} for one, table in zip(analysis.series, analysis.distances, strict=True)
         ],
-        "answers": [asdict(answer) for answer in found.answers],
-        "notes": found.notes,
+        "answers": [asdict(answer) for answer in analysis.answers],
+        "notes": analysis.notes,
     }
 
 

@@ -1,4 +1,4 @@
-"""`xrobust data`: what a run needs, brought onto this machine or made from something else."""
+"""`xrobust data`: fetches the files that a run needs, or makes a task's files from a dump."""
 
 from __future__ import annotations
 

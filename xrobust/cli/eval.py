@@ -76,7 +76,7 @@ def eval_command(
     request = validated(EvaluationRequest, values, "")
     before = load_result(run)
     if num_processes > 1:
-        sys.exit(relaunch(num_processes, without_processes(context.obj)))  # which have said what there was to say
+        sys.exit(relaunch(num_processes, without_processes(context.obj)))  # they have printed the results
     console = Console(enabled=is_main())
     quiet_libraries()
     from xrobust.pipeline import evaluate

@@ -1,4 +1,4 @@
-"""`xrobust list`: what there is to run, and which plugins are broken."""
+"""`xrobust list`: tasks, methods, perturbations and bundled files, and which plugins are broken."""
 
 from __future__ import annotations
 

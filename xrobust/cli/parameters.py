@@ -20,7 +20,7 @@ BOUNDS = {
     "maxItems": "at most {} items",
     "pattern": "matches {}",
 }
-"""Keys of JSON Schema that limit a value -> how they are said."""
+"""Keys of JSON Schema that limit a value -> their wording in the table."""
 
 
 def parameters(model: type[BaseModel]) -> list[tuple[str, str, str, str, str]]:

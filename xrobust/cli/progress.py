@@ -1,4 +1,4 @@
-"""What a person sees of a run: an observer that draws progress on a terminal and prints plain lines elsewhere."""
+"""Output of a run for people: an observer that draws progress on a terminal and prints plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Console:
             self._progress = None
 
     def say(self, text: str) -> None:
-        """One line."""
+        """Prints one line."""
         self._console.print(text, markup=False)
 
     @contextlib.contextmanager
     def status(self, text: str) -> Iterator[None]:
-        """A spinner on a terminal; nothing elsewhere."""
+        """Shows a spinner on a terminal; nothing elsewhere."""
         if self._console.is_terminal and not self._console.quiet:
             with self._console.status(text):
                 yield
@@ -65,7 +65,7 @@ class Console:
             yield
 
     def header(self, plan: RunPlan) -> None:
-        """What is about to run."""
+        """Prints what the run will train, select on and score."""
         train = plan.spec.train
         rows = {row.split: row.rows for row in plan.used if row.language == train.source}
         model = plan.model["id"]
@@ -95,7 +95,7 @@ class Console:
 
     @hookimpl
     def phase_started(self, name: str, total: int | None) -> None:
-        """A new bar, or a line."""
+        """Starts a new bar, or prints a line."""
         self._begin(name, total)
         if self._progress is None:
             counted = {"train": "steps", "evaluate": "test sets"}.get(name, "examples")
@@ -115,12 +115,12 @@ class Console:
 
     @hookimpl
     def dev_scored(self, step: int, metric: str, value: float, best: bool) -> None:
-        """The source dev score."""
+        """Prints the source dev score."""
         self.say(f"step {step}  dev {metric} {100 * value:.2f}{'  best so far' if best else ''}")
 
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
-        """The main score of a language under a condition; other metrics are in the table at the end."""
+        """Prints the main score of a language under a condition; other metrics are in the table at the end."""
         under = TestCondition(**{name: row[name] for name in TestCondition.model_fields})
         if under in self._scored or under.condition == "worst_case":
             return
@@ -135,7 +135,7 @@ class Console:
 
     @hookimpl
     def not_covered(self, language: str, perturbation: str, reason: str) -> None:
-        """What has no score counts as done, too."""
+        """Counts a test set without a score as done, and prints the reason."""
         self._scored[TestCondition(condition="perturbed", language=language, perturbation=perturbation)] = None
         text = f"{language} {perturbation}  not covered: {reason}"
         if self._progress is not None and self._task is not None:
@@ -145,7 +145,7 @@ class Console:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 
     def results(self, result: RunResult, folder: Path) -> None:
-        """What is printed at the end: the tables, warnings, and where the document is."""
+        """Prints the end of a run: the tables, warnings, and the path of the document."""
         if not result.scores or self._console.quiet:
             return
         print_results(result)

@@ -6,11 +6,11 @@ from xrobust.cli.table import print_table
 from xrobust.results.schema import Robustness, RunResult
 
 MOST_COLUMNS = 8
-"""Conditions in the table by language; with more of them it is left to the document."""
+"""Most conditions in the table by language; with more, the table is not printed."""
 
 
 def print_results(result: RunResult) -> None:
-    """Prints them. Scores are shown times 100, drops in points."""
+    """Prints all tables of a document. Scores are shown times 100, drops in points."""
     _languages(result)
     _averages(result)
     _robustness(result)
@@ -20,7 +20,7 @@ def print_results(result: RunResult) -> None:
 
 
 def _languages(result: RunResult) -> None:
-    """Languages by metrics on clean text, with the interval of the main one."""
+    """Prints languages by metrics on clean text, with the interval of the main one."""
     clean, main = result.clean_scores(), result.main_metric
     metrics = list(dict.fromkeys(row.metric for row in clean))
     rows = []
@@ -52,7 +52,7 @@ def _averages(result: RunResult) -> None:
 
 
 def _robustness(result: RunResult) -> None:
-    """Conditions, averaged over the target languages that each covers."""
+    """Prints the conditions, averaged over the target languages that each covers."""
     conditions = result.summary.robustness if result.summary else []
     if not conditions:
         return
@@ -72,7 +72,7 @@ def _condition(row: Robustness) -> list[str]:
 
 
 def _by_language(result: RunResult) -> None:
-    """Languages by conditions: the drop from clean text in points."""
+    """Prints languages by conditions: the drop from clean text in points."""
     labels = [row.label for row in (result.summary.robustness if result.summary else [])]
     if not labels:
         return
@@ -88,7 +88,7 @@ def _by_language(result: RunResult) -> None:
 
 
 def _not_covered(result: RunResult) -> None:
-    """What no score is given for, and why."""
+    """Prints the languages that a perturbation does not cover, with the reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for row in result.data.perturbed:
         if row.reason is not None:
@@ -98,7 +98,7 @@ def _not_covered(result: RunResult) -> None:
 
 
 def _pairs(result: RunResult) -> None:
-    """First language by second language; the diagonal is the language itself."""
+    """Prints scores of pairs, first language by second language; the diagonal is the language itself."""
     pairs = {row.pair: row.value for row in result.main_scores() if row.pair is not None}
     if not pairs:
         return

@@ -1,4 +1,4 @@
-"""`xrobust runs`: what runs a folder holds."""
+"""`xrobust runs`: the runs in a folder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def runs_command(
 
 
 def age(timestamp: str) -> str:
-    """`3 h` since a time in ISO 8601."""
+    """Time passed since a timestamp in ISO 8601, as in `3 h`."""
     seconds = (datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -1,4 +1,4 @@
-"""`xrobust show`: everything there is to know of one plugin before running it."""
+"""`xrobust show`: facts, description and parameters of one plugin or preset."""
 
 from __future__ import annotations
 

@@ -6,17 +6,17 @@ from xrobust.cli.table import print_table
 from xrobust.experiments.transfer_report import Line, TransferReport
 
 SHARES = {"chunks": "entities", "entities": "entity tokens", "words": "words"}
-"""What is said of the fields of an overlap."""
+"""Fields of an overlap -> their names in the table."""
 
 
 def print_report(report: TransferReport) -> None:
-    """A line a pair and setting: clean score, score under each perturbation with the drop, and overlap."""
-    there = [line for line in report.lines if line.missing is None]
-    labels = list(dict.fromkeys(label for line in there for label in line.coverage))
-    shares = [name for name in SHARES if any(line.overlap.get(name) is not None for line in there)]
+    """Prints a line a pair and setting: clean score, score under each perturbation with the drop, and overlap."""
+    scored = [line for line in report.lines if line.missing is None]
+    labels = list(dict.fromkeys(label for line in scored for label in line.coverage))
+    shares = [name for name in SHARES if any(line.overlap.get(name) is not None for line in scored)]
     columns = ["pair", "setting", f"clean {report.metric}", *labels, *(f"shared {SHARES[name]}" for name in shares)]
     print()
-    print_table(columns, [_cells(line, labels, shares) for line in there])
+    print_table(columns, [_cells(line, labels, shares) for line in scored])
     over = f"means over {len(report.seeds)} seeds; " if len(report.seeds) > 1 else ""
     print(f"{over}over all test sentences, in parentheses the drop; shared: of the test set with training, in percent")
     for line in report.lines:
@@ -29,8 +29,8 @@ def print_report(report: TransferReport) -> None:
 def _cells(line: Line, labels: list[str], shares: list[str]) -> list[str]:
     cells = [line.pair, line.setting, _percent(line.clean)]
     for label in labels:
-        there = label in line.perturbed
-        cells.append(f"{_percent(line.perturbed[label])} ({_percent(line.drop[label])})" if there else "-")
+        scored = label in line.perturbed
+        cells.append(f"{_percent(line.perturbed[label])} ({_percent(line.drop[label])})" if scored else "-")
     return [*cells, *(_percent(line.overlap.get(name)) for name in shares)]
 
 

@@ -1,4 +1,4 @@
-"""Methods put together with `+`: which parts, in which order, with which parameters."""
+"""Methods combined with `+`: their parts, order and parameters."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _share_a_stage(a: Method, b: Method) -> bool:
 
 
 def _rank(part: Method) -> tuple[int, str]:
-    """By the earliest stage; parts that change none come last, by name."""
+    """Sort key of a part: its earliest stage; parts that change none come last, by name."""
     from xrobust.contracts.method import STAGES
 
     return min((STAGES.index(stage) for stage in part.stages()), default=len(STAGES)), part.info.name

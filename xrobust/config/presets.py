@@ -22,7 +22,7 @@ Check = Callable[[Mapping[str, Any], Path, str], None]
 
 
 def over_preset(preset: str, values: Mapping[str, Any], check: Check) -> dict[str, Any]:
-    """`values` over those of a preset for the task and the method that they name. Raises UserError."""
+    """Merges `values` over those of a preset for the task and the method that they name. Raises UserError."""
     return merged(preset_values(preset, check, values.get("task"), values.get("method")), values)
 
 
@@ -53,15 +53,15 @@ def preset_file(preset: str) -> Path:
         near = nearest(path.stem, bundles.assets("presets"))
         hint = f"; of the presets that come in packages, {did_you_mean(path.stem, near)}" if near else ""
         raise UserError(f"preset {preset}: there is no such file{hint}")
-    found = bundles.find_asset("presets", preset)
-    if found is None:
+    bundled = bundles.find_asset("presets", preset)
+    if bundled is None:
         known = did_you_mean(preset, bundles.assets("presets"))
         raise UserError(f"unknown preset {preset!r}: {known} (a file of your own: --preset ./NAME.yaml)")
-    return found
+    return bundled
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`above` over `below`; sections (`training`, `method_params`) are merged key by key."""
+    """Merges `above` over `below`; sections (`training`, `method_params`) are merged key by key."""
     together = dict(below)
     for key, value in above.items():
         inside = together.get(key)

@@ -1,4 +1,4 @@
-"""From flags, `--set`, a `--config` file and a preset to the values of a `RunSpec`: flags win over the file."""
+"""Merges flags, `--set`, a `--config` file and a preset into the values of a `RunSpec`; flags win over the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def request_values(
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """A YAML file with the keys of `RunSpec`. `method: {name: rs_aug, copies: 3}` sets the method's parameters too.
+    """Reads a YAML file with keys of `RunSpec`; `method: {name: rs_aug, copies: 3}` sets the method's parameters too.
 
     Raises UserError, which names the file.
     """

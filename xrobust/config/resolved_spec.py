@@ -1,4 +1,4 @@
-"""The resolved spec of a run, which its result document holds, and the run id that is made of it."""
+"""The resolved spec of a run, which its result document holds, and the run id computed from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xrobust.storage.hashing import canonical_json
 
 SPEC_VERSION = 2
 SINCE_2 = ("selection",)
-"""Settings that a spec of version 1 has not: no part of its hash."""
+"""Settings that a spec of version 1 lacks: not part of its hash."""
 
 
 class MethodSpec(BaseModel):
@@ -26,9 +26,9 @@ class MethodSpec(BaseModel):
     files: dict[str, str] = {}
     """sha256 of the files that the method reads, by the method's name for them."""
     plugin_version: str | None = None
-    """Of a third party's method: the version of its distribution, with which the method may change."""
+    """Version of the distribution of a third party's method, with which the method may change."""
     plugin_sha256: str | None = None
-    """Of a method that came from a single file: an edited file is another run."""
+    """sha256 of the file of a method that came from a single file: an edited file is another run."""
 
 
 class SelectionSpec(BaseModel):
@@ -45,7 +45,7 @@ class TrainSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     spec_version: int = SPEC_VERSION
     selection: SelectionSpec | None = None
-    """What the weights that are kept did best in on the source dev set; null in a spec of version 1."""
+    """Metric that the kept weights were best in on the source dev set; null in a spec of version 1."""
     task: str
     task_plugin_version: str | None = None
     task_plugin_sha256: str | None = None
@@ -66,7 +66,7 @@ class PerturbationSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     label: str
-    """What its scores are called: the name, with the parameters that are not at their defaults in parentheses."""
+    """Label of its scores: the name, with the parameters that are not at their defaults in parentheses."""
     name: str
     version: int
     params: dict[str, Any]
@@ -85,7 +85,7 @@ class AttackSpec(BaseModel):
 
 
 class EvaluationSpec(BaseModel):
-    """What the trained model is scored on. Never part of the run id: more of it adds rows to the same document."""
+    """Languages, pairs and conditions to score. Never part of the run id: more of them add rows to one document."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     languages: tuple[str, ...]
@@ -99,7 +99,7 @@ class EvaluationSpec(BaseModel):
     """Languages to score under the attack."""
 
     def with_more(self, more: EvaluationSpec) -> EvaluationSpec:
-        """Both together."""
+        """Merges two evaluation specs."""
         perturbations = {p.label: p for p in (*self.perturbations, *more.perturbations)}
         return EvaluationSpec(
             languages=tuple(dict.fromkeys((*self.languages, *more.languages))),

@@ -1,4 +1,4 @@
-"""What a user asks for: a run or an evaluation, as plain values that pydantic checks."""
+"""Requests of a user, for a run or an evaluation, as plain values that pydantic checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KeepCheckpoints = Literal["none", "best", "all"]
 
 
 class EvaluationRequest(BaseModel):
-    """What a user asks a model to be scored on: the arguments of `xrobust eval`, and part of those of `run`."""
+    """Request to score a model: the arguments of `xrobust eval`, and part of those of `run`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
@@ -37,7 +37,7 @@ class EvaluationRequest(BaseModel):
     @field_validator("languages", mode="before")
     @classmethod
     def _several_languages(cls, value: Any) -> Any:
-        """`en,de` in one string is a list too, and none at all is a mistake: a run that scores nothing."""
+        """Splits `en,de` in one string, and refuses an empty list: a run that scores nothing."""
         if isinstance(value, str):
             value = tuple(code.strip() for code in value.split(",") if code.strip())
         if value is not None and not value:
@@ -47,14 +47,14 @@ class EvaluationRequest(BaseModel):
     @field_validator("perturb", "pairs", mode="before")
     @classmethod
     def _several_names(cls, value: Any) -> Any:
-        """`typos,casing` in one string is a list too."""
+        """Splits `typos,casing` in one string."""
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return () if value is None else value
 
 
 class RunSpec(EvaluationRequest):
-    """What a user asks for: the arguments of `xrobust run`, and the keys of a `--config` file."""
+    """Request for a run: the arguments of `xrobust run`, and the keys of a `--config` file."""
 
     task: str = Field(description="task plugin")
     method: str = Field(default=DEFAULT_METHOD, description="method plugin, or several joined with '+'")
@@ -98,7 +98,7 @@ class RunSpec(EvaluationRequest):
     @field_validator("data_dir", mode="before")
     @classmethod
     def _keep_the_dot(cls, value: Any) -> Any:
-        """`./mini` is a folder and `mini` may be the name of bundled data; a Path would make one of both."""
+        """Makes `./mini`, a folder, absolute: a Path would turn it into `mini`, which may be bundled data."""
         return Path(value).absolute() if isinstance(value, str) and value.startswith(".") else value
 
     @classmethod
@@ -108,7 +108,7 @@ class RunSpec(EvaluationRequest):
 
     @classmethod
     def from_preset(cls, preset: str, **values: Any) -> RunSpec:
-        """`values` over those of a preset, a name or a file: `RunSpec.from_preset("mini", task="pos")`.
+        """A spec of `values` over those of a preset, a name or a file: `RunSpec.from_preset("mini", task="pos")`.
 
         Raises UserError.
         """
@@ -118,7 +118,7 @@ class RunSpec(EvaluationRequest):
 def check_values(values: Mapping[str, Any], path: Path, section: str = "") -> None:
     """Raises UserError, which names the file and the section in it, for settings that no run has.
 
-    What a value has to be for a certain task or method is found out later.
+    Limits that depend on the task or method are checked later.
     """
     try:
         RunSpec.parse({"task": "", **values})

@@ -1,4 +1,4 @@
-"""What a plugin author subclasses. Importing this package imports neither torch nor transformers."""
+"""Base classes for plugin authors. Importing this package imports neither torch nor transformers."""
 
 from xrobust.contracts.example import IGNORED, Example
 from xrobust.contracts.kind import Kind, Prediction

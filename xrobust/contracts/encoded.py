@@ -1,4 +1,4 @@
-"""Tokenised examples: what a `Kind` makes of text and what the engine batches."""
+"""Tokenised examples: the output of a `Kind`, and the input of the engine, which batches it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Encoded:
 
     The arrays may be memory-mapped files that are read-only (`xrobust.encoding.files`).
 
-    An item is what the model gives one output row for: usually a sentence or a pair; one of several windows of an
+    An item is the unit of one output row of the model: usually a sentence or a pair; one of several windows of an
     over-long tagged sentence; or all choices of a multiple-choice example (`group` sequences).
     """
 
@@ -52,8 +52,8 @@ class Encoded:
         """int64 (items,): labels per item. One, or for tagging the number of words in it."""
         if not self.per_token:
             return np.ones(len(self), dtype=np.int64)
-        (there,) = np.nonzero(self.labels != IGNORED)
-        return np.diff(np.searchsorted(there, self.offsets))
+        (places,) = np.nonzero(self.labels != IGNORED)
+        return np.diff(np.searchsorted(places, self.offsets))
 
     def pieces(self, items: np.ndarray) -> int:
         """Word pieces of `items` (items,) over all their sequences: special tokens included, padding not."""

@@ -1,5 +1,5 @@
-"""What an observer of a run can listen to. Decorate functions of these names with `hookimpl`, take only the arguments
-you need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.observers`.
+"""Hooks of a run for observers. Decorate functions of these names with `hookimpl`, take only the arguments that you
+need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.observers`.
 
 They are called on the main process only. An observer cannot change a run; one that raises is dropped with a warning.
 """
@@ -17,7 +17,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def run_started(spec: dict[str, Any], folder: str, total_steps: int) -> None:
-    """A run begins, or goes on from its last checkpoint. `spec` is the resolved RunSpec as JSON; `folder` the run's."""
+    """A run begins, or resumes from its last checkpoint. `spec` is the resolved RunSpec as JSON; `folder` the run's."""
 
 
 @hookspec

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one example."""
+    """Prediction of a model for one example."""
 
     value: Any
     """The label; for tagging, a list with one tag per token."""
@@ -48,7 +48,7 @@ class Kind(ABC):
 
     @abstractmethod
     def problem(self, example: Example) -> str | None:
-        """What is wrong with an example (a label outside the set, lengths that differ), in a few words, or None."""
+        """Problem of an example (a label outside the set, lengths that differ), in a few words, or None."""
 
     @abstractmethod
     def encode(self, examples: Iterable[Example], tokenizer: Any, max_length: int) -> Encoded:

@@ -28,12 +28,12 @@ class MethodInfo:
     """Facts about a method."""
 
     name: str
-    """As its entry point is called."""
+    """Name of its entry point."""
     summary: str
     """One line, shown by `xrobust list methods`."""
     citation: str = ""
     supervision: Supervision = "source"
-    """What the method sees beyond labelled source data; written into every result."""
+    """Data that the method sees beyond labelled source data; written into every result."""
 
 
 @dataclass
@@ -74,37 +74,37 @@ class Forward(Protocol):
     """The model, as an objective sees it. The engine owns the embedding hook, autocast and the process group."""
 
     def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
-        """One pass. `noise` (`batch.noise_shape()`) is added to the output of the input embedding layer, never at
+        """Runs one pass. `noise` (`batch.noise_shape()`) is added to the output of the input embedding layer, never at
         padding or special tokens."""
 
     def shifted(self, offset: torch.Tensor) -> Forward:
-        """The same forward, with `offset` added to the noise of every pass."""
+        """This forward with `offset` added to the noise of every pass."""
 
     def local(self) -> Forward:
-        """The same forward on the unwrapped module: for passes whose gradients are taken by `torch.autograd.grad`
+        """This forward on the unwrapped module: for passes whose gradients are taken by `torch.autograd.grad`
         and never reach the parameters, so that no gradient is exchanged between processes."""
 
 
 Objective = Callable[[Forward, Batch], "torch.Tensor"]
-"""What is minimised: returns the loss *summed* over the labelled items of a micro-batch."""
+"""Function to minimise: returns the loss *summed* over the labelled items of a micro-batch."""
 
 
 def keyed_random(*key: object) -> random.Random:
-    """A generator that depends on `key` alone: the same draws in any order of examples, on any process."""
+    """Random generator that depends on `key` alone: the same draws in any order of examples, on any process."""
     digest = hashlib.sha256(json.dumps(key, default=str, ensure_ascii=False).encode()).digest()
     return random.Random(int.from_bytes(digest[:16], "big"))
 
 
 @dataclass(frozen=True)
 class DataContext:
-    """What `Method.augment` is given."""
+    """Inputs of `Method.augment`."""
 
     task: Task
     seed: int
     epoch: int
     """0, unless `Method.every_epoch` asks for a new augmentation each epoch."""
     files: Mapping[str, Path]
-    """What `Method.files` found."""
+    """Files that `Method.files` returned."""
 
     def rng(self, *key: object) -> random.Random:
         """Random numbers keyed by (run seed, epoch, *key). Pass the method's purpose and the example's id."""
@@ -113,7 +113,7 @@ class DataContext:
 
 @dataclass(frozen=True)
 class ModelContext:
-    """What `Method.adapt` and `Method.objective` are given."""
+    """Inputs of `Method.adapt` and `Method.objective`."""
 
     task: Task
     seed: int
@@ -157,11 +157,11 @@ class Method:
         return tuple(stage for stage in STAGES if getattr(cls, stage) is not getattr(Method, stage))
 
     def conflict(self, other: Method) -> str | None:
-        """Why this method cannot be combined with `other`, in a few words, or None. Asked before anything is loaded."""
+        """Reason that this method cannot be combined with `other`, in a few words, or None. Asked before loading."""
         return None
 
     def language_problem(self, language: str) -> str | None:
-        """Why this method cannot train on text in `language` (the run's source), in a few words, or None.
+        """Reason that this method cannot train on text in `language` (the run's source), in a few words, or None.
 
         Asked before anything is loaded.
         """

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Need = Literal["source_train", "target_train", "target_test", "encoder"]
-"""What a perturbation looks at besides the example: see `PerturbationContext`."""
+"""Input of a perturbation besides the example: see `PerturbationContext`."""
 
 
 class NotCovered(Exception):
@@ -33,17 +33,17 @@ class PerturbationInfo:
     """Facts about a perturbation."""
 
     name: str
-    """As its entry point is called."""
+    """Name of its entry point."""
     summary: str
     """One line, shown by `xrobust list perturbations`."""
     kinds: tuple[str, ...]
     """Names of the kinds of task it applies to."""
     citation: str = ""
     version: int = 1
-    """Raise it whenever the same input gives another output: kept rows are then made anew."""
+    """Number to raise whenever the same input gives another output: cached rows are then made anew."""
     keeps_tokens: bool = True
-    """For tagging: every token stays where it is and the tags are as they were. False for a perturbation that puts
-    entities of another length in place, and gives tags that fit them; the sequence of entity types is then the same."""
+    """True if, in tagging, every token stays in its place and the tags are unchanged. False for a perturbation that
+    puts in entities of another length, and gives tags that fit them; the sequence of entity types is then the same."""
 
 
 Value = TypeVar("Value")
@@ -51,10 +51,10 @@ Value = TypeVar("Value")
 
 @dataclass
 class PerturbationContext:
-    """What a perturbation of one language's test set may look at. Everything is loaded when it is first asked for.
+    """Inputs that a perturbation of one language's test set may read, loaded lazily.
 
-    A perturbation names in `needs` what it asks for; anything else is refused, since what was made from it would be
-    kept under a key that does not tell.
+    A perturbation lists the inputs that it reads in `needs`; any other is refused, since it would not be part of the
+    cache key of the perturbed rows.
     """
 
     task: Task
@@ -63,10 +63,10 @@ class PerturbationContext:
     source: str
     """The language that the model is trained on."""
     files: Mapping[str, Path]
-    """What `Perturbation.files` found."""
+    """Files that `Perturbation.files` returned."""
     needs: frozenset[str]
     sources: Mapping[str, Callable[[], Any]]
-    """Name of a need -> what gives it: examples, or for `encoder` the function behind `word_vectors`."""
+    """Name of a need -> function that loads it: examples, or for `encoder` the function behind `word_vectors`."""
     memory: dict[Any, Any] = field(default_factory=dict)
     """Shared by the languages of a run: see `once`."""
 
@@ -100,7 +100,7 @@ class PerturbationContext:
         return vectors
 
     def once(self, key: Any, make: Callable[[], Value]) -> Value:
-        """`make()`, once for all languages of a run: for what is derived from the source language's data alone.
+        """Value of `make()`, computed once for all languages of a run: for values that only source data determine.
 
         Begin the key with the perturbation's name, and put every parameter in it that the value depends on.
         """
@@ -117,7 +117,7 @@ class GoldenCase:
     language: str
     example: Mapping[str, Any]
     expected: Mapping[str, Any] | None
-    """None where the perturbation must not apply."""
+    """Expected output; None if the perturbation must not apply."""
     seed: int = 0
     params: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -126,11 +126,11 @@ class GoldenCase:
     source_train: Sequence[Mapping[str, Any]] = ()
     target_train: Sequence[Mapping[str, Any]] | None = None
     target_test: Sequence[Mapping[str, Any]] | None = None
-    """The example alone where not given."""
+    """Clean test set; the example alone if not given."""
     vectors: Mapping[str, Sequence[float]] = field(default_factory=dict)
     """Word -> vector, in place of an encoder."""
     note: str = ""
-    """What to look at, for the reader."""
+    """Note for the reader on what to look at."""
 
 
 class Perturbation:
@@ -143,7 +143,7 @@ class Perturbation:
 
     info: ClassVar[PerturbationInfo]
     needs: ClassVar[frozenset[Need]] = frozenset()
-    """What `prepare` asks the context for."""
+    """Inputs that `prepare` reads from the context."""
 
     class Params(Parameters):
         """No parameters."""
@@ -153,11 +153,11 @@ class Perturbation:
 
     @classmethod
     def task_problem(cls, task: Task) -> str | None:
-        """Why it does not fit `task` though it fits its kind, in a few words, or None: where labels would not hold."""
+        """Reason in a few words that it does not fit `task` though it fits its kind (labels would break), or None."""
         return None
 
     def language_problem(self, language: str) -> str | None:
-        """Why it cannot apply to `language`, in a few words, or None."""
+        """Reason that it cannot apply to `language`, in a few words, or None."""
         return None
 
     def files(self, language: str, data_dir: Path | None, offline: bool) -> dict[str, Path]:
@@ -168,7 +168,7 @@ class Perturbation:
         return {}
 
     def prepare(self, ctx: PerturbationContext) -> None:
-        """Looks at the data, once for a language. Raises NotCovered, and UserError."""
+        """Reads the inputs in `needs`, once for a language. Raises NotCovered and UserError."""
 
     def apply(self, example: Example, language: str, rng: random.Random) -> Example | None:
         """The perturbed example with its gold label(s) unchanged, or None where it does not apply to this one.

@@ -1,6 +1,6 @@
-"""Examples tokenised once: kept in the user's cache by what they were made from, and mapped from there.
+"""Disk cache of tokenised examples, keyed by a hash of their inputs and memory-mapped.
 
-Not by `datasets.map`, which makes Python objects of every row again, and whose keys are hashes of pickled functions.
+Not `datasets.map`, which makes Python objects of every row again, and whose keys are hashes of pickled functions.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from xrobust.storage.hashing import canonical_json
 logger = logging.getLogger("xrobust")
 
 SECTION = "encoded"
-"""Where encoded examples are kept, in the cache."""
+"""Section of the cache that holds encoded examples."""
 BLOCK = 20_000
-"""Examples encoded at a time on their way to the disk: what is in memory, however many there are."""
+"""Examples encoded at a time on their way to the disk: memory holds no more of them at once."""
 
 
 Blocks = Callable[[], Iterator[tuple[Encoded, int]]]
-"""Gives encodings of examples, block after block, and the number of examples in each."""
+"""Function that yields encodings of examples, block after block, and the number of examples in each."""
 
 
 class EncodingCache:
-    """What a kind, a tokenizer and a length make of examples.
+    """Disk cache of tokenised examples, keyed by rows, kind, tokenizer and max_length.
 
-    All processes of a run call `of` for the same examples in the same order: the main one encodes, the others map what
-    it wrote; on machines with caches of their own the first process of each does.
+    All processes of a run call `encode` for the same examples in the same order: the main one encodes, the others map
+    its files; on machines with caches of their own the first process of each encodes.
     """
 
     def __init__(self, kind: Kind, tokenizer: Any, max_length: int, accelerator: Any) -> None:
@@ -48,20 +48,20 @@ class EncodingCache:
         self._told = False
 
     def encode(self, made_from: Mapping[str, Any], examples: Callable[[], Iterable[Example]]) -> Encoded:
-        """The encoded examples, from the cache where they are in it.
+        """Encodes examples, or maps their encoding from the cache if it is there.
 
         Args:
             made_from: what determines the examples: plain values, such as the sha256 of rows.
-            examples: gives them, from the first each time it is called. They may be more than fit into memory.
+            examples: iterates over them, from the first at each call; they may be more than fit into memory.
         """
         return self._encode(made_from, lambda: self._blocks(examples()), lambda: self.encode_uncached(examples))
 
     def encode_joined(self, made_from: Mapping[str, Any], examples: int, join: Callable[[], Encoded]) -> Encoded:
-        """The same of `examples` examples that need not be tokenised: `join` gives what encoding them would give."""
+        """Caches the encoding of a number of `examples` that need not be tokenised: `join` returns it."""
         return self._encode(made_from, lambda: iter([(join(), examples)]), join)
 
     def encode_uncached(self, examples: Callable[[], Iterable[Example]]) -> Encoded:
-        """Encoded in memory and not kept: for examples that no later run will have."""
+        """Encodes in memory, without the cache: for examples that no later run will have."""
         return self._kind.encode(examples(), self._tokenizer, self._max_length)
 
     def _encode(self, made_from: Mapping[str, Any], blocks: Blocks, whole: Callable[[], Encoded]) -> Encoded:
@@ -70,16 +70,16 @@ class EncodingCache:
             return whole()
         # The main process first; then one on each machine whose cache is another; then the rest.
         with self._accelerator.main_process_first(), self._accelerator.local_main_process_first():
-            found = self._kept(key)
-            found = self._made(key, blocks) if found is None else found
-            return whole() if found is None else found
+            encoded = self._kept(key)
+            encoded = self._made(key, blocks) if encoded is None else encoded
+            return whole() if encoded is None else encoded
 
     def _kept(self, key: str) -> Encoded | None:
         folder = cache.entry(SECTION, key)
         try:
             if not folder.exists():
                 return None
-            found = open_encoded(folder)
+            encoded = open_encoded(folder)
         except OSError as error:
             logger.warning("%s cannot be read (%s)", folder, error.strerror or error)
             return None
@@ -88,10 +88,10 @@ class EncodingCache:
             shutil.rmtree(folder, ignore_errors=True)
             return None
         cache.touch(folder)
-        return found
+        return encoded
 
     def _made(self, key: str, blocks: Blocks) -> Encoded | None:
-        """Encodes onto the disk; None where it does not take it."""
+        """Encodes into the cache; None if the disk refuses it."""
         try:
             with cache.new_entry(SECTION, key) as folder, EncodedWriter(folder) as writer:
                 for block, examples in blocks():
@@ -99,14 +99,14 @@ class EncodingCache:
                 writer.finish()
                 cache.commit(folder, SECTION, key)
                 return open_encoded(cache.entry(SECTION, key))
-        except (cache.NotCached, Damaged, OSError) as error:  # the last: another run may delete what it takes for old
+        except (cache.NotCached, Damaged, OSError) as error:  # OSError: another run may remove the entry as old
             if not self._told:
                 logger.warning("encoded in memory: %s does not take it (%s)", cache.cache_folder() / SECTION, error)
                 self._told = True
             return None
 
     def _blocks(self, examples: Iterable[Example]) -> Iterator[tuple[Encoded, int]]:
-        """Encodings of BLOCK examples each, the last of what is left; one at least, that of nothing."""
+        """Encodings of BLOCK examples each, the last of the rest; at least one, which may be empty."""
         stream = _Counted(examples)
         while True:
             encoded = self._kind.encode(islice(stream, BLOCK), self._tokenizer, self._max_length)
@@ -116,14 +116,14 @@ class EncodingCache:
             stream.taken = 0
 
     def _key(self, made_from: Mapping[str, Any]) -> str | None:
-        """Names what these examples become; None where the kind has something that cannot be named."""
+        """Cache key of these examples; None if the kind has a setting that cannot be hashed."""
         if self._encoder is None:
             return None
         return hashlib.sha256(canonical_json({**self._encoder, "made_from": dict(made_from)}).encode()).hexdigest()
 
     @cached_property
     def _encoder(self) -> dict[str, Any] | None:
-        """What the outcome depends on besides the examples."""
+        """All that an encoding depends on besides the examples; None if it cannot be hashed."""
         code = code_hash(type(self._kind))
         if code is None:
             return None
@@ -143,7 +143,7 @@ class EncodingCache:
 
 
 class _Counted(Iterator[Example]):
-    """Examples, and how many were taken."""
+    """Iterator over examples that counts them."""
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self._examples = iter(examples)
@@ -156,9 +156,9 @@ class _Counted(Iterator[Example]):
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:
-    """sha256 over all that decides what a fast tokenizer makes of text: its backend, and what transformers adds."""
+    """sha256 over all settings that decide how a fast tokenizer splits text: its backend, and those of transformers."""
     backend = tokenizer.backend_tokenizer
-    # Set anew at each call, so no part of what it is.
+    # Both are set anew at each call, so they are no part of its identity.
     backend.no_truncation()
     backend.no_padding()
     added = {

@@ -1,4 +1,4 @@
-"""Encoded examples as files that are memory-mapped: a folder of flat arrays and what they should be."""
+"""Encoded examples as memory-mapped files: a folder of flat arrays, and a manifest with their sha256."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example")
 
 
 class Damaged(Exception):
-    """The files are not as they were written: why, in a few words."""
+    """The files are not as they were written; the message says why, in a few words."""
 
 
 class EncodedWriter:
-    """Writes the encodings of a stream of examples, block after block, into a folder that is there and empty.
+    """Writes the encodings of a stream of examples, block after block, into an existing, empty folder.
 
-    A context manager. Its methods raise `cache.NotKept` where the disk does not take what they write.
+    A context manager. Its methods raise `cache.NotCached` if the disk refuses a write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,7 +46,7 @@ class EncodedWriter:
 
     @as_not_cached()
     def append(self, block: Encoded, examples: int) -> None:
-        """Adds what the next `examples` examples became."""
+        """Appends the encoding of the next `examples` examples."""
         if not self._files:
             names = [name for name in ARRAYS if getattr(block, name) is not None]
             self._shape = {"per_token": block.per_token, "group": block.group}
@@ -64,7 +64,7 @@ class EncodedWriter:
 
     @as_not_cached()
     def finish(self) -> None:
-        """Closes the files and writes down what is in them."""
+        """Closes the files and writes the manifest."""
         arrays = {name: file.close() for name, file in self._files.items()}
         content = {"format": FORMAT, "arrays": arrays, **self._shape}
         (self._folder / MANIFEST).write_text(json.dumps({"content": content, "sha256": _sha256(content)}))
@@ -91,7 +91,7 @@ class _Array:
 
 
 def open_encoded(folder: Path) -> Encoded:
-    """The arrays in a folder, mapped, read-only. Every byte is read once, to see that it is as it was written.
+    """Maps the arrays in a folder, read-only. Every byte is read once, to check its sha256.
 
     Raises Damaged, and OSError where something cannot be read.
     """
@@ -111,12 +111,12 @@ def open_encoded(folder: Path) -> Encoded:
 
 def _mapped(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
     try:
-        found = file_sha256(path)
+        actual = file_sha256(path)
     except FileNotFoundError as error:
         raise Damaged(f"{path.name} is missing") from error
-    if found != sha256:
+    if actual != sha256:
         raise Damaged(f"the sha256 of {path.name} is another")
-    if not items:  # which cannot be mapped
+    if not items:  # an empty file cannot be mapped
         return np.zeros(0, dtype=dtype)
     # An ordinary array over the mapping: slices of numpy's own class for it take several times as long.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(items,)))

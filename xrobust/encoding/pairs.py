@@ -1,4 +1,4 @@
-"""Texts tokenised once, and any of them joined with any other as the tokenizer itself would join them."""
+"""Pairs of texts, each text tokenised once, joined as the tokenizer itself would join them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ class Joined:
 
 @dataclass(frozen=True)
 class _Template:
-    """What the tokenizer puts around and between the texts of one sequence."""
+    """Special tokens that the tokenizer puts around and between the texts of one sequence."""
 
     parts: tuple[tuple[int | None, int, int], ...]
-    """In their order: (0 or 1, unused, type) for the text of that number, (None, id, type) for a special token."""
+    """Parts in order: (0 or 1, unused, type) for the text of that number, (None, id, type) for a special token."""
 
     @property
     def special(self) -> int:
@@ -80,9 +80,9 @@ class PairEncoder:
         self.tokenizer = tokenizer
         self._max_length = max_length
         self._samples: dict[int, Any] = {}
-        """Number of pieces -> what the tokenizer said of some text of that length, to show to its post-processor."""
+        """Number of pieces -> the tokenizer's encoding of some text of that length, an input of its post-processor."""
         self._probe = ""
-        """The first text that had a piece, to see the tokenizer join it. Until then texts lie nowhere."""
+        """The first text with a piece, whose encoding shows how the tokenizer joins texts; empty until there is one."""
         self._templates: dict[tuple[str, bool], _Template] = {}
         self._kept: dict[tuple[int, ...], tuple[int, ...]] = {}
 
@@ -108,7 +108,7 @@ class PairEncoder:
         return Pieces(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32), np.cumsum(counts) - counts, counts)
 
     def join(self, first: Pieces, second: Pieces | None = None) -> Joined:
-        """Sequence i of text i of `first`, and of text i of `second` where that is given.
+        """Joins text i of `first`, and text i of `second` if given, into sequence i.
 
         Both must come from this object's `tokenise`.
         """
@@ -127,20 +127,20 @@ class PairEncoder:
                 types[position] = type_id
                 position = position + 1
             else:
-                there = ranges(position, kept[text])
-                ids[there] = texts[text].ids[ranges(starts[text], kept[text])]
-                special[there] = False
-                types[there] = type_id
+                places = ranges(position, kept[text])
+                ids[places] = texts[text].ids[ranges(starts[text], kept[text])]
+                special[places] = False
+                types[places] = type_id
                 position = position + kept[text]
         return Joined(ids, special, types, lengths)
 
     def _cut(self, texts: Sequence[Pieces], template: _Template) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Where what is kept of each text starts, and how many pieces it has."""
+        """Start and number of the pieces that are kept of each text."""
         starts, kept = [t.starts.copy() for t in texts], [t.lengths.copy() for t in texts]
         (long,) = np.nonzero(np.sum(kept, axis=0) + template.special > self._max_length)
         if len(long):
-            found = np.stack([lengths[long] for lengths in kept], axis=1)
-            unique, which = np.unique(found, axis=0, return_inverse=True)
+            too_long = np.stack([lengths[long] for lengths in kept], axis=1)
+            unique, which = np.unique(too_long, axis=0, return_inverse=True)
             left = np.array([self._kept_of(tuple(map(int, lengths)), template.special) for lengths in unique])
             for text in range(len(texts)):
                 kept[text][long] = left[which.reshape(-1), text]
@@ -149,7 +149,7 @@ class PairEncoder:
         return starts, kept
 
     def _kept_of(self, lengths: tuple[int, ...], special: int) -> tuple[int, ...]:
-        """How many pieces the tokenizer keeps of texts of such lengths."""
+        """Number of pieces that the tokenizer keeps of texts of these lengths."""
         if lengths not in self._kept:
             cut = self._cutter.post_process(*(self._samples[length] for length in lengths))
             pieces = len(cut.ids) - special
@@ -160,7 +160,7 @@ class PairEncoder:
 
     @cached_property
     def _cutter(self) -> Any:
-        """What cuts and joins as the tokenizer does, and nothing else: its own backend may be tokenising meanwhile."""
+        """A tokenizer that only cuts and joins, as the given one does: the given one may be tokenising meanwhile."""
         from tokenizers import Tokenizer, models
 
         cutter = Tokenizer(models.WordLevel({}, unk_token=""))
@@ -178,7 +178,7 @@ class PairEncoder:
             encoding = self.tokenizer(text, text if pair else None, verbose=False).encodings[0]
             parts: list[tuple[int | None, int, int]] = []
             for number, piece, type_id in zip(encoding.sequence_ids, encoding.ids, encoding.type_ids, strict=True):
-                if number is None or number not in {found for found, _, _ in parts}:
+                if number is None or number not in {other for other, _, _ in parts}:
                     parts.append((number, piece, type_id))
             self._templates[key] = _Template(tuple(parts))
         return self._templates[key]

@@ -1,4 +1,4 @@
-"""Stretches of flat arrays."""
+"""Index ranges of flat arrays."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import TypeVar
 
 CHUNK = 1000
-"""Texts tokenised at a time: enough for the tokenizer's threads, little enough to stream, and that what the tokenizer
-says of each (nearly 100 bytes a piece) is not kept for all."""
+"""Texts tokenised at a time: enough for the tokenizer's threads, few enough to stream, so that the tokenizer's output
+(nearly 100 bytes a piece) is not in memory for all."""
+
 Item = TypeVar("Item")
 
 
@@ -20,9 +21,9 @@ def chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, the next one made in a thread of its own: tokenizers compute without Python's global lock.
+    """Yields the items, the next one made in a thread of its own: tokenizers compute without Python's global lock.
 
-    What making one raises is raised where it would have been yielded.
+    An error in making an item is raised in its place.
     """
     from concurrent.futures import ThreadPoolExecutor
 

@@ -15,7 +15,7 @@ from xrobust.encoding.ranges import ranges
 from xrobust.errors import UserError
 
 WORDS = 500_000
-"""Different words whose pieces are kept at a time: about 100 MB at most."""
+"""Most different words whose pieces are kept in memory: about 100 MB."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class WordEncoder:
 
         Raises UserError for a length without room for a piece.
         """
-        # What the tokenizer puts around a single sequence, read off one: [CLS] ... [SEP] in most, but not in all.
+        # Special tokens around a single sequence, read off one: [CLS] ... [SEP] in most, but not in all.
         probe = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True)
         mask = probe["special_tokens_mask"]
         start = mask.index(0)
@@ -109,7 +109,7 @@ class WordEncoder:
             self._lengths.append(len(pieces))
 
     def windows(self, words: Words, tags: Sequence[int]) -> Windows:
-        """As many whole words as fit in each window; a sentence's windows follow one another. One tag a word."""
+        """Packs as many whole words into a window as fit; a sentence's windows follow one another. One tag a word."""
         first, sentence = self._cut(words)
         content = np.add.reduceat(words.lengths, first) if len(first) else np.zeros(0, dtype=np.int64)
         before, after = len(self._prefix), len(self._suffix)
@@ -124,10 +124,10 @@ class WordEncoder:
             ids[starts + k] = piece
         for k, piece in enumerate(self._suffix):
             ids[starts + before + content + k] = piece
-        there = ranges(starts + before, content)
-        ids[there] = words.ids
-        special[there] = False
-        labels[there[np.cumsum(words.lengths) - words.lengths]] = tags
+        places = ranges(starts + before, content)
+        ids[places] = words.ids
+        special[places] = False
+        labels[places[np.cumsum(words.lengths) - words.lengths]] = tags
         return Windows(ids, special, labels, lengths, sentence)
 
     def _cut(self, words: Words) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Accelerate's state of a process: devices, precision, and what processes have to agree on."""
+"""Accelerate's state of a process: devices, precision, and a check that all processes share the run's folder."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from xrobust.errors import UserError
 
 PATIENCE = 60.0
-"""Seconds until a file that another node wrote must be seen: file systems of clusters keep what was not there in mind
-for as long (NFS: `acdirmax`)."""
+"""Seconds until a file that another node wrote must be seen: file systems of clusters cache the absence of a file for
+as long (NFS: `acdirmax`)."""
+
 PRECISION = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}
 
 
@@ -33,12 +34,12 @@ def accelerator(precision: str) -> Any:
         )
     # Accelerate keeps one precision a process; a second run in the same process may want another.
     AcceleratorState._reset_state(reset_partial_state=False)
-    found = Accelerator(
+    fresh = Accelerator(
         mixed_precision=PRECISION[precision],
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
-    _refuse_sharding(found)
-    return found
+    _refuse_sharding(fresh)
+    return fresh
 
 
 def _refuse_sharding(accelerator: Any) -> None:
@@ -78,7 +79,7 @@ def check_shared(path: Path, accelerator: Any) -> None:
 
 
 def emulated_precision(accelerate: Any) -> str | None:
-    """A warning where the processor has no instructions for the precision asked for: it is then slower than fp32."""
+    """A warning if the processor has no instructions for the requested precision, which is then slower than fp32."""
     import torch
 
     needed = {"bf16": ("avx512_bf16", "amx_bf16"), "fp16": ("avx512_fp16", "amx_fp16")}.get(accelerate.mixed_precision)

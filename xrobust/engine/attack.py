@@ -33,18 +33,18 @@ def attack(
     accelerator: Any,
     pad_id: int,
 ) -> list[list[np.ndarray]]:
-    """For each radius, the probabilities of each item under the worst offset found: what `predict` gives, attacked.
+    """Probabilities of each item under the worst offset found, for each radius: the output of `predict`, attacked.
 
     Written here, for libraries of attacks know one ball around an image, none around each token and none that grows.
 
     Projected gradient ascent (Madry et al., ICLR 2018, section 2.1) on the cross entropy of the gold labels, summed
     over an item's words for tagging, within ||delta_i|| <= radius for every ordinary token i; padding and special
-    tokens stay as they are. The model is in eval mode. Whatever the ascent comes by counts, not only its end: an item
-    keeps the offset with the highest loss, starting from none at all; in classification one that changes the answer
-    comes before any that does not.
+    tokens stay as they are. The model is in eval mode. Every offset on the way counts, not only the last: an item keeps
+    the offset with the highest loss, starting from none at all; in classification one that changes the answer comes
+    before any that does not.
 
-    The first radius starts from a random point of its ball, a larger one from what the one before it found, grown with
-    the ball. What was found stays the worst until a worse one is. So along `radii` an item once fooled stays fooled,
+    The first radius starts from a random point of its ball, a larger one from the worst offset before it, grown with
+    the ball. An offset stays the worst until a worse one is found. So along `radii` an item once fooled stays fooled,
     and an item's loss never falls (but for one case: the offset that first changes the answer may have a lower one,
     where there are three labels or more).
 
@@ -91,12 +91,12 @@ def attack(
         _without_gradients(bare),
         closing(ModelForward(bare, bare, autocast=accelerator.autocast)) as forward,
     ):
-        found = map_batches(encoded, accelerator, under_attack)
-    return [[of_item[k] for of_item in found] for k in range(len(radii))]
+        by_item = map_batches(encoded, accelerator, under_attack)
+    return [[of_item[k] for of_item in by_item] for k in range(len(radii))]
 
 
 class _Worst:
-    """The worst that is known of each item of a batch."""
+    """Worst offset so far of each item of a batch, with its loss and probabilities."""
 
     def __init__(self, batch: Batch, clean: Output, *, per_token: bool) -> None:
         self._labels = batch.labels
@@ -107,7 +107,7 @@ class _Worst:
         self.offset = torch.zeros(batch.noise_shape(), device=batch.noise_mask.device)
 
     def _judge(self, output: Output) -> tuple[torch.Tensor, torch.Tensor]:
-        """Loss and whether the answer is wrong, item by item; one word of many that is wrong decides nothing."""
+        """Loss of each item, and True for a wrong answer; never for tagging, where one wrong word decides nothing."""
         logits, labels = output.logits.detach(), self._labels
         losses = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="none", ignore_index=IGNORED)
         loss = losses.view(len(labels), -1).sum(dim=1)
@@ -115,7 +115,7 @@ class _Worst:
         return loss, wrong
 
     def consider(self, offset: torch.Tensor, output: Output) -> None:
-        """Keeps what `offset` led to where it is worse."""
+        """Keeps `offset` and its output for the items for which it is worse."""
         loss, fooled = self._judge(output)
         worse = (fooled & ~self.fooled) | ((fooled == self.fooled) & (loss > self.loss))
         self.loss = torch.where(worse, loss, self.loss)
@@ -127,7 +127,7 @@ class _Worst:
         self.offset = torch.where(self._rows(worse), offset.detach(), self.offset)
 
     def found(self) -> torch.Tensor:
-        """bool (rows, 1, 1): whether an offset is known that is worse than none."""
+        """bool (rows, 1, 1): True if an offset is known that is worse than none."""
         return self._rows(self.offset.view(len(self.loss), -1).any(dim=1))
 
     def _rows(self, of_items: torch.Tensor) -> torch.Tensor:
@@ -136,7 +136,7 @@ class _Worst:
 
 
 def _start(batch: Batch, worst: _Worst, radius: float, before: float, norm: Norm) -> torch.Tensor:
-    """Where the ascent starts: at the worst offset so far, grown with the ball, or anywhere in the ball without one."""
+    """Start of the ascent: the worst offset so far, grown with the ball, or a random point of the ball without one."""
     device = batch.noise_mask.device
     drawn = uniform_in_ball(batch.noise_shape(), radius, norm, generator=batch.generator, device=device)
     return torch.where(worst.found(), worst.offset * (radius / before), drawn) if before > 0 else drawn
@@ -167,7 +167,7 @@ def _ascend(
 
 @contextmanager
 def _without_gradients(model: torch.nn.Module) -> Iterator[None]:
-    """No parameter has a gradient: the passes keep less, and none can be changed by mistake."""
+    """Context without gradients of parameters: passes need less memory, and no parameter changes by mistake."""
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     model.requires_grad_(False)
     try:

@@ -19,12 +19,12 @@ def tensors(encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.d
 def micro_batch(
     encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.device, *, seed: int, embedding_dim: int
 ) -> Batch:
-    """`items` as an objective is given them; its generator is seeded with `seed`."""
-    found = tensors(encoded, items, pad_id, device)
+    """The `Batch` of `items` that an objective gets, with a generator seeded by `seed`."""
+    inputs = tensors(encoded, items, pad_id, device)
     return Batch(
-        labels=found.pop("labels"),
-        noise_mask=found.pop("noise_mask").float().unsqueeze(-1),
-        inputs=found,
+        labels=inputs.pop("labels"),
+        noise_mask=inputs.pop("noise_mask").float().unsqueeze(-1),
+        inputs=inputs,
         generator=torch.Generator(device=device).manual_seed(seed),
         embedding_dim=embedding_dim,
     )

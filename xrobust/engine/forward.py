@@ -50,7 +50,7 @@ class ModelForward:
     ) -> None:
         """
         Args:
-            module: what is called: `unwrapped`, or a distributed wrapper around it.
+            module: the module to call: `unwrapped`, or a distributed wrapper around it.
             unwrapped: the transformers or PEFT model itself.
             autocast: opens the context that a pass runs in.
         """
@@ -61,7 +61,7 @@ class ModelForward:
         self._noise = _EmbeddingNoise(unwrapped.get_input_embeddings())  # type: ignore[operator]
 
     def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
-        """One pass. `noise` has `batch.noise_shape()`; at padding and special tokens it has no effect."""
+        """Runs one pass. `noise` has `batch.noise_shape()`; at padding and special tokens it has no effect."""
         offset = noise if self._shift is None else self._shift if noise is None else self._shift + noise
         self._noise.offset = None if offset is None else offset * batch.noise_mask
         try:
@@ -79,17 +79,17 @@ class ModelForward:
         return int(self._unwrapped.get_input_embeddings().weight.shape[-1])  # type: ignore[operator]
 
     def shifted(self, offset: torch.Tensor) -> ModelForward:
-        """The same forward, with `offset` added to the noise of every pass."""
+        """This forward with `offset` added to the noise of every pass."""
         other = copy.copy(self)
         other._shift = offset if self._shift is None else self._shift + offset
         return other
 
     def local(self) -> ModelForward:
-        """The same forward on the unwrapped module, which exchanges no gradients between processes."""
+        """This forward on the unwrapped module, which exchanges no gradients between processes."""
         other = copy.copy(self)
         other._module = self._unwrapped
         return other
 
     def close(self) -> None:
-        """Takes the hook off the model, for this forward and all that were made from it."""
+        """Removes the hook from the model, for this forward and all that were made from it."""
         self._noise.remove()

@@ -1,4 +1,4 @@
-"""What does not fit into memory is computed in smaller parts: the same result, but for rounding and draws of noise."""
+"""Computes batches that do not fit into memory in parts: the same result, but for rounding and draws of noise."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Result = TypeVar("Result")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether `error` says that a device's memory, or the machine's, did not suffice."""
+    """True if `error` says that a device's memory, or the machine's, did not suffice."""
     return bool(should_reduce_batch_size(error))
 
 
 def free_memory() -> None:
-    """Gives back what a pass that ran out of memory held. To be called when its error is gone, which holds tensors."""
+    """Frees the memory of a pass that ran out of it. Call it when the error is gone, which holds tensors."""
     clear_device_cache(garbage_collection=True)
 
 
 def too_little_memory() -> RunError:
-    """What is said when not even one model input fits."""
+    """Error for a single model input that does not fit into memory."""
     return RunError(
         "out of memory with a single model input: a smaller training.max_length, --set gradient_checkpointing=true or "
         "a method that trains fewer parameters (lora) needs less"
@@ -49,19 +49,19 @@ def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> 
         return batch_size
 
     try:
-        found = find_executable_batch_size(fits, starting_batch_size=size, reduce_batch_size_fn=lambda: next(sizes))()
+        largest = find_executable_batch_size(fits, starting_batch_size=size, reduce_batch_size_fn=lambda: next(sizes))()
     except RuntimeError as error:
         if "No executable batch size found" not in str(error):
             raise
-        found = 0  # the others wait to hear of it
-    smallest = int(accelerator.gather(torch.tensor([found], device=accelerator.device)).min())
+        largest = 0  # the others wait to hear of it
+    smallest = int(accelerator.gather(torch.tensor([largest], device=accelerator.device)).min())
     if smallest == 0:
         raise too_little_memory()
     return smallest
 
 
 class OutOfMemorySplitter(Generic[Result]):
-    """Computes a batch at once where it fits into memory, else in parts; what did not fit once is not tried again."""
+    """Computes a batch at once where it fits into memory, else in parts; a size that did not fit is not tried again."""
 
     def __init__(self, compute: Callable[[list[int]], Sequence[Result]], cost: Callable[[list[int]], int]) -> None:
         """

@@ -11,10 +11,10 @@ BUCKET_BATCHES = 200
 """Batches sorted by length together: long enough to leave little padding (docs/performance.md has the shares), short
 enough to leave the order random."""
 BATCH_OVERHEAD = {"cpu": 64, "cuda": 4096}
-"""What a forward pass costs beside its word pieces, in word pieces: in evaluation a batch is cut in two where that
-saves more padding. Measured on a CPU; on a GPU, where 12 layers take some 10 ms to be launched, an estimate."""
+"""Fixed cost of a forward pass, in word pieces: in evaluation a batch is cut in two where that saves more padding.
+Measured on a CPU; on a GPU, where 12 layers take some 10 ms to be launched, an estimate."""
 BATCH_PIECES = {"cpu": 2048, "cuda": 8192}
-"""Word pieces in a batch of evaluation at most, padding included: what fits into caches, or fills a GPU."""
+"""Most word pieces in a batch of evaluation, padding included: as many as fit into caches, or fill a GPU."""
 
 
 def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -55,9 +55,9 @@ def evaluation_batches(lengths: np.ndarray, device_type: str) -> list[np.ndarray
     order = np.argsort(lengths, kind="stable")
     ascending = lengths[order].astype(np.int64)
     cost = np.zeros(len(order) + 1, dtype=np.int64)
-    """Of the best batches of the first n items."""
+    """Cost of the best batches of the first n items."""
     begins = np.zeros(len(order) + 1, dtype=np.int64)
-    """Where the last of those batches begins."""
+    """Index in `order` where the last batch of the first n items begins."""
     for stop in range(1, len(order) + 1):
         longest = max(1, int(ascending[stop - 1]))
         first = max(0, stop - max(1, most // longest))

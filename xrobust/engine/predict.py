@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 def shares(costs: Sequence[int], processes: int) -> list[list[int]]:
-    """Indices of `costs` for each process, so that the sums of costs are nearly equal: they differ by less than the
+    """Indices of `costs` for each process: the sums of their costs are nearly equal, and differ by less than the
     greatest cost. The greatest first, each to the process that has least (Graham's longest-processing-time rule)."""
     taken: list[list[int]] = [[] for _ in range(processes)]
     loads = [0] * processes
@@ -33,7 +33,7 @@ def shares(costs: Sequence[int], processes: int) -> list[list[int]]:
 
 @contextmanager
 def evaluating(model: torch.nn.Module) -> Iterator[None]:
-    """The model in eval mode; afterwards each of its modules is in the mode that it was in."""
+    """Context with the model in eval mode; afterwards each of its modules is in the mode that it was in."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -44,7 +44,7 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def map_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int]], list[Result]]) -> list[Result]:
-    """What `compute` gives for each item, in the order of items, on all processes.
+    """Results of `compute` for all items, in their order, on all processes.
 
     `compute` is called with the items of a batch, or of a part of one that did not fit into memory. Each process takes
     batches of about as many pieces; (item, result) pairs are gathered, and the set of items must come out exact.
@@ -72,9 +72,9 @@ def map_batches(encoded: Encoded, accelerator: Any, compute: Callable[[list[int]
 
 def item_outputs(probabilities: torch.Tensor, labels: torch.Tensor, *, per_token: bool) -> list[np.ndarray]:
     """A batch's probabilities, item by item: float32 (labels,), or (words, labels) for tagging."""
-    found, there = probabilities.cpu().numpy(), labels.cpu().numpy() != IGNORED
+    values, labelled = probabilities.cpu().numpy(), labels.cpu().numpy() != IGNORED
     # Copies, so that an item kept does not keep its padded batch.
-    return [p[there[row]] if per_token else p.copy() for row, p in enumerate(found)]
+    return [p[labelled[row]] if per_token else p.copy() for row, p in enumerate(values)]
 
 
 def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:

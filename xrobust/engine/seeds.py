@@ -18,7 +18,7 @@ def derive_seed(*key: int | str) -> int:
 
 @contextmanager
 def seeded_torch(seed: int) -> Iterator[None]:
-    """torch's random numbers on the CPU come from `seed` inside, and go on after as if nothing had happened."""
+    """Context in which torch's CPU generator is seeded with `seed`; its state is restored afterwards."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

@@ -26,9 +26,9 @@ class AppliedPerturbation:
     rows: Mapping[int, Example]
     """Index in the clean test set -> the perturbed example."""
     tokens: int
-    """Tokens of the whole test set: those of tagging; else words, with each character of scripts without spaces."""
+    """Tokens of the whole clean test set: its own for tagging; else words, or characters in scripts without spaces."""
     changed_tokens: int
-    """Of these, the ones that are not there any more, or come new where more were put in than taken out."""
+    """Tokens of the changed rows that differ from clean text, as the function `changed_tokens` counts them."""
 
 
 def perturb(
@@ -56,12 +56,12 @@ def perturb(
 
 
 def example_rng(seed: int, name: str, language: str, identifier: str) -> Random:
-    """The generator of one example: the same for every run, method and order of examples."""
+    """Random generator of one example: the same for every run, method and order of examples."""
     return keyed_random("perturbation", seed, name, language, identifier)
 
 
 def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Example) -> str | None:
-    """What a perturbation did that it must not do, in a few words, or None."""
+    """Rule that a perturbation broke on an example, in a few words, or None."""
     if after.get("id") != before["id"]:
         return f"the id became {after.get('id')!r}"
     if set(after) != set(before):
@@ -89,7 +89,7 @@ def entity_types(tags: Sequence[str]) -> list[str]:
 
 
 def text_tokens(kind: Kind, example: Example) -> list[str]:
-    """The tokens that changes are counted in, of all text columns."""
+    """The tokens of all text columns: the unit in which changes are counted."""
     tokens: list[str] = []
     for column in kind.text_columns:
         text = example.get(column)
@@ -110,7 +110,7 @@ def _words(text: str) -> list[str]:
 
 
 def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:
-    """How many tokens differ: place by place, or after aligning both where that leaves fewer.
+    """Number of tokens that differ: place by place, or after aligning both if that leaves fewer.
 
     Aligned by the matching blocks that difflib finds, without its heuristic for junk.
     """
@@ -118,7 +118,7 @@ def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:
     moved = longer
     if len(before) == len(after):
         moved = sum(a != b for a, b in zip(before, after, strict=True))
-        if moved <= 2:  # most perturbed sentences are such, and aligning them would take its time
+        if moved <= 2:  # most perturbed sentences; aligning them would be slow
             return moved
     blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     return min(moved, longer - sum(block.size for block in blocks))

@@ -1,4 +1,4 @@
-"""Runs of a published recipe beside its published score."""
+"""Comparison of a run with the published score of its recipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from xrobust.results.schema import RunResult
 
 
 def range_warnings(task: Task, request: RunSpec, result: RunResult) -> list[str]:
-    """Warnings where the published recipe's score is known and this run, in the same setting, is far from it."""
+    """Warnings if this run, in the setting of a published recipe, is far from its published score."""
     recipe, spec = task.recipe, result.spec.train
     asked_for_less = spec.limit is not None or not set(task.info.languages) <= result.scored()
     if asked_for_less or spec.source != task.info.source_language or request.training:

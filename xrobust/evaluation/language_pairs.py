@@ -50,8 +50,8 @@ def parse_pairs(asked: str | Sequence[str], languages: Sequence[str]) -> tuple[P
     for item in (part.strip() for text in items for part in text.split(",")):
         if item == ALL:
             if len(languages) < 2:
-                there = f"only {languages[0]} has" if languages else "no language has"
-                raise UserError(f"--pairs all: pairs want two languages, and {there} test data")
+                subject = f"only {languages[0]} has" if languages else "no language has"
+                raise UserError(f"--pairs all: pairs want two languages, and {subject} test data")
             pairs += permutations(languages, 2)
         else:
             pairs.append(_parse_pair(item, languages))

@@ -1,4 +1,4 @@
-"""What perturbations of test sets may look at, loaded once for all languages."""
+"""Inputs of perturbations (training sets, files, word vectors), loaded once for all languages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from xrobust.storage.hashing import canonical_json, file_sha256
 
 @dataclass
 class PerturbationInputs:
-    """What perturbations of a run's test sets may look at, loaded once for all of them."""
+    """Inputs that the perturbations of a run's test sets may read, loaded once for all of them."""
 
     task: Task
     source: Source
@@ -29,14 +29,14 @@ class PerturbationInputs:
     data_dir: Path | None
     offline: bool
     encoder: Callable[[], Callable[[list[str], int | None], Any]]
-    """Gives the function behind `PerturbationContext.word_vectors`."""
+    """Loads the function behind `PerturbationContext.word_vectors`."""
     _memories: dict[str, dict[Any, Any]] = field(default_factory=dict)
     _target: dict[str, Sequence[Example] | None] = field(default_factory=dict)
 
     def conditions_for(
         self, wanted: Sequence[RequestedPerturbation], languages: Sequence[str], used: Sequence[DataRows]
     ) -> dict[str, list[PerturbedCondition]]:
-        """Language -> each of `wanted`, ready where that needs no encoder: what is wrong is found before any training.
+        """Language -> a condition for each of `wanted`, prepared if that needs no encoder: errors show before training.
 
         Raises UserError.
         """
@@ -105,8 +105,8 @@ class PerturbationInputs:
 
     def _target_train(self, language: str) -> Sequence[Example] | None:
         if language not in self._target:  # one at a time: the training sets of all languages are many
-            there = language in self.source.languages(self.task, "train")
-            self._target = {language: self._load("train", language) if there else None}
+            has_train = language in self.source.languages(self.task, "train")
+            self._target = {language: self._load("train", language) if has_train else None}
         return self._target[language]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a trained model is to be scored on, resolved and checked: languages, pairs, perturbations, an attack."""
+"""The plan of an evaluation, resolved and checked: languages, pairs, perturbations, an attack."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LanguageConditions:
         return self.clean.left(result) or any(condition.left(result) for condition in self.conditions)
 
     def steps_left(self, result: RunResult) -> int:
-        """Test sets that are left to score; all of them where the clean one is."""
+        """Number of test sets that are left to score; all of them if the clean one is."""
         if self.clean.left(result):
             return 1 + sum(condition.steps for condition in self.conditions)
         return sum(condition.steps for condition in self.conditions if condition.left(result))
@@ -67,14 +67,14 @@ class EvaluationPlan:
         return self.pairs is not None and bool(self.pairs.left(result))
 
     def steps_left(self, result: RunResult) -> int:
-        """Test sets that are left to score."""
+        """Number of test sets that are left to score."""
         pairs = [] if self.pairs is None else self.pairs.left(result)
         return len(pairs) + sum(language.steps_left(result) for language in self.languages)
 
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """The data that an evaluation reads, and how."""
+    """The data that an evaluation reads: task, source and folder."""
 
     task: Task
     source: Source
@@ -90,9 +90,9 @@ def plan_evaluation(
     wanted: Sequence[RequestedPerturbation],
     encoder: Encoder,
 ) -> EvaluationPlan:
-    """Resolves and checks what is to be scored, reading every test set that has changed. Raises UserError.
+    """Resolves and checks an evaluation, reading every test set that has changed. Raises UserError.
 
-    `wanted` is what `requested_perturbations` made of the request: names and parameters are checked before any data are
+    `wanted` comes from `requested_perturbations`: names and parameters are checked before any data are
     read.
     """
     task, source, limit = data.task, data.source, train.limit

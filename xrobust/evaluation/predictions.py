@@ -1,4 +1,4 @@
-"""What a model predicts of examples, and its score on the dev set."""
+"""Predictions of a model, and its score on the dev set."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def predict_examples(
 def dev_score(
     task: Task, model: Any, encoded: Encoded, examples: Sequence[Example], accelerator: Any, pad_id: int
 ) -> float:
-    """The task's main metric on encoded examples: what selection on the source dev set goes by."""
-    guesses = predict_examples(task, model, encoded, examples, accelerator, pad_id)
+    """The task's main metric on encoded examples, by which weights are selected on the source dev set."""
+    predictions = predict_examples(task, model, encoded, examples, accelerator, pad_id)
     scorer = metric(task.metrics[0])
     gold = [example[task.kind.gold_column] for example in examples]
-    return scorer(gold, [guess.value for guess in guesses])[scorer.outputs[0]]
+    return scorer(gold, [prediction.value for prediction in predictions])[scorer.outputs[0]]

@@ -24,7 +24,7 @@ class RequestedPerturbation:
     params: Any
 
     def new(self) -> Perturbation:
-        """An object for one language."""
+        """Makes a perturbation object for one language."""
         return self.cls(self.params)
 
 

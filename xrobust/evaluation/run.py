@@ -1,4 +1,4 @@
-"""An evaluation carried out: each language under each condition, then the pairs of languages."""
+"""Carries out an evaluation: each language under each condition, then the pairs of languages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xrobust.evaluation.scorer import Scorer
 
 
 def score_plan(plan: EvaluationPlan, scorer: Scorer) -> None:
-    """Scores what the plan has and the document has not."""
+    """Scores all of the plan that the document has no scores of."""
     scorer.observers.call("phase_started", name="evaluate", total=plan.steps_left(scorer.result))
     for language in plan.languages:
         if not language.left(scorer.result):

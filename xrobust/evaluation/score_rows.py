@@ -1,4 +1,4 @@
-"""Rows of the document made from the statistics of examples."""
+"""Score rows of the document, made from the statistics of examples."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rows_beside_clean(
     `clean` are the statistics of the whole test set and `changed` those of the examples that changed, for each metric.
     The caller sets `rows_sha256`, `seconds` and `epsilon`.
     """
-    found = []
+    rows = []
     at = list(indices)
     for scorer, before, after in zip(metrics, clean, changed, strict=True):
         whole = before.copy()
@@ -57,7 +57,7 @@ def rows_beside_clean(
         same, everything = scorer.score(before[at].sum(axis=0)), scorer.score(whole.sum(axis=0))
         intervals = drop_intervals(scorer, before[at], after)
         for k, s in enumerate(score_rows(scorer, after)):
-            found.append(
+            rows.append(
                 ScoreRow(
                     **under.model_dump(),
                     coverage=len(at) / len(before),
@@ -76,4 +76,4 @@ def rows_beside_clean(
                     seconds=0.0,
                 )
             )
-    return found
+    return rows

@@ -1,4 +1,4 @@
-"""Scoring test sets with a trained model: encoded, predicted, scored, and put into the document."""
+"""Scores test sets with a trained model: encodes, predicts, scores, and adds the rows to the document."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scorer:
         self.encodings = EncodingCache(task.kind, scored.tokenizer, scored.max_length, scored.accelerator)
 
     def encode(self, examples: Sequence[Example], rows_sha256: str) -> Encoded:
-        """The examples tokenised; from the cache where it has these rows."""
+        """Encodes the examples, or reads them from the cache if it has these rows."""
         return self.encodings.encode({"rows": rows_sha256}, lambda: examples)
 
     def predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
@@ -74,7 +74,7 @@ class Scorer:
         return self.statistics_of_labels(gold, values)
 
     def statistics_of_labels(self, gold: Sequence[Any], values: Sequence[Any]) -> list[np.ndarray]:
-        """`statistics`, of gold labels beside predicted ones."""
+        """For each metric of the task the statistics of gold and predicted labels: (examples, k)."""
         return [scorer.statistics(gold, values, self.task.kind.labels) for scorer in self.metrics]
 
     @cached_property
@@ -92,7 +92,7 @@ class Scorer:
         return self.result.model.embedding_norm
 
     def kept_predictions(self, under: TestCondition, ids: Sequence[str]) -> list[Any] | None:
-        """The predicted labels that an earlier command wrote; None where the file is not there as it was written."""
+        """The predicted labels that an earlier command wrote; None if the file is missing or changed."""
         artifact = self.result.predictions_of(under)
         if artifact is None:
             return None
@@ -103,7 +103,7 @@ class Scorer:
         return [row["prediction"] for row in rows] if [row["id"] for row in rows] == list(ids) else None
 
     def forget(self, under: TestCondition) -> None:
-        """Takes a test set under a condition out of the document, just before what is new of it is put in."""
+        """Removes a test set under a condition from the document, just before its new scores are added."""
         result = self.result
         result.scores = [row for row in result.scores if row.under != under]
         result.artifacts = [artifact for artifact in result.artifacts if artifact.of != under]
@@ -118,9 +118,9 @@ class Scorer:
         examples: Sequence[Example] = (),
         predictions: Sequence[Prediction] = (),
     ) -> None:
-        """Puts scores into the document, writes it and the predictions, and tells the observers."""
+        """Adds scores to the document, writes it and the predictions, and tells the observers."""
         main = self.accelerator.is_main_process
-        with signals.held():  # what was predicted is not to be done again
+        with signals.held():  # or the predictions would have to be made again
             if main and predictions:
                 artifact = self.folder.save_predictions(under, self.task.kind, examples, predictions)
                 self.result.artifacts.append(artifact)
@@ -132,7 +132,7 @@ class Scorer:
 
 
 def in_order(rows: Sequence[ScoreRow], result: RunResult) -> list[ScoreRow]:
-    """Rows by language, then clean text, perturbations as they were first asked for, attacks, and the worst case."""
+    """Sorts rows by language, then clean text, perturbations as first requested, attacks, and the worst case."""
     spec = result.spec.evaluation
     places = {code: i for i, code in enumerate((*spec.languages, *spec.pairs))}
     labels = {perturbation.label: i for i, perturbation in enumerate(spec.perturbations)}

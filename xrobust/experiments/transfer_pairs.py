@@ -45,7 +45,7 @@ class Setting:
     pair: tuple[str, str]
     name: SettingName
     missing: str | None
-    """What the data lack for it, or None."""
+    """Description of the data that are missing for it, or None."""
 
     @property
     def source(self) -> str:
@@ -60,7 +60,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class TransferPlan:
-    """What is to be run for a set of pairs."""
+    """The settings and the runs of a set of pairs."""
 
     name: str
     task: Task
@@ -119,7 +119,7 @@ def _pairs(name: str) -> list[tuple[str, str]]:
 
 
 def _missing(task: Task, data: Source, pair: tuple[str, str], setting: SettingName) -> str | None:
-    """`no train set in br`, or None where everything is there."""
+    """Names the missing data, as in `no train set in br`, or None."""
     source = pair[0 if setting == "cross-lingual" else 1]
     wanted: list[tuple[Split, str]] = [("train", source), ("dev", source), ("test", pair[1])]
     lacking = [f"no {split} set in {code}" for split, code in wanted if code not in data.languages(task, split)]

@@ -19,10 +19,10 @@ class Line(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     pair: str
-    """As in `ar:hi`: source, then target."""
+    """Pair as in `ar:hi`: source, then target."""
     setting: SettingName
     missing: str | None = None
-    """What the data lack, where there is no run."""
+    """Description of the missing data, if there is no run."""
     runs: list[str] = []
     clean: float | None = None
     perturbed: dict[str, float] = {}
@@ -32,10 +32,10 @@ class Line(BaseModel):
     coverage: dict[str, float] = {}
     """Label -> share of the test sentences that it changed."""
     not_covered: dict[str, str] = {}
-    """Label -> why there is no score."""
+    """Label -> reason that there is no score."""
     worst_case: float | None = None
     overlap: dict[str, float | None] = {}
-    """Of the training set with the test set: shares of entity tokens, of different entities (`chunks`), of words."""
+    """Overlap with the training set: shares of entity tokens, of different entities (`chunks`), of words."""
 
 
 class TransferReport(BaseModel):

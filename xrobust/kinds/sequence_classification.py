@@ -22,7 +22,7 @@ class Sides:
     """Both texts of one language's examples, tokenised."""
 
     row: Mapping[str, int]
-    """Example id -> its place in `first` and `second`."""
+    """Example id -> its index in `first` and `second`."""
     first: Pieces
     second: Pieces
 
@@ -61,8 +61,8 @@ class SequenceClassification(Kind):
         return builder.build()
 
     def tokenise(self, examples: Sequence[Example], encoder: PairEncoder) -> Sides:
-        """Both texts of one language's examples, to be joined with those of any other language. Each is tokenised
-        once. Examples have `text_pair`, and ids that differ."""
+        """Tokenises both texts of one language's examples, once each, to be joined with those of any other language.
+        Examples have `text_pair`, and ids that differ."""
         return Sides(
             row={example["id"]: row for row, example in enumerate(examples)},
             first=encoder.tokenise(e["text"] for e in examples),
@@ -70,8 +70,8 @@ class SequenceClassification(Kind):
         )
 
     def join(self, first: Sides, second: Sides, examples: Sequence[Example], encoder: PairEncoder) -> Encoded:
-        """What `encode` gives of `examples`, whose `text` is that of `first` and whose `text_pair` is that of
-        `second`, by id (`xrobust.evaluation.language_pairs.aligned` makes them), without tokenising anything."""
+        """Equal to `encode` of `examples`, whose `text` is that of `first` and whose `text_pair` is that of `second`,
+        by id (`xrobust.evaluation.language_pairs.align` makes them), but without tokenising."""
         joined = encoder.join(
             first.first.take([first.row[e["id"]] for e in examples]),
             second.second.take([second.row[e["id"]] for e in examples]),
@@ -86,7 +86,7 @@ class SequenceClassification(Kind):
         return EncodedBuilder(token_types="token_type_ids" in tokenizer.model_input_names, per_token=False)
 
     def _add(self, builder: EncodedBuilder, joined: Joined, examples: Sequence[Example], index: int) -> None:
-        """A sequence and an item for each example; `index` is that of the first."""
+        """Adds a sequence and an item for each example; `index` is that of the first."""
         import numpy as np
 
         builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)

@@ -1,4 +1,4 @@
-"""Where a pre-trained model is, in a folder or on the hub, and what identifies it."""
+"""Files of a pre-trained model, in a folder or on the hub, and its identity."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOKENIZER_FILES = (
 
 
 def model_identity(path_or_id: str, revision: str | None, offline: bool) -> dict[str, str | None]:
-    """What a result says of the base model: `id`, `revision` (a hub model's commit), `sha256` (a folder's content)."""
+    """Identity of a base model: `id`, `revision` (a hub model's commit), `sha256` (a folder's content)."""
     folder = folder_of(path_or_id)
     if folder is not None:
         return {"id": folder.name, "revision": None, "sha256": _folder_sha256(folder)}
@@ -54,7 +54,7 @@ def _folder_sha256(folder: Path) -> str:
 
 
 def folder_of(path_or_id: str) -> Path | None:
-    """The folder that is meant, or None for a hub id. Raises UserError for a folder that is not there.
+    """The folder of a model, or None for a hub id. Raises UserError for a folder that does not exist.
 
     The name of a bundled model is that model, whatever lies in the working folder; `./name` is a folder.
     """
@@ -75,7 +75,7 @@ def folder_of(path_or_id: str) -> Path | None:
 
 
 def cache_only(path_or_id: str, offline: bool) -> bool:
-    """Whether the hub is not to be asked for a model: as the user wants it, or because it does not answer.
+    """True if only the cache may be used for a model: the user wants it so, or the hub does not answer.
 
     The hub's client tries five times, half a minute for each file, before it says so.
     """
@@ -96,7 +96,7 @@ def _hub_answers() -> bool:
 
 
 def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[Path, str | None]:
-    """Where config.json lies on this machine, and the commit of a hub model. Fetches it where it has to."""
+    """Path of config.json on this machine, and the commit of a hub model. Downloads it if needed."""
     folder = folder_of(path_or_id)
     if folder is not None:
         if revision is not None:
@@ -110,7 +110,7 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
     advice = "give a folder with the model"
     with quiet():
         try:
-            found = Path(
+            path = Path(
                 hf_hub_download(
                     path_or_id, "config.json", revision=revision, local_files_only=cache_only(path_or_id, offline)
                 )
@@ -135,4 +135,4 @@ def config_file(path_or_id: str, revision: str | None, offline: bool) -> tuple[P
             raise UserError(f"{what} has no config.json on the hub, so it is no transformers model") from error
         except (OSError, ConnectionError) as error:
             raise OutOfReach(f"{what} cannot be fetched from the hub ({first_line(error)}){hint}", advice) from error
-    return found, found.parent.name  # the cache keeps a file under the commit that it belongs to
+    return path, path.parent.name  # the cache keeps a file under the commit that it belongs to

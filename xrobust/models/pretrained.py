@@ -37,7 +37,7 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Description:
-    """What can be known of a model without its weights."""
+    """Properties of a model that are known without its weights."""
 
     path: str
     """Absolute folder, or hub id."""
@@ -49,7 +49,7 @@ class _Description:
 
 
 def check_model(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> int:
-    """Whether `load_encoder` would succeed, found out from the configuration and the tokenizer alone.
+    """Checks that `load_encoder` would succeed, from the configuration and the tokenizer alone.
 
     Returns the longest sequence that the model takes, in pieces with special tokens. Raises UserError.
     """
@@ -96,7 +96,7 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
 
 
 def checkpoint_gradients(model: Any, path_or_id: str) -> None:
-    """Lets a model in training keep only the inputs of its layers, and compute the rest again for the gradient.
+    """Turns on gradient checkpointing: only the inputs of layers are kept, the rest is computed again.
 
     Not in torch's older, reentrant way, which needs inputs with gradients and a graph to themselves: neither frozen
     weights (PEFT) nor an attack's gradient of the embeddings would go with it. Raises UserError where the architecture
@@ -112,7 +112,7 @@ def checkpoint_gradients(model: Any, path_or_id: str) -> None:
 
 
 def _describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> _Description:
-    """Configuration, tokenizer and length limit. Raises UserError for whatever is wrong with them."""
+    """Loads configuration, tokenizer and length limit. Raises UserError for any problem with them."""
     folder = folder_of(path_or_id)
     file, commit = config_file(path_or_id, revision, offline)
     offline = cache_only(path_or_id, offline)
@@ -208,7 +208,7 @@ def _tokenizer(kind: Kind, path_or_id: str, path: str, commit: str | None, offli
 
 
 def _damage(error: Exception) -> str:
-    """What is wrong with a tokenizer's files. The libraries index into their content without a look at it."""
+    """Message about a tokenizer's damaged files. The libraries index into their content without checks."""
     if type(error) is Exception or isinstance(
         error, KeyError | TypeError | AttributeError | json.JSONDecodeError | UnicodeDecodeError
     ):
@@ -218,7 +218,7 @@ def _damage(error: Exception) -> str:
 
 
 def _spaces_words(tokenizer: Any) -> bool:
-    """Whether a sentence split into words becomes the same pieces as the sentence itself.
+    """True if a sentence split into words becomes the same pieces as the sentence itself.
 
     Byte-level BPE (RoBERTa, ModernBERT) codes the space before a word as part of it and would take words that come
     alone for continuations.
@@ -230,7 +230,7 @@ def _spaces_words(tokenizer: Any) -> bool:
 
 
 def _keep_accepted_inputs(tokenizer: Any, model: Any) -> None:
-    """Makes the tokenizer give what the model takes: a generic one gives token types to models that have none."""
+    """Limits the tokenizer's outputs to inputs of the model: a generic one gives token types to models without any."""
     accepted = inspect.signature(model.forward).parameters
     types = getattr(model.config, "type_vocab_size", 2)
     tokenizer.model_input_names = [

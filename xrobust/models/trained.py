@@ -24,7 +24,7 @@ from xrobust.runtime.libraries import quiet
 TRAINABLE = "trainable.safetensors"
 """Weights of a model with modules that neither transformers nor PEFT knows: those that were trained."""
 ADAPTER_CONFIG = "adapter_config.json"
-"""What marks a folder written by PEFT."""
+"""File that marks a folder written by PEFT."""
 
 
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -33,7 +33,7 @@ def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def load_trainable_state(model: nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """Puts back what `trainable_state` took. Raises ValueError unless names and shapes are the same."""
+    """Restores the parameters that `trainable_state` copied. Raises ValueError unless names and shapes are the same."""
     own = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if own.keys() != state.keys():
         differing = sorted(own.keys() ^ state.keys())
@@ -76,7 +76,7 @@ def load_trained(
     methods: Iterable[Method],
     offline: bool = False,
 ) -> tuple[Any, Any]:
-    """The model and tokenizer that `save_model` wrote, in eval mode.
+    """Loads the model and tokenizer that `save_model` wrote, in eval mode.
 
     `base`, `revision`, `seed` and `methods` are those of training; `base` is looked for only where the folder does not
     hold the whole model. Raises UserError.
@@ -108,7 +108,7 @@ def load_trained(
 
 
 def needs_base(folder: Path) -> bool:
-    """Whether a saved model is only what was trained, and wants the base model's weights too."""
+    """True if a saved model has only the trained parameters, and needs the base model's weights too."""
     return (folder / ADAPTER_CONFIG).exists() or (folder / TRAINABLE).exists()
 
 
@@ -117,7 +117,7 @@ def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
 
     Args:
         run: a run's folder, or the `result.json` in it.
-        offline: where the run holds only what was trained, use only a base model that is on this machine.
+        offline: if the run holds only trained parameters, use only a base model that is on this machine.
 
     Raises:
         UserError: there is no such run, its model was not kept, or the base model that it needs is gone or changed.
@@ -167,7 +167,7 @@ def _is_peft(model: Any) -> bool:
 
 
 def _is_stock(model: Any) -> bool:
-    """Whether a model has the parameters that its class builds from its configuration, no more and no fewer."""
+    """True if a model has exactly the parameters that its class builds from its configuration."""
     with quiet(), torch.device("meta"):
         built = type(model)(model.config)
     shapes = {name: tensor.shape for name, tensor in built.state_dict().items()}

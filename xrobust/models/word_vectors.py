@@ -45,7 +45,7 @@ def word_vectors(
         longest = min(most, max_pieces or most) + special
         encoded = tokenizer(words, truncation=True, max_length=longest, return_attention_mask=False)["input_ids"]
         lengths = np.array([len(pieces) for pieces in encoded])
-        found = np.zeros((len(words), model.config.hidden_size), dtype=np.float32)
+        output = np.zeros((len(words), model.config.hidden_size), dtype=np.float32)
         with torch.inference_mode():
             for batch in evaluation_batches(lengths, device.type):
                 ids = torch.full((len(batch), int(lengths[batch].max())), tokenizer.pad_token_id)
@@ -54,7 +54,7 @@ def word_vectors(
                     ids[row, : lengths[word]] = torch.tensor(encoded[word])
                     mask[row, : lengths[word]] = 1
                 states = model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state[:, 0]
-                found[batch] = states.float().cpu().numpy()
-        return found
+                output[batch] = states.float().cpu().numpy()
+        return output
 
     return vectors

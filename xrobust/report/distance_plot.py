@@ -28,11 +28,11 @@ class Panel:
     """Language -> (distance, gain or score in points of 100)."""
     correlation: Correlation | None
     zero: bool
-    """Whether zero is a value to compare with: it is for gains."""
+    """True if zero is a value to compare with, as it is for gains."""
 
 
 def check_plot(file: Path) -> None:
-    """Raises UserError where a plot cannot be written to `file`: found before anything is computed."""
+    """Raises UserError if a plot cannot be written to `file`; to be called before anything is computed."""
     if file.suffix.lstrip(".") not in FORMATS:
         raise UserError(f"--plot {file}: a name that ends in .{', .'.join(FORMATS)} is expected")
     if not file.parent.is_dir():
@@ -84,7 +84,7 @@ def figure(panels: Sequence[Panel]) -> Any:
         axis.set_axis_off()
     for axis, panel in zip(axes, panels, strict=False):
         _panel(axis, panel)
-    drawn.draw_without_rendering()  # only then is it known how large anything is
+    drawn.draw_without_rendering()  # sizes are known only after drawing
     for axis, panel in zip(axes, panels, strict=False):
         _labels(axis, panel.points)
     return drawn
@@ -108,11 +108,11 @@ def _panel(axis: Any, panel: Panel) -> None:
 
 
 def _numbers(panel: Panel) -> str:
-    found = panel.correlation
-    if found is None:
+    correlation = panel.correlation
+    if correlation is None:
         return f"{len(panel.points)} languages, no correlation"
-    r, rho = found.pearson, found.spearman
-    return f"n = {found.n}, Pearson r = {_number(r)}, Spearman ρ = {_number(rho)}, p unadjusted"
+    r, rho = correlation.pearson, correlation.spearman
+    return f"n = {correlation.n}, Pearson r = {_number(r)}, Spearman ρ = {_number(rho)}, p unadjusted"
 
 
 def _number(coefficient: Coefficient) -> str:

@@ -1,4 +1,4 @@
-"""Where a run runs: what the result document says of packages, machine and processes."""
+"""Environment of a run for the result document: packages, machine and processes."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PACKAGES = (
 
 
 def environment(request: RunSpec, origins: Mapping[str, str], accelerator: Any) -> Environment:
-    """The environment section of a run that is about to begin; `origins` says where each plugin is from."""
+    """The environment section of a run that is about to begin; `origins` gives the source of each plugin."""
     import torch
 
     device = accelerator.device
     return Environment(
-        packages={name: found for name in PACKAGES if (found := _version(name)) is not None},
+        packages={name: installed for name in PACKAGES if (installed := _version(name)) is not None},
         plugins=dict(origins),
         python=platform.python_version(),
         platform=platform.platform(),
@@ -50,7 +50,7 @@ def environment(request: RunSpec, origins: Mapping[str, str], accelerator: Any) 
 
 
 def local(request: RunSpec, method_files: Mapping[str, Mapping[str, Path]]) -> Local:
-    """The section of what is true on this machine alone; `method_files` is {method: {name of a file: path}}."""
+    """The section with the paths of this machine; `method_files` is {method: {name of a file: path}}."""
     return Local(
         model_path=_place(request.model, "models"),
         data_dir=None if request.data_dir is None else _place(str(request.data_dir), "data"),
@@ -105,7 +105,7 @@ def git_commit() -> str | None:
 
 
 def resume_warnings(before: Environment, here: Environment) -> list[str]:
-    """Warnings of what makes the weights of a training that goes on others than those of one that was not stopped."""
+    """Warnings of differences that make resumed training yield other weights than training that was not stopped."""
     tail = "from those of a run that was not stopped"
     warnings = []
     if here.threads != before.threads:

@@ -13,7 +13,7 @@ PATH = re.compile(r"""(?<![\w/.:~-])(?:~[\w.-]*|\.{1,2})?/(?:[^\s/:;,'"()]+/)*(?
 
 
 def host_free(text: str) -> str:
-    """The text with the last part alone of each path that leads out of the working folder, and without the host's name.
+    """Cuts each path that leads out of the working folder to its last part, and replaces the name of the host.
 
     `cannot write /home/anna/runs/pos/result.json: disk full` becomes `cannot write result.json: disk full`.
     """

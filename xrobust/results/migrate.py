@@ -1,4 +1,4 @@
-"""Documents of older schema versions, brought to the newest: the one place that knows what they were like."""
+"""Migration of documents of older schema versions to the newest: the only code that knows older versions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ OLDER_VERSIONS = (1,)
 
 
 def migrated(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A document of schema version 1 as one of version 2. Raises KeyError, TypeError or ValueError for any other.
+    """Turns a document of schema version 1 into version 2. Raises KeyError, TypeError or ValueError for any other.
 
     Version 1 told conditions and pairs apart by how a string was spelt: a colon for a pair, `worst_case`, a radius for
-    an attack. What it did not write down (tokens, sums of the weights, the processor) is null, not made up. Its metrics
-    all had the version 1.
+    an attack. Values that it lacks (tokens, sums of the weights, the processor) are null, not made up. Its metrics all
+    had version 1.
     """
     local = ("model_path", "data_dir", "plugin_files", "method_files")
     environment = dict(raw["environment"])
@@ -50,14 +50,14 @@ def _pair(text: str) -> list[str]:
 
 
 def _training(training: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in training.items() if key not in ("steps", "examples")}
+    unchanged = {key: value for key, value in training.items() if key not in ("steps", "examples")}
     budget = {
         "steps": training["steps"],
         "examples": training["examples"],
         "tokens": None,
         "dev_evaluations": len(training["dev"]),
     }
-    return {**kept, "budget": budget, "weights": None}
+    return {**unchanged, "budget": budget, "weights": None}
 
 
 def _score(row: Mapping[str, Any]) -> dict[str, Any]:

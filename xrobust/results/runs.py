@@ -1,4 +1,4 @@
-"""The runs to analyse: found, grouped into repetitions, and their scores averaged over seeds."""
+"""Finds the runs to analyse, groups repetitions, and averages their scores over seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Group:
 
     @property
     def train(self) -> TrainSpec:
-        """What all of them ask for, but for the seed."""
+        """The training spec that they share, but for the seed."""
         return self.results[0].spec.train
 
     @property
@@ -37,12 +37,12 @@ class Group:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The parts of the method."""
+        """Names of the parts of the method."""
         return tuple(part.name for part in self.train.method)
 
 
 def find_runs(paths: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
-    """The complete runs in folders (at any depth) and result documents, each once; and notes on those left out.
+    """Finds the complete runs in folders (at any depth) and result documents, each once; and notes on those left out.
 
     Raises UserError where a path does not exist or there is no complete run at all.
     """
@@ -71,13 +71,13 @@ def find_runs(paths: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
 
 
 def grouped(results: Iterable[RunResult]) -> list[Group]:
-    """The runs by group id, seeds in order; groups in the order of task, source and method."""
+    """Groups runs by group id, seeds in order; groups in the order of task, source and method."""
     groups: dict[str, list[RunResult]] = {}
     for result in results:
         groups.setdefault(result.group_id, []).append(result)
-    runs = [tuple(sorted(found, key=lambda result: result.spec.train.seed)) for found in groups.values()]
-    labels = _labels([found[0].spec.train for found in runs])
-    together = [Group(label, found) for label, found in zip(labels, runs, strict=True)]
+    runs = [tuple(sorted(repetitions, key=lambda result: result.spec.train.seed)) for repetitions in groups.values()]
+    labels = _labels([repetitions[0].spec.train for repetitions in runs])
+    together = [Group(label, repetitions) for label, repetitions in zip(labels, runs, strict=True)]
     return sorted(together, key=lambda group: (group.train.task, group.train.source, group.method, group.group_id))
 
 
@@ -101,14 +101,14 @@ def _parameters(train: TrainSpec) -> dict[str, Any]:
 
 
 def setting(train: TrainSpec, *without: str) -> dict[str, Any]:
-    """All of a training specification that must be equal for two methods to be compared."""
+    """The part of a training spec that must be equal for two methods to be compared."""
     return {
         key: value for key, value in train.model_dump(mode="json").items() if key not in ("seed", "method", *without)
     }
 
 
 def setting_id(train: TrainSpec, *without: str) -> str:
-    """A hash of the same: equal for equal settings."""
+    """Hash of `setting`: equal for equal settings."""
     return run_id(setting(train, *without))
 
 
@@ -159,13 +159,13 @@ def mean_scores(
 
 
 def scored_with(results: Iterable[RunResult], metric: str | None, perturbation: str | None) -> None:
-    """Raises UserError, with what there is, where no run has scores of this metric under this perturbation."""
+    """Raises UserError, which lists the alternatives, if no run has scores of this metric under this perturbation."""
     rows = [row for result in results for row in result.scores]
     if metric is not None and all(row.metric != metric for row in rows):
-        there = ", ".join(sorted({row.metric for row in rows}))
-        raise UserError(f"no run has scores of metric {metric!r}: there are {there}")
+        known = ", ".join(sorted({row.metric for row in rows}))
+        raise UserError(f"no run has scores of metric {metric!r}: there are {known}")
     if perturbation is not None and all(row.label != perturbation for row in rows):
-        there = ", ".join(sorted({row.label for row in rows if row.label is not None}))
+        known = ", ".join(sorted({row.label for row in rows if row.label is not None}))
         raise UserError(
-            f"no run has scores under perturbation {perturbation!r}: there are {there or 'clean ones only'}"
+            f"no run has scores under perturbation {perturbation!r}: there are {known or 'clean ones only'}"
         )

@@ -41,14 +41,14 @@ class ModelSection(Section):
 
 
 class PerturbedRows(Section):
-    """What a perturbation did to the test set of one language."""
+    """Effect of a perturbation on the test set of one language."""
 
     language: str
     perturbation: str
-    """Its label."""
+    """Label of the perturbation."""
     key: str
-    """sha256 over everything that the perturbed rows depend on: perturbation, parameters, test rows, files, and what
-    it looked at."""
+    """sha256 over everything that the perturbed rows depend on: perturbation, parameters, test rows, files, and
+    the data that it read."""
     examples: int
     changed_examples: int
     tokens: int
@@ -56,7 +56,7 @@ class PerturbedRows(Section):
     coverage: float
     """changed_examples / examples."""
     reason: HostFree | None = None
-    """Why there is no score: the perturbation does not cover this language."""
+    """Reason that there is no score: the perturbation does not cover this language."""
     rows_sha256: str | None = None
     """Fingerprint of the changed rows."""
     files: dict[str, str] = {}
@@ -70,16 +70,16 @@ class PairRows(Section):
     rows: int
     """Examples scored: ids that both languages have, with one label."""
     unaligned: int
-    """Ids that only one of the two has."""
+    """Ids that only one of the two languages has."""
     disagreeing: int
-    """Ids that both have, with different labels: left out."""
+    """Ids that both languages have, with different labels: left out."""
     first_sha256: str
-    """Of the first language's test rows."""
+    """Fingerprint of the first language's test rows."""
     second_sha256: str
 
 
 class DataSection(Section):
-    """Where the data came from and what was used of them."""
+    """Source of the data, and the rows that were used."""
 
     id: str
     revision: str | None = None
@@ -89,7 +89,7 @@ class DataSection(Section):
 
 
 class Environment(Section):
-    """Where the run ran. Nothing here is part of the run id."""
+    """Packages, machine and processes of the run. Nothing here is part of the run id."""
 
     packages: dict[str, str]
     plugins: dict[str, str]
@@ -109,7 +109,7 @@ class Environment(Section):
 
 
 class Local(Section):
-    """What is true on one machine alone: paths. Left out of what is exported; no other section names a path or host."""
+    """Paths, which hold on one machine alone. Left out of exported documents; no other section names a path or host."""
 
     model_path: str
     """Hub id or folder that the base model was read from."""
@@ -135,20 +135,20 @@ class DevPoint(Section):
 
 
 class Budget(Section):
-    """What training was given: what two methods must have had alike to be compared."""
+    """Training budget, which must be equal for two methods to be compared."""
 
     steps: int
     """Optimiser steps."""
     examples: int
-    """Examples trained on, each as often as it was."""
+    """Examples trained on, counted at each use."""
     tokens: int | None
-    """Word pieces of these, special tokens included, padding not; null where they were not counted."""
+    """Word pieces trained on, special tokens included, padding not; null where they were not counted."""
     dev_evaluations: int
-    """How often the source dev set was looked at."""
+    """Number of evaluations on the source dev set."""
 
 
 class TrainingSection(Section):
-    """How training went."""
+    """Course and outcome of training."""
 
     budget: Budget
     total_steps: int
@@ -157,14 +157,14 @@ class TrainingSection(Section):
     peak_memory_bytes: int
     """Device memory on a GPU, else resident memory of the main process."""
     micro_batch_size: int | None = None
-    """What micro-batches were reduced to because memory ran out; null where it did not."""
+    """Size that micro-batches were reduced to because memory ran out; null if it did not."""
     selected_step: int
     """The step whose weights were kept: the best on the source dev set, the earliest of equals."""
     curve: list[CurvePoint]
     dev: list[DevPoint]
     weights: dict[str, str] | None
-    """sha256 of each file of the trained weights, by name; they are not kept under `--keep-checkpoints none`. Null in a
-    document from before they were written down."""
+    """sha256 of each file of the trained weights, by name; they are not kept under `--keep-checkpoints none`. Null in
+    documents of schema version 1."""
 
 
 class ScoreRow(TestCondition):
@@ -175,11 +175,11 @@ class ScoreRow(TestCondition):
     """Share of the examples that the perturbation changed: those that `value` is over. 1 on clean input."""
     metric: str
     metric_version: int
-    """Scores of one metric in two versions are not comparable."""
+    """Version of the metric: scores of two versions are not comparable."""
     value: float
     ci_low: float
     ci_high: float
-    """Percentile bootstrap over examples, 1,000 draws, 95%, seed 0."""
+    """End of the 95% interval: percentile bootstrap over examples, 1,000 draws, seed 0."""
     n: int
     clean_value: float | None = None
     """The score of the same examples on clean text."""
@@ -187,7 +187,7 @@ class ScoreRow(TestCondition):
     """clean_value - value."""
     drop_ci_low: float | None = None
     drop_ci_high: float | None = None
-    """Percentile bootstrap, paired: a draw takes the same examples on both sides."""
+    """End of the drop's 95% interval: percentile bootstrap, paired: a draw takes the same examples on both sides."""
     value_all: float | None = None
     """The score over all examples, those that did not change as they are, as papers report it."""
     epsilon: float | None = None
@@ -209,13 +209,13 @@ class Robustness(Section):
     coverage: float | None
     """Mean over all target languages tried, 0 for those not covered."""
     clean: float | None
-    """On clean text, the same examples of the same languages."""
+    """Mean on clean text, of the same examples of the same languages."""
     value: float | None
     drop: float | None
     """clean - value."""
     value_all: float | None
     source_drop: float | None
-    """In the source language."""
+    """Drop in the source language."""
     epsilon: float | None = None
 
     @property
@@ -232,7 +232,7 @@ class Summary(Section):
     average: float
     """Unweighted mean over all languages scored, the source language included (as XTREME does)."""
     average_targets: float | None
-    """Unweighted mean over the others."""
+    """Unweighted mean over all languages but the source."""
     transfer_gap: float | None
     """source - average_targets."""
     languages: int
@@ -251,11 +251,11 @@ class Artifact(Section):
     """`weights`: of the trained model; `model`: the other files beside them, configuration and tokenizer."""
     sha256: str
     of: TestCondition | None = None
-    """What the predictions are of."""
+    """Test set and condition of the predictions."""
 
 
 class RunResult(Section):
-    """The document."""
+    """The result document of one run."""
 
     schema_version: Literal[2] = 2
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
@@ -274,19 +274,19 @@ class RunResult(Section):
     scores: list[ScoreRow] = []
     summary: Summary | None = None
     supervision: list[str]
-    """What training saw: `source`, `target_unlabelled`, `bitext`, `target_few_shot`."""
+    """Data that training saw: `source`, `target_unlabelled`, `bitext`, `target_few_shot`."""
     sample: bool = False
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
     warnings: list[HostFree] = []
     sha256: str | None = None
-    """Of this document as canonical JSON, without this field and without `local`."""
+    """sha256 of this document as canonical JSON, without this field and without `local`."""
 
     def warn(self, text: str) -> None:
-        """Logs a warning and keeps it, once; kept without the paths in it, which the log has."""
-        if (kept := host_free(text)) not in self.warnings:
+        """Logs a warning and adds it to the document, once; without the paths in it, which only the log has."""
+        if (stored := host_free(text)) not in self.warnings:
             logger.warning(text)
-            self.warnings.append(kept)
+            self.warnings.append(stored)
 
     def require_local(self) -> Local:
         """The section `local`. Raises UserError for a document that was exported, which has none."""
@@ -302,7 +302,7 @@ class RunResult(Section):
         return self.model_dump(mode="json", exclude={"local"}) | {"local": None}
 
     def computed_sha256(self) -> str:
-        """The sum that belongs into `sha256`."""
+        """The value that the field `sha256` must have."""
         whole = self.model_dump(mode="json", exclude={"local", "sha256"})
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
@@ -316,15 +316,15 @@ class RunResult(Section):
 
     def scored(self, used: Iterable[DataRows] = ()) -> set[str]:
         """Languages that have clean scores; of those whose test rows are in `used`, the ones scored on these rows."""
-        there = {row.language: row.sha256 for row in used if row.split == "test"}
+        expected = {row.language: row.sha256 for row in used if row.split == "test"}
         return {
             row.language
             for row in self.clean_scores()
-            if row.language is not None and row.rows_sha256 == there.get(row.language, row.rows_sha256)
+            if row.language is not None and row.rows_sha256 == expected.get(row.language, row.rows_sha256)
         }
 
     def is_scored(self) -> bool:
-        """True if all that was asked for has scores, or is known to have none to have."""
+        """True if every request has scores, or is known to have none."""
         spec = self.spec.evaluation
         pairs = {row.pair for row in self.scores}
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
@@ -339,23 +339,23 @@ class RunResult(Section):
 
     def scored_pairs(self, used: Iterable[DataRows]) -> set[Pair]:
         """Pairs that have scores on the test rows in `used`."""
-        there = {row.language: row.sha256 for row in used if row.split == "test"}
+        expected = {row.language: row.sha256 for row in used if row.split == "test"}
         scored = {row.pair for row in self.scores}
         return {
             row.pair
             for row in self.data.pairs
-            if row.pair in scored and [row.first_sha256, row.second_sha256] == [there.get(code) for code in row.pair]
+            if row.pair in scored and [row.first_sha256, row.second_sha256] == [expected.get(code) for code in row.pair]
         }
 
     def perturbed(self, language: str, label: str) -> PerturbedRows | None:
-        """The perturbed rows of a language, where its scores are there or it has none to have."""
+        """The entry on the perturbed rows of a language, or None."""
         for row in self.data.perturbed:
             if (row.language, row.perturbation) == (language, label):
                 return row
         return None
 
     def value(self, language: str, metric: str | None = None) -> float:
-        """A clean score. Raises KeyError where it is not there."""
+        """A clean score. Raises KeyError if there is none."""
         wanted = metric or self.main_metric
         for row in self.clean_scores():
             if row.language == language and row.metric == wanted:
@@ -373,16 +373,16 @@ class RunResult(Section):
 
 
 def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:
-    """Puts test rows into the document, in place of what it says of the same languages."""
+    """Puts test rows into the document, in place of older ones of the same languages."""
     new = {row.language: row for row in used}
-    kept = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]
-    result.data.used = [*kept, *new.values()]
+    replaced = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]
+    result.data.used = [*replaced, *new.values()]
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """The mean of those that are there, or None."""
-    there = [value for value in values if value is not None]
-    return sum(there) / len(there) if there else None
+    """The mean of the values that are not None, or None if there are none."""
+    present = [value for value in values if value is not None]
+    return sum(present) / len(present) if present else None
 
 
 def now() -> str:

@@ -30,7 +30,7 @@ LOG = "run.log"
 
 
 def save_result(folder: Path, result: RunResult) -> None:
-    """Writes the document, its time stamp, its summary and its sum brought up to date."""
+    """Writes the document, with its time stamp, summary and sha256 brought up to date."""
     result.updated = now()
     result.summary = summarise(result)
     result.sha256 = result.computed_sha256()
@@ -39,7 +39,7 @@ def save_result(folder: Path, result: RunResult) -> None:
 
 
 def load_result(path: Path | str) -> RunResult:
-    """The result document of a run folder (or of a `result.json`), verified: schema, and hash against its spec.
+    """Loads the document of a run folder (or a `result.json`), and verifies it: schema, and hash against its spec.
 
     The hash is taken over the stored JSON, before any default is filled in. Raises UserError.
     """
@@ -135,7 +135,7 @@ def load_prediction_file(path: Path) -> list[dict[str, Any]]:
 
 
 def model_artifacts(folder: Path) -> list[Artifact]:
-    """The files of the trained model of a run, with their sums; none where it was not kept."""
+    """The files of the trained model of a run, with their sha256; none if it was not kept."""
     files = sorted(path for path in (folder / MODEL).rglob("*") if path.is_file())
     return [
         Artifact(

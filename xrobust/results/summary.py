@@ -32,10 +32,10 @@ def summarise(result: RunResult) -> Summary | None:
 
 
 def _conditions(result: RunResult) -> list[Condition]:
-    """All that was scored besides clean text, in the order of the rows; the worst case last."""
-    found: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
-    found += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
-    return sorted(dict.fromkeys(found), key=lambda condition: condition[0] == "worst_case")
+    """All conditions scored besides clean text, in the order of the rows; the worst case last."""
+    conditions: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
+    conditions += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
+    return sorted(dict.fromkeys(conditions), key=lambda condition: condition[0] == "worst_case")
 
 
 def _robustness(result: RunResult, wanted: Condition) -> Robustness:

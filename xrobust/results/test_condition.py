@@ -60,7 +60,7 @@ class TestCondition(Section):
 
 
 def condition_label(condition: ConditionName, perturbation: str | None, attack: str | None) -> str | None:
-    """A condition's name in tables and file names: the label of what was done to the text; None for clean text."""
+    """A condition's name in tables and file names: the label of the perturbation or attack; None for clean text."""
     return {"clean": None, "perturbed": perturbation, "attack": attack, "worst_case": "worst_case"}[condition]
 
 

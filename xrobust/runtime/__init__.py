@@ -1,1 +1,1 @@
-"""The runtime of a process: signals, logs, observers, several processes, the libraries' chatter."""
+"""The runtime of a process: signals, logs, observers, several processes, the output of libraries."""

@@ -1,4 +1,4 @@
-"""What is warned of before a run has a log: kept, and written to the top of the log when there is one."""
+"""Buffer of log records from before a run has a log, written to the top of the log when it is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ logger = logging.getLogger("xrobust")
 
 
 class _Kept(logging.Handler):
-    """Keeps records."""
+    """Handler that buffers records."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,16 +21,16 @@ class _Kept(logging.Handler):
 
 
 def keep() -> None:
-    """From now on records are kept, not printed, while no run's log is open."""
+    """Starts to buffer records, instead of printing them, while no run's log is open."""
     if not any(isinstance(handler, _Kept) for handler in logger.handlers):
         logger.addHandler(_Kept())
 
 
 @contextmanager
 def written_to(handler: logging.Handler) -> Iterator[None]:
-    """`handler` has what was kept so far, and all that is logged in here."""
-    kept = [found for found in logger.handlers if isinstance(found, _Kept)]
-    for keeper in kept:
+    """Passes the buffered records to `handler`, and all records that are logged inside the context."""
+    buffers = [other for other in logger.handlers if isinstance(other, _Kept)]
+    for keeper in buffers:
         logger.removeHandler(keeper)
         while keeper.records:
             handler.handle(keeper.records.pop(0))
@@ -39,5 +39,5 @@ def written_to(handler: logging.Handler) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        for keeper in kept:
+        for keeper in buffers:
             logger.addHandler(keeper)

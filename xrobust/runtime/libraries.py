@@ -1,4 +1,4 @@
-"""Keeping the libraries' own chatter away from the user."""
+"""Silences the log messages, progress bars and warnings of libraries."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def quiet() -> Iterator[None]:
 
 
 def quiet_libraries() -> None:
-    """Keeps the libraries' own progress bars and advice off the screen; what matters is said by xrobust."""
+    """Turns off the libraries' own progress bars and advice; xrobust itself reports what matters."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", module=r"(torch|transformers|accelerate|peft|datasets|seqeval|sklearn)\b.*")

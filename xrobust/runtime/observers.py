@@ -25,7 +25,7 @@ class Observers:
     def __init__(self, observers: Iterable[tuple[str, Any]] = ()) -> None:
         """`observers` are pairs of a name to show and a module, an object or a class with hook implementations."""
         self.failed: dict[str, str] = {}
-        """Name of an observer -> why it is not called."""
+        """Name of an observer -> reason that it is not called."""
         self._active: list[tuple[str, pluggy.PluginManager]] = []
         for name, observer in observers:
             try:
@@ -66,7 +66,7 @@ class HookError(Exception):
 
 
 def hook_problem(observer: Any) -> str | None:
-    """Why a module, object or class cannot observe a run, or None. A class is looked at, not instantiated."""
+    """Reason that a module, object or class cannot observe a run, or None. A class is not instantiated."""
     try:
         _manager(observer)
     except HookError as error:
@@ -75,7 +75,7 @@ def hook_problem(observer: Any) -> str | None:
 
 
 def implements_hooks(observer: Any) -> bool:
-    """Whether anything in it is marked with `hookimpl`, under whatever name."""
+    """True if any attribute of `observer` is marked with `hookimpl`, under whatever name."""
     import pluggy
 
     from xrobust.contracts.hooks import PROJECT
@@ -96,7 +96,7 @@ def _manager(observer: Any) -> pluggy.PluginManager:
     try:
         manager.register(observer, name="it")
         callers = manager.get_hookcallers(observer)
-        # What `check_pending` refuses, found here so that the message can name the hook that was meant.
+        # `check_pending` refuses these too, but its message cannot name the hook that was meant.
         for caller in callers or ():
             if not caller.has_spec():
                 raise HookError(f"unknown hook {caller.name!r}: {did_you_mean(caller.name, hooks)}")

@@ -16,20 +16,20 @@ from xrobust.runtime import signals
 
 
 def is_main() -> bool:
-    """Whether this is the process that prints and writes. Works before torch is imported."""
+    """True if this is the process that prints and writes. Works before torch is imported."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def launched() -> bool:
-    """Whether a launcher (torchrun, accelerate launch, or `relaunch`) started this process."""
+    """True if a launcher (torchrun, accelerate launch, or `relaunch`) started this process."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
     """Runs `python -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
 
-    What torchrun does on one machine, without its traceback for every process that fails: one line is what a user gets.
-    On a machine without a GPU the processes talk over gloo.
+    Does what torchrun does on one machine, but prints one line instead of a traceback for every process that fails.
+    On a machine without a GPU the processes communicate over gloo.
     """
     import torch
 
@@ -62,12 +62,12 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
             lines = errors[failed - 1].read().strip().splitlines()
             print(f"process {failed}: {lines[-1] if lines else 'ended without a word'}", file=sys.stderr)
         if signals.TERMINATED in (process.returncode for process in processes):
-            return signals.TERMINATED  # whatever became of those that it left alone
+            return signals.TERMINATED  # whatever the exit codes of the others
         return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
 
 
 def _killed(rank: int, number: int) -> str:
-    """What is said of a process that a signal ended, of which nothing else is heard."""
+    """Message about a process that a signal ended, which could print none itself."""
     why = " (as the system does when memory runs out)" if number == signal.SIGKILL else ""
     return (
         f"process {rank} was ended by {signal.Signals(number).name}{why}; "
@@ -76,7 +76,7 @@ def _killed(rank: int, number: int) -> str:
 
 
 def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Waits until all have ended well (None) or one has not (its rank)."""
+    """Waits until all processes have ended well (returns None) or one has failed (returns its rank)."""
     while True:
         for rank, process in enumerate(processes):
             if process.poll():
@@ -91,7 +91,7 @@ def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
 def _stop(processes: Sequence[subprocess.Popen[bytes]], number: int) -> int:
     """Passes Ctrl-C or SIGTERM on, a second one too; waits until all have ended, and returns the exit code.
 
-    They write a checkpoint first, however long that takes; from the first that has ended none is waited for long.
+    They write a checkpoint first, however long that takes; once one has ended, the others have 30 seconds.
     """
     for again in (True, False):
         for process in processes:
@@ -114,7 +114,7 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]], number: int) -> int:
 
 
 def _end(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
-    """Lets a process that fails for the same reason say so; ends one that waits for the others in vain."""
+    """Gives a process time to end with a message of its own, then kills it: it may wait for the others in vain."""
     try:
         process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -123,6 +123,6 @@ def _end(process: subprocess.Popen[bytes], seconds: float = 5) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: they stop what goes on at once, or, where that has to be done to its end, after it."""
+"""Ctrl-C and SIGTERM: they stop the work at once, or after a section of it that has to be finished."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 TERMINATED = 75
-"""Exit code after SIGTERM: EX_TEMPFAIL of sysexits.h. The same command, started again, goes on."""
+"""Exit code after SIGTERM: EX_TEMPFAIL of sysexits.h. The same command, started again, resumes."""
 SAME_SECONDS = 2.0
 """A signal that comes again so soon is the same one: a scheduler sends it to every process, and a launcher, which is
 one of them, passes it on."""
@@ -22,19 +22,19 @@ one of them, passes it on."""
 class Terminated(KeyboardInterrupt):
     """SIGTERM, as a cluster's scheduler sends it before it takes a machine away.
 
-    What lets Ctrl-C through (a KeyboardInterrupt) lets this through too.
+    A subclass of KeyboardInterrupt: code that lets Ctrl-C through lets this through too.
     """
 
 
 @dataclass
 class _State:
-    """What this process has received. A program has one set of signal handlers, so there is one of these."""
+    """Signals that this process has received. A program has one set of signal handlers, so there is one of these."""
 
     asked: int | None = None
     """The first signal."""
     at: float = 0.0
     holds: int = 0
-    """How many `held` are open."""
+    """Number of `held` contexts that are open."""
     watches: int = 0
     process: int = 0
 
@@ -44,7 +44,7 @@ _state = _State()
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """In here Ctrl-C raises KeyboardInterrupt and SIGTERM `Terminated`, and `asked` tells of them.
+    """Context in which Ctrl-C raises KeyboardInterrupt and SIGTERM `Terminated`, and `asked` returns the signal.
 
     Off the main thread of a Python caller signals are the caller's: nothing is changed.
     """
@@ -70,7 +70,7 @@ def watched() -> Iterator[None]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """What is in here is done to its end after a first signal, which is raised then; a second is raised at once."""
+    """Context that is finished after a first signal, which is raised at its end; a second is raised at once."""
     _state.holds += 1
     try:
         yield
@@ -82,7 +82,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def released() -> Iterator[None]:
-    """Within `held`: something long that can be cut short. A signal is raised at once, also one that was waiting."""
+    """Context inside `held` for long work that can be cut short: signals are raised at once, waiting ones too."""
     holds, _state.holds = _state.holds, 0
     try:
         if _state.asked is not None:
@@ -98,25 +98,25 @@ def asked() -> int | None:
 
 
 def stop(number: int) -> NoReturn:
-    """Raises what a signal raises; also for one that another process received, and that holds for all."""
+    """Raises the exception of a signal; also for one that another process received and that stops all of them."""
     if _state.asked is None:
         _state.asked, _state.at = number, time.monotonic()
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def ignored() -> None:
-    """From here on this process only ends: a signal that is passed on to it again would change how."""
+    """Ignores both signals from here on: the process is about to end, and another would change its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
 
 def exit_code(number: int) -> int:
-    """What a process exits with that was stopped by a signal."""
+    """Exit code of a process that was stopped by a signal."""
     return TERMINATED if number == signal.SIGTERM else INTERRUPTED
 
 
 def message(number: int) -> str:
-    """What a user is told of a run that was stopped by a signal."""
+    """Message to the user about a run that was stopped by a signal."""
     if number == signal.SIGTERM:
         return f"terminated; the same command goes on from the last checkpoint (exit code {TERMINATED}: start it again)"
     return "interrupted; the same command goes on from the last checkpoint"

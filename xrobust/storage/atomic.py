@@ -1,4 +1,4 @@
-"""Writes to disk that happen whole or not at all."""
+"""Atomic writes to disk: whole or not at all."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def writing(what: Path) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; torch.save and safetensors hide it behind errors of their own."""
+    """Message of the system; torch.save and safetensors hide it behind errors of their own."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -39,7 +39,7 @@ def _reason(error: BaseException) -> str:
 def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     """Writes a file so that `path` holds either its old content or all of the new one, whatever happens.
 
-    Raises RunError, with the reason, when the disk does not take it.
+    Raises RunError, with the reason, when the disk refuses it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):

@@ -1,4 +1,4 @@
-"""Files that are kept between runs, named by what they were made from: deleting them costs time and nothing else."""
+"""Cache on disk, shared by all runs: entries are keyed by a hash of their inputs, and can be made again."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from typing import Any
 from xrobust.errors import UserError
 
 GIGABYTES = 20.0
-"""What the entries of a section may take on the disk, unless XROBUST_CACHE_GB says otherwise."""
+"""Size limit of a section on the disk, in units of 10^9 bytes, unless XROBUST_CACHE_GB sets another."""
 ABANDONED = 24 * 3600
-"""Seconds after which a half-written entry is taken for one whose process was killed."""
+"""Seconds after which a half-written entry counts as left behind by a killed process."""
 
 logger = logging.getLogger("xrobust")
 
 
 class NotCached(Exception):
-    """The disk does not take it: why, in a few words."""
+    """An entry cannot be written to the cache; the message says why, in a few words."""
 
 
 @contextlib.contextmanager
 def as_not_cached() -> Iterator[None]:
-    """Turns what the system says of a failed write into NotKept."""
+    """Turns the error of a failed write into NotCached."""
     try:
         yield
     except OSError as error:
@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 
 def read_lines(section: str, key: str) -> list[Any] | None:
-    """What `write_lines` kept under `key`, or None where there is nothing, or nothing that can be read."""
+    """The values that `write_lines` cached under `key`; None if there are none, or the file is damaged."""
     path = cache_folder() / section / f"{key}.jsonl.gz"
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:  # which checks its CRC
@@ -64,7 +64,7 @@ def read_lines(section: str, key: str) -> list[Any] | None:
 
 
 def write_lines(section: str, key: str, lines: Iterator[Any]) -> None:
-    """Keeps JSON values under `key`, whole or not at all. A disk that does not take them is no failure."""
+    """Caches JSON values under `key`, whole or not at all. A failed write is logged and otherwise ignored."""
     path = cache_folder() / section / f"{key}.jsonl.gz"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,19 +97,19 @@ def max_bytes() -> float:
 
 
 def entry(section: str, key: str) -> Path:
-    """Where the folder that is kept under `key` is, if it is there."""
+    """Path of the folder that is cached under `key`, which may not exist."""
     return cache_folder() / section / key
 
 
 def touch(folder: Path) -> None:
-    """Notes that an entry was used: the one that was not for the longest time is the first to go."""
-    with contextlib.suppress(OSError):  # of a cache that may only be read
+    """Marks an entry as used now: the least recently used one is the first to be removed."""
+    with contextlib.suppress(OSError):  # the cache may be read-only
         os.utime(folder)
 
 
 @contextlib.contextmanager
 def new_entry(section: str, key: str) -> Iterator[Path]:
-    """An empty folder to fill; `keep` puts it in its place, and what was not kept is removed. Raises NotKept."""
+    """An empty folder to fill, which is removed unless `commit` puts it in its place. Raises NotCached."""
     parent = cache_folder() / section
     with as_not_cached():
         parent.mkdir(parents=True, exist_ok=True)
@@ -121,10 +121,10 @@ def new_entry(section: str, key: str) -> Iterator[Path]:
 
 
 def commit(folder: Path, section: str, key: str) -> None:
-    """Puts a filled folder in its place, whole; of two processes that made the same the first one's stays.
+    """Puts a filled folder in its place, whole; of two processes that made the same entry the first one's stays.
 
-    Then the entries that were not used for the longest time are removed, until the section is within `max_bytes`. One
-    that a process has open stays readable to it. Raises NotKept.
+    Then the least recently used entries are removed, until the section is within `max_bytes`. One that a process has
+    open stays readable to it. Raises NotCached.
     """
     final = entry(section, key)
     with as_not_cached():
@@ -137,7 +137,7 @@ def commit(folder: Path, section: str, key: str) -> None:
 
 
 def _trim(section: Path, newest: Path) -> None:
-    found: list[tuple[float, int, Path]] = []
+    entries: list[tuple[float, int, Path]] = []
     for path in section.iterdir():
         with contextlib.suppress(OSError):  # another process removes it too
             last = path.stat().st_mtime
@@ -145,9 +145,9 @@ def _trim(section: Path, newest: Path) -> None:
                 if time.time() - last > ABANDONED:
                     shutil.rmtree(path, ignore_errors=True)
             elif path.is_dir():
-                found.append((last, sum(file.stat().st_size for file in path.iterdir()), path))
-    left = sum(size for _, size, _ in found) - max_bytes()
-    for _, size, path in sorted(found):
+                entries.append((last, sum(file.stat().st_size for file in path.iterdir()), path))
+    left = sum(size for _, size, _ in entries) - max_bytes()
+    for _, size, path in sorted(entries):
         if left <= 0:
             break
         if path != newest:

@@ -1,4 +1,4 @@
-"""What a class does, as far as its source tells: code that was edited is not taken for what it was."""
+"""Hash of the source code of a class: edited code gets another hash, and so another cache key."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 def code_hash(cls: type) -> str | None:
     """sha256 over the source of xrobust and of the whole packages that `cls` and its bases are from.
 
-    None where that does not tell what the class does: for a class in no package, as in a single file with a plugin,
-    which may import anything that lies beside it, and where there is no source to be read. Packages that a plugin
-    depends on are taken for what they were, as the versions that are installed.
+    None if that does not determine what the class does: for a class in no package, as in a single file with a plugin,
+    which may import anything that lies beside it, and if there is no source to read. Other packages that a plugin
+    depends on are not hashed.
     """
     total = hashlib.sha256()
     packages = {c.__module__.partition(".")[0] for c in cls.__mro__} - sys.stdlib_module_names
     for name in sorted(packages | {"xrobust"}):
         place = getattr(sys.modules.get(name), "__file__", None)
-        if place is None or Path(place).name != "__init__.py" or (found := _sha256(Path(place).parent)) is None:
+        if place is None or Path(place).name != "__init__.py" or (digest := _sha256(Path(place).parent)) is None:
             return None
-        total.update(f"{name}\0{found}\n".encode())
+        total.update(f"{name}\0{digest}\n".encode())
     total.update(f"{cls.__module__}.{cls.__qualname__}".encode())
     return total.hexdigest()
 
 
 @cache
 def _sha256(folder: Path) -> str | None:
-    """Of all Python files in a folder and below."""
+    """sha256 over all Python files in a folder and below; None if one cannot be read."""
     total = hashlib.sha256()
     try:
         for path in sorted(folder.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What plugin authors check their own plugins with."""
+"""Tools for plugin authors to check their own plugins."""
 
 from xrobust.testing.perturbations import check_golden_case, check_perturbation
 

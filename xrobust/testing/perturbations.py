@@ -1,4 +1,4 @@
-"""The conformance kit of perturbations: golden cases, and what must hold for every one of them."""
+"""Conformance tests of perturbations: golden cases, and checks that must hold for each of them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def check_golden_case(cls: type[Perturbation], case: GoldenCase) -> None:
         first, second = set_up_case(cls, case, files), set_up_case(cls, case, files)
         kind = kind_of(case.example)
         before = repr(case.example)
-        found = _apply(first, case)
+        output = _apply(first, case)
         assert repr(case.example) == before, "it changed the example that it was given"
-        assert found == case.expected, f"{_shown(found)} came out where {_shown(case.expected)} is expected"
+        assert output == case.expected, f"{_shown(output)} came out where {_shown(case.expected)} is expected"
         again = dict(case.example, id=f"{case.example['id']}, another")
         _apply(second, case, again)  # another example before: nothing may be carried over
-        assert _apply(second, case) == found, "another output after another example: it must depend on `rng` alone"
-        if first is not None and found is not None:
-            problem = violation(first, kind, case.example, found)
+        assert _apply(second, case) == output, "another output after another example: it must depend on `rng` alone"
+        if first is not None and output is not None:
+            problem = violation(first, kind, case.example, output)
             assert problem is None, problem
 
 
@@ -100,12 +100,12 @@ def kind_of(example: Mapping[str, Any]) -> Kind:
 
 
 def _inside(tags: Sequence[str]) -> list[str]:
-    """I- for each B-: an entity may get longer."""
+    """An I- tag for each B- tag: an entity may get longer."""
     return [f"I-{tag[2:]}" for tag in tags if tag.startswith("B-")]
 
 
 def task_of(example: Mapping[str, Any]) -> Task:
-    """A task of the example's kind, with nothing else to it."""
+    """A minimal task of the example's kind."""
 
     class Golden(Task):
         info = TaskInfo(name="golden", summary="", languages=(), license="", citation="")

@@ -1,4 +1,4 @@
-"""What the names, numbers, times and places of the sample are, in every form: read from a table that knows nothing of
+"""Meaning of the names, numbers, times and places of the sample, in every form: read from a table that knows nothing of
 the generator's lexicon."""
 
 from __future__ import annotations
@@ -58,23 +58,23 @@ def table() -> tuple[Known, ...]:
 @cache
 def english(kind: str, language: str) -> dict[str, str]:
     """{form: English name} of a kind; a form that a sentence begins with is there too."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for known in table():
         if known.kind == kind:
             for form in known.forms[language]:
                 first = "İ" if language == "tr" and form[0] == "i" else form[0].upper()
-                found |= {form: known.english, first + form[1:]: known.english}
-    return found
+                names |= {form: known.english, first + form[1:]: known.english}
+    return names
 
 
 def kind_of(tokens: Sequence[str], language: str) -> str:
-    """PER, LOC or ORG: what these tokens are as a whole; "" if the table has no such name."""
+    """Type of a name, PER, LOC or ORG; "" if the table has no such name."""
     return identity(tuple(tokens), language)[0]
 
 
 @cache
 def identity(tokens: tuple[str, ...], language: str) -> tuple[str, str]:
-    """What these tokens are as a whole and its English name; empty if the table has no such name."""
+    """Type of a name and its English form; both empty if the table has no such name."""
     words = list(tokens)
     if language == "tr":
         words[-1] = re.sub(f"(?:{'|'.join(CASE_OF_TURKISH.values())})$", "", words[-1])
@@ -102,7 +102,7 @@ def name_words(language: str) -> frozenset[str]:
 
 
 def pattern(kind: str, language: str, case: str = "") -> str:
-    """A regular expression of what is of a kind (PER, LOC, NUM, TIME, PLACE), in a case if the language has cases."""
+    """A regular expression of all forms of a kind (PER, LOC, NUM, TIME, PLACE), in a case if the language has cases."""
     if kind == "PER":
         return _person(language, case)
     forms = [
@@ -135,7 +135,7 @@ def _one_of(forms: Sequence[str] | set[str]) -> str:
 
 
 def name_in_english(text: str, kind: str, language: str) -> str:
-    """The English name of what `pattern` has found."""
+    """The English name of a match of `pattern`."""
     if language == "tr":
         text = text.partition("'")[0] if kind in ("PER", "LOC") else text
     if kind != "PER":

@@ -19,11 +19,11 @@ def languages_of(split: str) -> tuple[str, ...]:
 @cache
 def pairs(task: str, split: str, language: str) -> list[tuple[str, str, str]]:
     """(text, text, label) of every row."""
-    found = []
+    rows = []
     for line in (DATA / task / f"{split}-{language}.tsv").read_text(encoding="utf-8").split("\n")[:-1]:
         first, second, label = line.split("\t")
-        found.append((first, second, label))
-    return found
+        rows.append((first, second, label))
+    return rows
 
 
 @cache
@@ -39,7 +39,7 @@ def tagged(task: str, split: str, language: str) -> list[list[tuple[str, str]]]:
 
 def texts(language: str) -> list[str]:
     """Every sentence of the pair tasks in a language, each once."""
-    found = {
+    unique = {
         text
         for task in ("pawsx", "xnli")
         for split in SPLITS
@@ -47,24 +47,24 @@ def texts(language: str) -> list[str]:
         for row in pairs(task, split, language)
         for text in row[:2]
     }
-    return sorted(found)
+    return sorted(unique)
 
 
 def token_lists(language: str) -> list[list[str]]:
     """Every sentence of all tasks as words and punctuation, each once: what a grammar check reads."""
     word = r"\b\w{1,2}'|" if language == "fr" else ""  # l'hôtel is l' hôtel, but Peter'in and aujourd'hui are words
-    found = {tuple(re.findall(rf"{word}\w+(?:[-'·]\w+)*'?|[^\w\s]", text)) for text in texts(language)}
+    unique = {tuple(re.findall(rf"{word}\w+(?:[-'·]\w+)*'?|[^\w\s]", text)) for text in texts(language)}
     for task in ("wikiann", "pos"):
         for split in SPLITS:
             if language in languages_of(split):
-                found |= {tuple(token for token, _ in sentence) for sentence in tagged(task, split, language)}
-    return [list(words) for words in sorted(found)]
+                unique |= {tuple(token for token, _ in sentence) for sentence in tagged(task, split, language)}
+    return [list(words) for words in sorted(unique)]
 
 
 def unspaced(language: str) -> list[str]:
     """Every sentence of all tasks in a language that writes no spaces, each once."""
-    found = set(texts(language))
+    unique = set(texts(language))
     for task in ("wikiann", "pos"):
         for split in ("dev", "test"):
-            found |= {"".join(token for token, _ in sentence) for sentence in tagged(task, split, language)}
-    return sorted(found)
+            unique |= {"".join(token for token, _ in sentence) for sentence in tagged(task, split, language)}
+    return sorted(unique)

@@ -1,4 +1,4 @@
-"""What every language has: how slots and templates become tokens, and tokens text."""
+"""Base of all languages: turns slots and templates into tokens, and tokens into text."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Language:
     joined_right: frozenset[str] = frozenset()
     numbers: Sequence[str] = ()
     dot: Token | None = None
-    """What stands between the parts of a person's name."""
+    """Token between the parts of a person's name."""
     contractions: Mapping[tuple[str, str], str] = {}
     """Preposition and article in one, tagged as the preposition, as the XTREME files have them."""
     places: Mapping[str, int] = {}
-    """Where a form that a template asks for stands among the forms in the lexicon."""
+    """Form that a template asks for -> its index among the forms in the lexicon."""
 
     # Templates
 
@@ -51,7 +51,7 @@ class Language:
         return capitalised(self._fused(tokens), dotted_i=self.code == "tr")
 
     def text(self, tokens: Sequence[Token]) -> str:
-        """The sentence as it is written."""
+        """The written sentence."""
         if not self.spaces:
             return "".join(t.form for t in tokens)
         written = ""
@@ -65,26 +65,26 @@ class Language:
         return form
 
     def _fused(self, tokens: list[Token]) -> list[Token]:
-        """First what the next word changes (de l'hôtel), then contractions (de le musée: du)."""
-        found: list[Token] = []
+        """Changes words before the next one (de l'hôtel), then makes contractions (de le musée: du)."""
+        fused: list[Token] = []
         for token, after in zip(tokens, [*tokens[1:], tokens[-1]], strict=True):
             token = replace(token, form=self.before(token.form, after.form))
-            both = self.contractions.get((found[-1].form.lower(), token.form)) if found else None
+            both = self.contractions.get((fused[-1].form.lower(), token.form)) if fused else None
             if both and token.entity == "O":
-                found[-1] = Token(both, found[-1].upos)
+                fused[-1] = Token(both, fused[-1].upos)
             else:
-                found.append(token)
-        return found
+                fused.append(token)
+        return fused
 
     def _agreeing(self, part: str, slots: Slots) -> Token:
-        found = re.fullmatch(r"<(\w+):([^>]+)>(/[A-Z]+)?", part)
-        if found is None:
+        match = re.fullmatch(r"<(\w+):([^>]+)>(/[A-Z]+)?", part)
+        if match is None:
             raise ValueError(f"not a choice of forms: {part}")
-        thing, forms = slots[found[1]], found[2].split("|")
+        thing, forms = slots[match[1]], match[2].split("|")
         gender = self.gender(thing)
         if GENDERS.index(gender) >= len(forms):
             gender = _person_or_noun(thing).extra  # das Mädchen ... sie
-        return word(forms[GENDERS.index(gender)] + (found[3] or ""))
+        return word(forms[GENDERS.index(gender)] + (match[3] or ""))
 
     # Slots
 

@@ -24,7 +24,7 @@ class English(Language):
         return "an" if form == "a" and VOWEL_SOUND.match(after) else form
 
     def thing(self, thing: Thing, asked: Sequence[str], other: Thing | None) -> list[Token]:
-        """With the 's of the possessor, which is no part of the name."""
+        """Adds the 's of the possessor, which is no part of the name."""
         return super().thing(thing, asked, other) + ([Token("'s", "PART")] if "gen" in asked else [])
 
     def noun(self, noun: Noun, asked: Sequence[str], number: int | None) -> list[Token]:

@@ -36,7 +36,7 @@ class Romance(Language):
 
 
 class Spanish(Romance):
-    """Of a verb, the passive is the participle."""
+    """Verbs: the passive is the participle."""
 
     code = "es"
     numbers = "dos tres cuatro cinco seis siete ocho nueve".split()
@@ -67,6 +67,6 @@ class French(Romance):
 
 
 def starts_with_vowel(form: str) -> bool:
-    """Whether le, de and the like lose their vowel before the word."""
+    """True if le, de and the like lose their vowel before the word."""
     lower = form.lower()
     return lower[0] in VOWELS or (form[0].islower() and lower.startswith(SILENT_H))

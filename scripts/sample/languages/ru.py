@@ -11,7 +11,7 @@ from .base import Language
 
 CASES = ("nom", "gen", "dat", "acc", "ins", "prep")
 VO = re.compile(r"[вф][бвгджзклмнпрстфхцчшщ]", re.IGNORECASE)  # во Франции, but в Варшаве
-# Where the cases of an adjective stand in the lexicon, by gender. The masculine accusative is another case's.
+# Index of the cases of an adjective in the lexicon, by gender. The masculine accusative is another case's.
 ADJECTIVE = {"m": (0, 1, 2, 0, 3, 4), "n": (5, 1, 2, 5, 3, 4), "f": (6, 8, 8, 7, 8, 8)}
 
 
@@ -27,7 +27,7 @@ class Russian(Language):
         return "во" if form == "в" and VO.match(after) else form
 
     def person(self, person: Person, asked: Sequence[str]) -> list[Token]:
-        """A woman's surname is not declined: all end in a consonant or in -и."""
+        """Does not decline the surname of a woman: all end in a consonant or in -и."""
         first, *last = super().person(person, asked)
         if person.last and person.first.extra == "f":
             last = [Token(person.last["ru"].forms[0], "PROPN")]

@@ -20,12 +20,12 @@ class Turkish(Language):
     places = {"acc": 1, "dat": 2, "loc": 3, "abl": 4, "gen": 5, "poss": 6, "was": 1}
 
     def thing(self, thing: Thing, asked: Sequence[str], other: Thing | None) -> list[Token]:
-        """With da or de (too), which has the vowel of the locative."""
+        """Adds da or de (too), which has the vowel of the locative."""
         tokens = super().thing(thing, asked, other)
         return [*tokens, Token(f"d{super().thing(thing, ['loc'], other)[-1].form[-1]}")] if "too" in asked else tokens
 
     def person(self, person: Person, asked: Sequence[str]) -> list[Token]:
-        """The suffix is that of the last word."""
+        """Puts the suffix on the last word."""
         first, *last = super().person(person, asked)
         return [Token(person.first["tr"].forms[0], "PROPN"), *last] if last else [first]
 

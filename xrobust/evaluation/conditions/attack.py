@@ -38,7 +38,7 @@ class PgdParams(BallShape):
     @field_validator("epsilons")
     @classmethod
     def _ascending(cls, epsilons: tuple[float, ...]) -> tuple[float, ...]:
-        """Positive, in ascending order and each once, so that one curve has one spelling."""
+        """Sorts the radii, each once, so that one curve has one spelling. Raises ValueError unless all are positive."""
         if not epsilons:
             raise ValueError("name at least one radius, as in [0.01, 0.03]")
         if any(epsilon <= 0 for epsilon in epsilons):
@@ -54,7 +54,7 @@ class PgdParams(BallShape):
         return None if self.step_size is None else self.step_size * self.unit(embedding_norm)
 
     def labels(self) -> list[str]:
-        """`pgd(epsilon=0.01)`, with the parameters that are not at their defaults: one for each radius."""
+        """A label for each radius: `pgd(epsilon=0.01)`, with the other parameters that are not at their defaults."""
         values, standard = self.model_dump(mode="json"), type(self)().model_dump(mode="json")
         others = [f"{k}={v}" for k, v in values.items() if k != "epsilons" and v != standard[k]]
         return [f"pgd({','.join([f'epsilon={epsilon:g}', *others])})" for epsilon in self.epsilons]
@@ -69,13 +69,13 @@ class AttackCondition(Condition):
 
     @property
     def steps(self) -> int:  # type: ignore[override]
-        """A test set for each radius."""
+        """One test set for each radius."""
         return len(self.params.epsilons)
 
     def left(self, result: RunResult) -> bool:
         """True unless the document has the very curve that is asked for."""
-        there = {row.attack for row in result.scores if row.language == self.language and row.condition == "attack"}
-        return there != set(self.params.labels())
+        scored = {row.attack for row in result.scores if row.language == self.language and row.condition == "attack"}
+        return scored != set(self.params.labels())
 
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores all radii: a ball's search goes on from where that of the smaller one ended."""

@@ -34,7 +34,7 @@ class Condition(ABC):
 
     language: str
     steps: int = 1
-    """How many test sets it counts for in the progress bar."""
+    """Number of test sets that it counts for in the progress bar."""
 
     @abstractmethod
     def left(self, result: RunResult) -> bool:

@@ -65,11 +65,11 @@ class CleanTestSet:
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 
     def recall(self, scorer: Scorer) -> ScoredTestSet:
-        """The test set with the predictions that an earlier command saved; predicted again where they were lost."""
+        """The test set with the predictions that an earlier command saved; predicts again if they are lost."""
         examples, rows = self._load()
-        kept = scorer.kept_predictions(self.under, [example["id"] for example in examples])
-        if kept is not None:
-            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, kept))
+        saved = scorer.kept_predictions(self.under, [example["id"] for example in examples])
+        if saved is not None:
+            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, saved))
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])

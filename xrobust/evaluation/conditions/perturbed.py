@@ -21,7 +21,7 @@ from xrobust.storage import cache
 logger = logging.getLogger("xrobust")
 
 SECTION = "perturbed"
-"""Where perturbed rows are kept, in the cache."""
+"""Section of the cache that holds perturbed rows."""
 
 
 @dataclass
@@ -36,13 +36,13 @@ class PerturbedCondition(Condition):
     files: dict[str, str]
     """sha256 of the files that it reads for this language."""
     reason: str | None
-    """Why it does not cover the language."""
+    """Reason that it does not cover the language, or None."""
     begin: Callable[[], Perturbation]
-    """Gives the perturbation, prepared. Raises NotCovered."""
+    """Prepares and returns the perturbation. Raises NotCovered."""
 
     @property
     def label(self) -> str:
-        """What its scores are called."""
+        """Label of its scores."""
         return self.requested.spec.label
 
     @property
@@ -51,7 +51,7 @@ class PerturbedCondition(Condition):
         return TestCondition(condition="perturbed", language=self.language, perturbation=self.label)
 
     def left(self, result: RunResult) -> bool:
-        """True unless the document has scores of the very rows that it makes now, or says that there are none."""
+        """True unless the document has scores of these very rows, or says that there are none to score."""
         row = result.perturbed(self.language, self.label)
         if row is None or row.key != self.key:
             return True
@@ -60,7 +60,7 @@ class PerturbedCondition(Condition):
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores the examples that the perturbation changed: only these are encoded and predicted."""
         started = time.perf_counter()
-        with scorer.accelerator.main_process_first():  # which keeps the rows for the others
+        with scorer.accelerator.main_process_first():  # it caches the rows for the others
             document, changed = self.rows(test.examples)
         scores: list[ScoreRow] = []
         examples: list[Example] = []
@@ -80,42 +80,42 @@ class PerturbedCondition(Condition):
             logger.info("%s does not cover %s: %s", self.label, self.language, reason)
             scorer.observers.call("not_covered", language=self.language, perturbation=self.label, reason=reason)
         scorer.forget(self.under)
-        scorer.forget(TestCondition(condition="worst_case", language=self.language))  # of what was there before
+        scorer.forget(TestCondition(condition="worst_case", language=self.language))  # it included the old scores
         scorer.result.data.perturbed.append(document)
         scorer.save(self.under, scores, examples, predictions)
 
     def rows(self, examples: Sequence[Example]) -> tuple[PerturbedRows, Mapping[int, Example]]:
-        """The perturbed rows of the test set `examples` and what the document says of them; kept for the next time."""
-        found = None if self.reason is not None else self._kept() or self._make(examples)
-        if found is None:
-            found = AppliedPerturbation({}, 0, 0)
-        elif not found.rows:
+        """The document's entry on the perturbed test set `examples`, and its changed rows, which are cached."""
+        applied = None if self.reason is not None else self._kept() or self._make(examples)
+        if applied is None:
+            applied = AppliedPerturbation({}, 0, 0)
+        elif not applied.rows:
             self.reason = "it changed no example"
         document = PerturbedRows(
             language=self.language,
             perturbation=self.label,
             key=self.key,
             examples=len(examples),
-            changed_examples=len(found.rows),
-            tokens=found.tokens,
-            changed_tokens=found.changed_tokens,
-            coverage=len(found.rows) / len(examples),
+            changed_examples=len(applied.rows),
+            tokens=applied.tokens,
+            changed_tokens=applied.changed_tokens,
+            coverage=len(applied.rows) / len(examples),
             reason=self.reason,
-            rows_sha256=fingerprint(found.rows[i] for i in sorted(found.rows)) if found.rows else None,
+            rows_sha256=fingerprint(applied.rows[i] for i in sorted(applied.rows)) if applied.rows else None,
             files=self.files,
         )
-        return document, found.rows
+        return document, applied.rows
 
     def _make(self, examples: Sequence[Example]) -> AppliedPerturbation | None:
         spec = self.requested.spec
         try:
-            found = perturb(self.begin(), self.task.kind, examples, self.language, spec.seed)
+            applied = perturb(self.begin(), self.task.kind, examples, self.language, spec.seed)
         except NotCovered as reason:
             self.reason = str(reason)
             return None
-        counts = {"tokens": found.tokens, "changed_tokens": found.changed_tokens}
-        cache.write_lines(SECTION, self.key, iter([counts, *([i, found.rows[i]] for i in sorted(found.rows))]))
-        return found
+        counts = {"tokens": applied.tokens, "changed_tokens": applied.changed_tokens}
+        cache.write_lines(SECTION, self.key, iter([counts, *([i, applied.rows[i]] for i in sorted(applied.rows))]))
+        return applied
 
     def _kept(self) -> AppliedPerturbation | None:
         lines = cache.read_lines(SECTION, self.key)

@@ -37,7 +37,7 @@ class WorstCase(Condition):
         return any(row.language == self.language and row.changed_examples for row in result.data.perturbed)
 
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
-        """Scores what needs no further prediction: the statistics of each perturbation are there or on disk."""
+        """Scores the worst case without new predictions: all statistics are in memory or from saved predictions."""
         started = time.perf_counter()
         for row in scorer.result.data.perturbed:
             if row.language == self.language and row.changed_examples and row.perturbation not in test.perturbed:
@@ -46,15 +46,15 @@ class WorstCase(Condition):
             return
         main, clean = scorer.metrics[0], test.clean[0]
         variants = [clean]
-        for _, (indices, statistics) in sorted(test.perturbed.items()):  # in whatever order they were scored
+        for _, (indices, statistics) in sorted(test.perturbed.items()):  # so that the order of scoring does not matter
             variant = clean.copy()
             variant[indices] = statistics[0]
             variants.append(variant)
         changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
         worst = worst_rows(main, variants)[changed]
         rows = rows_beside_clean(self.under, [main], [clean], changed, [worst])[:1]
-        for found in rows:
-            found.rows_sha256, found.seconds = test.rows.sha256, time.perf_counter() - started
+        for score in rows:
+            score.rows_sha256, score.seconds = test.rows.sha256, time.perf_counter() - started
         scorer.forget(self.under)
         scorer.save(self.under, rows)
 

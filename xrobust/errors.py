@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 80
+"""Characters of a value in an error message: more of it would hide what is said of it."""
+
 
 class UserError(Exception):
     """A mistake in what the user asked for or gave. The command line prints it as one line and exits with 2."""
@@ -34,6 +37,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near := nearest(name, names):
         return f"did you mean {' or '.join(repr(n) for n in near)}?"
     return f"known: {', '.join(names)}" if names else "none is installed"
+
+
+def shown(value: object) -> str:
+    """A value as an error message shows it: its repr, cut at 80 characters."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 
 def first_line(error: BaseException) -> str:

@@ -6,6 +6,7 @@ Through `main()` in this process, which is what the command runs, so that many c
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -213,3 +214,32 @@ def test_a_document_that_was_changed_is_refused(failing: Run, tmp_path: Path, fi
     code, error = failing("eval", folder)
     assert code == 2
     assert "was changed" in error
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "training: {epochs: [" + "1, " * 400 + "]}",
+            r"setting 'training.epochs' is (\[1, 1, .*\.\.\.): input should be a valid integer",
+        ),
+        (
+            "training: " + "x" * 5000,
+            r"setting 'training' is ('xx.*x\.\.\.): names with values are expected: {name: value}",
+        ),
+    ],
+)
+def test_a_long_value_is_cut(failing: Run, base: list[object], tmp_path: Path, line: str, message: str) -> None:
+    config = tmp_path / "long.yaml"
+    config.write_text(line + "\n")
+    code, error = failing(*base, "--config", config)
+    found = re.fullmatch(rf"xrobust: {re.escape(str(config))}: {message}\n", error)
+    assert code == 2
+    assert found is not None, error
+    assert len(found[1]) == 80
+
+
+def test_a_long_assignment_is_cut(failing: Run, base: list[object]) -> None:
+    code, error = failing(*base, "--set", "x" * 300)
+    assert (code, error.count("x") < 90) == (2, True)
+    assert error.endswith("...: write it as name=value, for instance training.learning_rate=5e-4\n")

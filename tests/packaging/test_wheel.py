@@ -71,7 +71,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_what_the_tree_holds(wheel: Path):
     tree = tree_files()
-    assert {"xrobust/py.typed", "xrobust/plugins.py", "xrobust_tasks/__init__.py"} <= tree
+    assert {"xrobust/py.typed", "xrobust/registry/plugins.py", "xrobust_tasks/__init__.py"} <= tree
     assert differences(tree, set(zipfile.ZipFile(wheel).namelist())) == (set(), set())
 
 

@@ -76,7 +76,7 @@ def test_it_uses_the_public_interface_only():
 def test_it_is_listed_and_shown(xrobust: Command, installed: Path):
     checked = json.loads(xrobust(installed, "list", "plugins", "--json", fresh=True).stdout)["plugins"]
     mine = {(r["group"], r["name"]): r["problem"] for r in checked if r["distribution"] == "xrobust-example"}
-    assert mine == {("tasks", "sentiment"): None, ("methods", "r_drop"): None, ("plugins", "step_log"): None}
+    assert mine == {("tasks", "sentiment"): None, ("methods", "r_drop"): None, ("observers", "step_log"): None}
     assert "alpha" in xrobust(installed, "show", "method", "r_drop").stdout
     assert "positive" in xrobust(installed, "show", "task", "xrobust-example/sentiment").stdout
     assert xrobust(installed.parent, "show", "method", "r_drop").returncode == 2  # not on the path: not known

@@ -96,7 +96,7 @@ def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Pa
     write_distribution(tmp_path, "d-good", {point: {"good": "mod_e:Good"}}, mod_e=good)
     write_distribution(tmp_path, "d-same", {point: {"good": "mod_f:Good"}}, mod_f=good)
     hook = "from xrobust import hookimpl\n@hookimpl\ndef run_start(spec): pass"
-    write_distribution(tmp_path, "d-hook", {"xrobust.plugins": {"watch": "mod_g"}}, mod_g=hook)
+    write_distribution(tmp_path, "d-hook", {"xrobust.observers": {"watch": "mod_g"}}, mod_g=hook)
 
     def real(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -6,12 +6,15 @@ import ast
 import inspect
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import xrobust
 from xrobust import hookimpl
+from xrobust.cli.list import list_command
 from xrobust.contracts import hooks as hookspecs
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
@@ -60,7 +63,7 @@ def test_the_hooks_are_those_that_are_documented_and_typed():
 def test_the_core_calls_every_hook_as_it_is_specified():
     """A misspelt name or argument in a call would only be met when an observer listens."""
     called = set()
-    for path in Path(hookspecs.__file__).parent.rglob("*.py"):
+    for path in Path(xrobust.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "call"):
                 continue
@@ -181,7 +184,7 @@ OBSERVERS = {
 
 def test_installed_observers_are_isolated_from_one_another(distribution):
     for name, (source, target, _) in OBSERVERS.items():
-        distribution(f"dist-{name}", {"xrobust.plugins": {name: target}}, **{f"{name}_module": source})
+        distribution(f"dist-{name}", {"xrobust.observers": {name: target}}, **{f"{name}_module": source})
     plugins = Plugins()
     observers = plugins.observers()
     finish_step(observers, 7)
@@ -194,9 +197,49 @@ def test_installed_observers_are_isolated_from_one_another(distribution):
             assert observers.failed[f"dist-{name}/{name}"].startswith(reason)
     assert len(observers.failed) == sum(reason is not None for *_, reason in OBSERVERS.values())
 
-    checked = {r.name: r for r in plugins.check_all() if r.group == "plugins"}
+    checked = {r.name: r for r in plugins.check_all() if r.group == "observers"}
     for name, (_, _, reason) in OBSERVERS.items():
         if reason is None or name == "start":  # a class is looked at, not instantiated, when plugins are checked
             assert checked[name].problem is None
         else:
             assert (checked[name].problem or "").startswith(reason)
+
+
+FORMER = "from xrobust import hookimpl\nseen = []\n@hookimpl\ndef step_finished(step): seen.append(step)"
+
+
+def test_the_former_group_is_read_with_a_warning(
+    distribution: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    distribution("dist-former", {"xrobust.plugins": {"watch": "former_module"}}, former_module=FORMER)
+    with caplog.at_level(logging.WARNING, logger="xrobust"):
+        finish_step(Plugins().observers(), 3)
+        Plugins().observers()
+        checked = {r.distribution: r for r in Plugins().check_all()}
+    assert sys.modules["former_module"].seen == [3]
+    assert (checked["dist-former"].group, checked["dist-former"].problem) == ("observers", None)
+    assert [record.getMessage() for record in caplog.records if "dist-former" in record.getMessage()] == [
+        "dist-former: its observers are in entry-point group xrobust.plugins, which is called xrobust.observers now: "
+        "upgrade it, or rename the group in its pyproject.toml"
+    ]
+
+
+def test_an_observer_in_both_groups_is_one(distribution: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+    both = {"xrobust.plugins": {"watch": "both_module"}, "xrobust.observers": {"watch": "both_module"}}
+    distribution("dist-both", both, both_module=FORMER)
+    with caplog.at_level(logging.WARNING, logger="xrobust"):
+        finish_step(Plugins().observers(), 3)
+    assert sys.modules["both_module"].seen == [3]
+    assert not caplog.records
+
+
+def test_observers_are_listed(
+    distribution: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    distribution("dist-listed", {"xrobust.observers": {"watch": "listed_module"}}, listed_module=FORMER)
+    file = tmp_path / "clock.py"
+    file.write_text(FORMER)
+    list_command("observers", [file], False)
+    said = capsys.readouterr().out
+    assert [line.split()[:2] for line in said.splitlines()[2:]] == [["clock", str(file)], ["watch", "dist-listed"]]
+    assert "listed_module" not in sys.modules

@@ -131,4 +131,4 @@ def test_hooks_in_a_file_observe(file):
     plugins.observers().call("run_failed", error="full", folder="here")
     (module,) = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
     assert module.seen == [("Watch", "here"), "full"]
-    assert {r.name for r in plugins.check_all() if r.group == "plugins" and r.sha256} == {"Watch", "my_method"}
+    assert {r.name for r in plugins.check_all() if r.group == "observers" and r.sha256} == {"Watch", "my_method"}

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
+from xrobust.cli.main import main
 from xrobust.runtime.processes import _stop, relaunch
 from xrobust.training import loop
 from xrobust.training.step_sync import StepSync
@@ -251,3 +252,22 @@ def test_the_same_model_scored_by_one_process_and_by_two(
 
     assert scores(one) == scores(two)
     assert [row["language"] for row in scores(two)] == ["en", "de", "fr"]
+
+
+@pytest.mark.parametrize("command", ["run", "eval"])
+def test_the_processes_get_the_arguments_that_main_was_given(
+    monkeypatch: pytest.MonkeyPatch, command: str, finished_run: Path, tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """And not those of the program that called it."""
+    started: list[tuple[int, list[str]]] = []
+    monkeypatch.setattr("xrobust.runtime.processes.relaunch", lambda n, given: started.append((n, list(given))) or 0)
+    monkeypatch.setattr("sys.argv", ["a_program", "--of", "its", "own"])
+    monkeypatch.chdir(tmp_path)
+    arguments = {
+        "run": ["run", "--task", "pos", "--model", str(tiny_model), "--data-dir", str(tiny_data), "--limit", "8"],
+        "eval": ["eval", str(finished_run), "--languages", "de"],
+    }[command]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--num-processes", "2"])
+    assert ended.value.code == 0
+    assert started == [(2, arguments)]

@@ -14,6 +14,7 @@ from xrobust.errors import UserError
 
 
 def eval_command(
+    context: typer.Context,
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a trained run.")],
     languages: Annotated[
         str | None,
@@ -75,7 +76,7 @@ def eval_command(
     request = validated(EvaluationRequest, values, "")
     before = load_result(run)
     if num_processes > 1:
-        sys.exit(relaunch(num_processes, without_processes(sys.argv[1:])))  # they have printed the results
+        sys.exit(relaunch(num_processes, without_processes(context.obj)))  # they have printed the results
     console = Console(enabled=is_main())
     quiet_libraries()
     from xrobust.pipeline import evaluate

@@ -10,17 +10,17 @@ import typer
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
 from xrobust.registry.bundles import ASSET_TYPES, assets
-from xrobust.registry.plugins import GROUPS, PluginRecord, Plugins
+from xrobust.registry.plugins import GROUPS, OBSERVERS, PluginRecord, Plugins
 
-SECTIONS = (*GROUPS, *ASSET_TYPES, "plugins")
+SECTIONS = (*GROUPS, OBSERVERS, *ASSET_TYPES, "plugins")
 
 
 def list_command(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="[tasks|methods|perturbations|models|data|presets|plugins]",
-            help="What to list; all but plugins if not given.",
+            metavar="[tasks|methods|perturbations|observers|models|data|presets|plugins]",
+            help="What to list; all but observers and plugins if not given.",
         ),
     ] = None,
     plugin: Annotated[
@@ -28,7 +28,7 @@ def list_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """List tasks, methods, perturbations, what is bundled, or check plugins.
+    """List tasks, methods, perturbations, observers, what is bundled, or check plugins.
 
     `plugins` imports every plugin and says for each whether it works, and if not, why.
     """
@@ -40,6 +40,7 @@ def list_command(
         sections = {"plugins": plugins.check_all()}
     else:
         sections = {group: plugins.records(group) for group in GROUPS if what in (None, group)}
+        sections |= {OBSERVERS: plugins.records(OBSERVERS)} if what == OBSERVERS else {}
         sections |= {kind: list(assets(kind).values()) for kind in ASSET_TYPES if what in (None, kind)}
     if as_json:
         _print_json(sections)

@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     early_log.keep()
     try:
-        code: Any = app(args=given, prog_name="xrobust", standalone_mode=False)
+        code: Any = app(args=given, obj=given, prog_name="xrobust", standalone_mode=False)
     except UserError as error:
         fail(str(error), 2)
     except typer.TyperException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -155,7 +155,8 @@ def requested(
     return values
 
 
-def without_processes(arguments: list[str]) -> list[str]:
+def without_processes(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a command without `--num-processes` and its number."""
     kept: list[str] = []
     skip = False
     for argument in arguments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 
 def run_command(
+    context: typer.Context,
     task: Task = None,
     method: Method = None,
     model: Model = None,
@@ -110,7 +112,7 @@ def run_command(
     else:
         requests = [RunSpec.parse({**values, "seed": seed} if numbers else values) for seed in numbers or (0,)]
     if num_processes > 1:
-        return _start_processes(requests, num_processes, dry_run)
+        return _start_processes(requests, num_processes, dry_run, context.obj)
     if transfer is not None:
         _check(requests)
     results = [result for request in requests if (result := _one(request, dry_run)) is not None]
@@ -138,8 +140,11 @@ def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
         typer.echo(str(path))
 
 
-def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int:
-    """Checks the requests in this process, so that a mistake is one line, not one a process; then starts them."""
+def _start_processes(requests: list[RunSpec], number: int, dry_run: bool, arguments: Sequence[str]) -> int:
+    """Checks the requests in this process, so that a mistake is one line, not one a process; then starts them.
+
+    `arguments` are those of this command: each process runs it without its `--num-processes`.
+    """
     from xrobust.plan import make_plan
     from xrobust.runtime.processes import launched, relaunch
 
@@ -151,7 +156,7 @@ def _start_processes(requests: list[RunSpec], number: int, dry_run: bool) -> int
             _describe(plan)
     if dry_run:
         return 0
-    sys.exit(relaunch(number, without_processes(sys.argv[1:])))  # the processes have said what there was to say
+    sys.exit(relaunch(number, without_processes(arguments)))  # the processes have said what there was to say
 
 
 def _one(request: RunSpec, dry_run: bool) -> RunResult | None:

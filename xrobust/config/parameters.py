@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import UserError, did_you_mean, shown
 
 
 def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], section: str) -> dict[str, dict[str, Any]]:
@@ -24,7 +24,7 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
             sorted_params[key].update(value)
             continue
         if key in classes:
-            raise UserError(f"setting '{section}.{key}' is {value!r}: write {section}.{key}.PARAMETER=VALUE")
+            raise UserError(f"setting '{section}.{key}' is {shown(value)}: write {section}.{key}.PARAMETER=VALUE")
         owners = [name for name in classes if key in fields[name]]
         if len(owners) > 1:
             spellings = " or ".join(f"{section}.{name}.{key}" for name in owners)

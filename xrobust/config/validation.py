@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import UserError, did_you_mean, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,4 +33,4 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         message = message[0].lower() + message[1:]
         if first["type"] == "string_type" and isinstance(first["input"], bool):
             message += " (YAML takes no, off, yes and on for false and true: put it in quotes)"
-        raise UserError(f"setting {key!r} is {first['input']!r}: {message}") from error
+        raise UserError(f"setting {key!r} is {shown(first['input'])}: {message}") from error

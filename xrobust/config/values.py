@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xrobust.errors import UserError
+from xrobust.errors import UserError, shown
 
 if TYPE_CHECKING:
     from xrobust.registry.bundles import AssetType
@@ -80,7 +80,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
     key, equals, raw = text.partition("=")
     if not equals or not key.strip():
-        raise UserError(f"--set {text!r}: write it as name=value, for instance training.learning_rate=5e-4")
+        raise UserError(f"--set {shown(text)}: write it as name=value, for instance training.learning_rate=5e-4")
     try:
         value = yaml.safe_load(raw)
     except yaml.YAMLError:
@@ -112,7 +112,7 @@ def _section(values: dict[str, Any], key: str, where: str) -> dict[str, Any]:
     if values.get(key) is None:
         values[key] = {}
     if not isinstance(values[key], dict):
-        raise UserError(f"setting {where!r} is {values[key]!r}, where names with values belong: {{name: value}}")
+        raise UserError(f"setting {where!r} is {shown(values[key])}, where names with values belong: {{name: value}}")
     found: dict[str, Any] = values[key]
     return found
 
@@ -123,7 +123,9 @@ def comma_separated(text: str | None) -> tuple[str, ...] | None:
         return None
     items = tuple(item.strip() for item in text.split(",") if item.strip())
     if not items:
-        raise UserError(f"{text!r} where a list belongs: write one with commas, as in de,fr or 1,2,3, or leave it out")
+        raise UserError(
+            f"{shown(text)} where a list belongs: write one with commas, as in de,fr or 1,2,3, or leave it out"
+        )
     return items
 
 
@@ -139,7 +141,7 @@ def seeds(text: str | None) -> tuple[int, ...]:
     try:
         numbers = tuple(int(item) for item in comma_separated(text) or ())
     except ValueError:
-        raise UserError(f"--seeds {text!r}: write whole numbers with commas, for instance 1,2,3") from None
+        raise UserError(f"--seeds {shown(text)}: write whole numbers with commas, for instance 1,2,3") from None
     if any(number < 0 for number in numbers):
-        raise UserError(f"--seeds {text!r}: a seed is not negative")
+        raise UserError(f"--seeds {shown(text)}: a seed is not negative")
     return numbers

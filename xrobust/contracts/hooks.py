@@ -1,5 +1,5 @@
 """Hooks of a run for observers. Decorate functions of these names with `hookimpl`, take only the arguments that you
-need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.plugins`.
+need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.observers`.
 
 They are called on the main process only. An observer cannot change a run; one that raises is dropped with a warning.
 """

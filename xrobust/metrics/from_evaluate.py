@@ -34,7 +34,8 @@ class FromEvaluate(WholeSetMetric):
         draws: int = WholeSetMetric.draws,
         **options: Any,
     ) -> None:
-        """
+        """Names a module and which of its values to take; nothing is loaded yet.
+
         Args:
             module: an `evaluate.EvaluationModule`; a function (or class) that makes one, called when it is first
                 needed; or the path of a module's script on this machine, or of the folder of that name which it lies

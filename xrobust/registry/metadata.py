@@ -7,7 +7,17 @@ import re
 from collections.abc import Iterator
 
 from xrobust.errors import did_you_mean, one_line
-from xrobust.registry.record import BUNDLES, CORE, GROUPS, NAME, NAME_RULE, OBSERVERS, PREFIX, PluginRecord
+from xrobust.registry.record import (
+    BUNDLES,
+    CORE,
+    FORMER_OBSERVERS,
+    GROUPS,
+    NAME,
+    NAME_RULE,
+    OBSERVERS,
+    PREFIX,
+    PluginRecord,
+)
 
 TARGET = re.compile(r"[\w.]+:[\w.]+")
 
@@ -30,10 +40,18 @@ def installed() -> Iterator[PluginRecord]:
             problem = f"its entry_points.txt cannot be read: {one_line(error)}"
             yield PluginRecord("?", "?", name, version, "entry_points.txt", problem=problem)
             continue
+        observers = {entry.name for entry in entries if entry.group == PREFIX + OBSERVERS}
         for entry in entries:
-            if entry.group.startswith(PREFIX):
-                group = entry.group.removeprefix(PREFIX)
-                yield PluginRecord(group, entry.name, name, version, entry.value, summary, _problem(group, entry))
+            if not entry.group.startswith(PREFIX):
+                continue
+            group = entry.group.removeprefix(PREFIX)
+            if former := group == FORMER_OBSERVERS:
+                if entry.name in observers:  # in both groups, for older versions of xrobust
+                    continue
+                group = OBSERVERS
+            yield PluginRecord(
+                group, entry.name, name, version, entry.value, summary, _problem(group, entry), former_group=former
+            )
 
 
 def _about(distribution: importlib.metadata.Distribution) -> tuple[str, str, str]:

@@ -1,16 +1,17 @@
 """The registry of plugins: finds them, imports the one that is asked for, and isolates the broken ones.
 
 A plugin is a class named in entry-point group `xrobust.tasks`, `xrobust.methods` or `xrobust.perturbations` of an
-installed distribution, or defined in a file given by `--plugin`; observers are in group `xrobust.plugins`. The built-in
-plugins come in the same way; their one privilege is that they keep their short names.
+installed distribution, or defined in a file given by `--plugin`; observers are in group `xrobust.observers`. The
+built-in plugins come in the same way; their one privilege is that they keep their short names.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -22,7 +23,9 @@ from xrobust.runtime.observers import Observers, hook_problem
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Perturbation, Task
 
-__all__ = ["CORE", "GROUPS", "Group", "Identity", "PluginRecord", "Plugins"]
+logger = logging.getLogger(__name__)
+
+__all__ = ["CORE", "GROUPS", "OBSERVERS", "Group", "Identity", "PluginRecord", "Plugins"]
 
 
 class Identity(NamedTuple):
@@ -49,7 +52,7 @@ class Plugins:
         for path in {Path(file).resolve(): Path(file) for file in files}.values():
             self._add_file(path)
 
-    def records(self, group: Group) -> list[PluginRecord]:
+    def records(self, group: Group | Literal["observers"]) -> list[PluginRecord]:
         """All plugins of a group by name, from their metadata. Only built-in ones are imported, for their summaries."""
         found = self._found(group)
         for record in found:
@@ -103,7 +106,8 @@ class Plugins:
     def observers(self, extra: Iterable[Any] = ()) -> Observers:
         """The observers for one run: installed ones, those in plugin files, and the `extra` objects of a Python caller.
 
-        An installed one that is broken is noted in `Observers.failed`. Raises UserError for a broken `extra`.
+        An installed one that is broken is noted in `Observers.failed`, one in the former group warned of. Raises
+        UserError for a broken `extra`.
         """
         chosen: list[tuple[str, Any]] = []
         for i, observer in enumerate(extra):
@@ -132,6 +136,9 @@ class Plugins:
     def _found(self, group: str) -> list[PluginRecord]:
         """The plugins of a group, as scanned: without what importing finds out, and who else has the name."""
         records = [r for r in (*self._installed, *self._from_files) if r.group == group]
+        for record in records:
+            if record.former_group:
+                _warn_of_former_group(record.distribution)
         return sorted(records, key=lambda r: (r.name, r.distribution != CORE, canonical(r.distribution)))
 
     def _resolve(self, group: Group, name: str) -> PluginRecord:
@@ -203,6 +210,15 @@ class Plugins:
                 )
             self._from_files.append(record)
             self._loaded[record.key] = plugin
+
+
+@cache  # once in a process
+def _warn_of_former_group(distribution: str) -> None:
+    logger.warning(
+        "%s: its observers are in entry-point group xrobust.plugins, which is called xrobust.observers now: "
+        "upgrade it, or rename the group in its pyproject.toml",
+        distribution,
+    )
 
 
 class Unusable(Exception):

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 Group = Literal["tasks", "methods", "perturbations"]
 GROUPS: tuple[Group, ...] = ("tasks", "methods", "perturbations")
-OBSERVERS = "plugins"
+OBSERVERS: Literal["observers"] = "observers"
+FORMER_OBSERVERS = "plugins"
+"""What the group of observers was called: still read, with a warning."""
 BUNDLES = "bundles"
 """Packages of models, data and presets: `xrobust.bundles`."""
 CORE = "xrobust"
@@ -38,6 +40,8 @@ class PluginRecord:
     only importing it can tell."""
     sha256: str | None = None
     """Of a plugin file's content."""
+    former_group: bool = False
+    """True for an observer in entry-point group `xrobust.plugins`, the former name of `xrobust.observers`."""
 
     @property
     def qualified(self) -> str:

@@ -123,7 +123,9 @@ def _make_plan(request: RunSpec) -> RunPlan:
     model: dict[str, str | None] = {
         k: v for k, v in identity.items() if v is not None and (k != "id" or identity["sha256"] is None)
     }
-    scorer = metric(task.metrics[0])
+    metrics = [metric(name) for name in task.metrics]
+    for scorer in metrics:
+        scorer.prepare()  # what cannot be loaded is found before training
     task_identity = plugins.identity("tasks", request.task)
     spec = TrainSpec(
         task=task_identity.name,
@@ -132,7 +134,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
         method=tuple(_method_spec(m, files[m.info.name], plugins, request.method) for m in methods),
         model=model,
         source=language,
-        selection=SelectionSpec(metric=scorer.outputs[0], version=scorer.version),
+        selection=SelectionSpec(metric=metrics[0].outputs[0], version=metrics[0].version),
         training=settings,
         precision=request.precision,
         seed=request.seed,

@@ -48,7 +48,8 @@ def test_projection_is_the_nearest_point(vector: list[float], radius: float, nor
         torch.testing.assert_close(found, point)
     else:
         best = (border(radius, norm) - point).norm(dim=-1).min()
-        assert (found - point).norm() <= best * (1 + 1e-9)
+        rounding = 8 * torch.finfo(torch.float64).eps * radius  # what is left of both where the point is at the border
+        assert (found - point).norm() <= best * (1 + 1e-9) + rounding
 
 
 @settings(deadline=None)
@@ -132,8 +133,7 @@ def test_a_relative_radius_is_in_units_of_the_embedding_norm(epsilon: float, nor
 def test_listing_methods_imports_nothing_heavy() -> None:
     folder = Path(xrobust_methods.__file__).parent
     names = [".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[!_]*.py")]
-    assert len(names) > 7
-    assert "shared.peft" in names
+    assert len(names) > 7 and "shared.layers" in names
     modules = ", ".join(f"xrobust_methods.{name}" for name in names)
     script = f"import sys, xrobust.contracts.noise, {modules}; print([m for m in sys.modules if '.' not in m])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

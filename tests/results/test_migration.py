@@ -69,6 +69,15 @@ def test_what_was_not_written_down_is_null() -> None:
     assert new.sha256 is None
 
 
+def test_its_summary_is_that_of_its_scores() -> None:
+    old, new = read("worst_case_and_not_covered")
+    assert new.summary is not None
+    for field in ("metric", "source", "average", "average_targets", "transfer_gap", "languages", "average_pairs"):
+        assert getattr(new.summary, field) == old["summary"][field], field
+    rows = [(row.label, row.languages, row.value, row.drop) for row in new.summary.robustness]
+    assert rows == [(r["perturbation"], r["languages"], r["value"], r["drop"]) for r in old["summary"]["robustness"]]
+
+
 def test_an_older_document_is_free_of_its_host_when_it_is_read() -> None:
     for name in ("plugin_file", "worst_case_and_not_covered"):
         old, new = read(name)

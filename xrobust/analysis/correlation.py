@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question. `correlation` is None where `reason` says why there is none."""
+    """The answer to one question. `correlation` is None where `reason` says why there is none."""
 
     outcome: str
     predictor: str

@@ -24,7 +24,7 @@ class ByDistance:
     answers: list[Answer]
     """For each series and each distance, in this order."""
     notes: list[str]
-    """What was left out and why, a line each."""
+    """Notes on what was left out and why, a line each."""
 
 
 @dataclass(frozen=True)

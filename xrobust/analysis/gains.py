@@ -1,4 +1,4 @@
-"""What a method gains over plain fine-tuning, language by language; or what it scores."""
+"""The gain of a method over plain fine-tuning, or its score, language by language."""
 
 from __future__ import annotations
 

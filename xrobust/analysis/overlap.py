@@ -58,7 +58,7 @@ def overlaps(train: Sequence[Example], test: Sequence[Example], kind: Kind) -> O
 
 
 class TrainingVocabulary:
-    """What occurs in a training set: made once for many test sets."""
+    """Entities and words of a training set, counted once for many test sets."""
 
     def __init__(self, train: Sequence[Example], kind: Kind) -> None:
         self._kind = kind

@@ -22,7 +22,7 @@ Split = Literal["train", "dev", "test"]
 
 @dataclass(frozen=True)
 class HubFiles:
-    """Where a task's parquet files lie on the Hugging Face hub. Only the files of the split asked for are fetched."""
+    """Place of a task's parquet files on the Hugging Face hub. Only the files of the split asked for are fetched."""
 
     repo: str
     """Data set id, `owner/name`."""
@@ -63,7 +63,7 @@ class Expected:
     """Fractions of 1, of the average over all the task's languages, the source language included."""
     high: float
     source: str
-    """Where the published score is written."""
+    """Place where the score is published."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ class Recipe:
     """Word pieces per model input, special tokens included."""
     expected: tuple[Expected, ...] = ()
     source: str = ""
-    """Where these settings are published."""
+    """Place where these settings are published."""
 
 
 class Source(Protocol):
-    """Where examples come from: a local folder or the hub."""
+    """A source of examples: a local folder or the hub."""
 
     def load(self, task: Task, split: Split, language: str) -> Sequence[Example]:
         """All rows of a split in file order, in canonical columns, checked. Raises UserError."""
@@ -101,7 +101,7 @@ class Source(Protocol):
 
     @property
     def sample(self) -> bool:
-        """Whether these are data to try things on, whose scores mean nothing."""
+        """True for sample data to try things on, whose scores mean nothing."""
 
 
 class Task:
@@ -124,7 +124,7 @@ class Task:
     """True where two texts with the same words in another order may have another label, as in PAWS-X by design: then
     no perturbation may change the order."""
     transfer_perturbations: ClassVar[tuple[str, ...]] = ()
-    """What `--transfer-pairs` scores the task under where no perturbation is named."""
+    """Perturbations that `--transfer-pairs` scores the task under where none is named."""
     label_aliases: ClassVar[Mapping[str, str]] = {}
     """Other spellings of labels in published files -> the label."""
 

@@ -1,4 +1,4 @@
-"""What a data folder says of itself: an optional `about.yaml` in it."""
+"""Facts about a data folder: the optional `about.yaml` in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class About(BaseModel):
 
 
 def read_about(data_dir: Path) -> About:
-    """What the folder says; nothing in particular where it has no such file. Raises UserError for one that is wrong."""
+    """Reads `about.yaml` of a folder; defaults where there is none. Raises UserError for one that is wrong."""
     path = data_dir / ABOUT
     if not path.is_file():
         return About()

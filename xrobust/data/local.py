@@ -64,7 +64,7 @@ class LocalSource:
         return tuple(sorted({file.language for file in self._treebanks(task) if file.split == split}))
 
     def describe(self, task: Task) -> dict[str, str | None]:
-        """What the folder says of itself; the fingerprint of the rows says what they were."""
+        """`id` and `revision` from the folder's `about.yaml`; the fingerprint of the rows identifies their content."""
         return {"id": self._about.id, "revision": self._about.revision}
 
     def _tables(self, task: Task) -> dict[tuple[str, str], Path]:

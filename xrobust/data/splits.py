@@ -52,7 +52,7 @@ def load_split(
 def open_split(
     task: Task, source: Source, split: Split, language: str, limit: int | None
 ) -> tuple[Sequence[Example], DataRows]:
-    """The same. Where the files are as they were when they were read and checked last, the examples are read when the
+    """Opens a split lazily: where its files are as they were when they were read last, the examples are read when the
     first of them is asked for."""
     loaded: list[Sequence[Example]] = []
 

@@ -1,4 +1,4 @@
-"""What is compared between data sets: the entities of tagging, and the words of texts."""
+"""Entities of tagged sentences and words of texts, by which data sets are compared."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class _Layout:
 
 
 def _names(task: Task) -> dict[str, str]:
-    """What a person calls the columns: as the published data do, and for tagging what is in one line."""
+    """Names of the columns for people: as the published data do, and for tagging what is in one line."""
     if task.kind.pre_split:
         return dict(zip(task.columns, ("token", "tag"), strict=True))
     published = task.info.hub.columns if task.info.hub is not None else {}
@@ -106,7 +106,7 @@ def _names(task: Task) -> dict[str, str]:
 
 
 def _header_hint(number: int, label: str | None, task: Task) -> str:
-    """What to do about a first line that has the name of the column in place of a label."""
+    """Advice for a first line that has the name of the column in place of a label."""
     gold = task.kind.gold_column
     published = task.info.hub.columns if task.info.hub is not None else {}
     names = {gold, _names(task).get(gold), published.get(gold)}
@@ -114,7 +114,7 @@ def _header_hint(number: int, label: str | None, task: Task) -> str:
 
 
 def _found(line: str) -> str:
-    """What a line of another width has."""
+    """Error for a line of another width."""
     if not line:
         return "1 column found (an empty line)"
     tabs = line.count("\t")

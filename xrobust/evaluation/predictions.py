@@ -25,4 +25,5 @@ def dev_score(
     predictions = predict_examples(task, model, encoded, examples, accelerator, pad_id)
     scorer = metric(task.metrics[0])
     gold = [example[task.kind.gold_column] for example in examples]
-    return scorer(gold, [prediction.value for prediction in predictions])[scorer.outputs[0]]
+    values = [prediction.value for prediction in predictions]
+    return scorer(gold, values, task.kind.labels)[scorer.outputs[0]]

@@ -3,42 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from xrobust.contracts import Metric
-from xrobust.metrics.bootstrap import drop_intervals, score_rows
+from xrobust.metrics.bootstrap import Score, drop_intervals, score_rows, values_of
 from xrobust.results.schema import ScoreRow
 from xrobust.results.score_key import ScoreKey
 
 
-def clean_rows(
-    under: ScoreKey,
-    metrics: Sequence[Metric],
-    statistics: Sequence[np.ndarray],
-    rows_sha256: str,
-    seconds: float,
-) -> list[ScoreRow]:
+class Scored(NamedTuple):
+    """A test set under a condition that was scored: the columns that all of its scores have alike."""
+
+    under: ScoreKey
+    rows_sha256: str
+    seconds: float
+    epsilon: float | None = None
+
+    def row(self, metric: Metric, score: Score, **columns: Any) -> ScoreRow:
+        """The row of one score, with columns of its own."""
+        return ScoreRow(
+            **self.under.model_dump(),
+            metric=score.metric,
+            metric_version=metric.version,
+            value=score.value,
+            ci_low=score.ci_low,
+            ci_high=score.ci_high,
+            n=score.n,
+            epsilon=self.epsilon,
+            rows_sha256=self.rows_sha256,
+            seconds=self.seconds,
+            **columns,
+        )
+
+
+def clean_rows(scored: Scored, metrics: Sequence[Metric], statistics: Sequence[np.ndarray]) -> list[ScoreRow]:
     """The scores of a test set on clean text; `statistics` are (examples, k) for each metric."""
     return [
-        ScoreRow(
-            **under.model_dump(),
-            metric=s.metric,
-            metric_version=scorer.version,
-            value=s.value,
-            ci_low=s.ci_low,
-            ci_high=s.ci_high,
-            n=s.n,
-            rows_sha256=rows_sha256,
-            seconds=seconds,
-        )
-        for scorer, rows in zip(metrics, statistics, strict=True)
-        for s in score_rows(scorer, rows)
+        scored.row(metric, score)
+        for metric, rows in zip(metrics, statistics, strict=True)
+        for score in score_rows(metric, rows)
     ]
 
 
 def rows_beside_clean(
-    under: ScoreKey,
+    scored: Scored,
     metrics: Sequence[Metric],
     clean: Sequence[np.ndarray],
     indices: Sequence[int],
@@ -47,33 +57,22 @@ def rows_beside_clean(
     """The scores of the examples `indices` after a change, beside the same examples on clean text.
 
     `clean` are the statistics of the whole test set and `changed` those of the examples that changed, for each metric.
-    The caller sets `rows_sha256`, `seconds` and `epsilon`.
     """
     rows = []
     at = list(indices)
-    for scorer, before, after in zip(metrics, clean, changed, strict=True):
+    for metric, before, after in zip(metrics, clean, changed, strict=True):
         whole = before.copy()
         whole[at] = after
-        same, everything = scorer.score(before[at].sum(axis=0)), scorer.score(whole.sum(axis=0))
-        intervals = drop_intervals(scorer, before[at], after)
-        for k, s in enumerate(score_rows(scorer, after)):
-            rows.append(
-                ScoreRow(
-                    **under.model_dump(),
-                    coverage=len(at) / len(before),
-                    metric=s.metric,
-                    metric_version=scorer.version,
-                    value=s.value,
-                    ci_low=s.ci_low,
-                    ci_high=s.ci_high,
-                    n=s.n,
-                    clean_value=float(same[k]),
-                    drop=float(same[k]) - s.value,
-                    drop_ci_low=intervals[k][0],
-                    drop_ci_high=intervals[k][1],
-                    value_all=float(everything[k]),
-                    rows_sha256="",
-                    seconds=0.0,
-                )
-            )
+        same, everything = values_of(metric, before[at]), values_of(metric, whole)
+        intervals = drop_intervals(metric, before[at], after)
+        for k, score in enumerate(score_rows(metric, after)):
+            columns = {
+                "coverage": len(at) / len(before),
+                "clean_value": float(same[k]),
+                "drop": float(same[k]) - score.value,
+                "drop_ci_low": intervals[k][0],
+                "drop_ci_high": intervals[k][1],
+                "value_all": float(everything[k]),
+            }
+            rows.append(scored.row(metric, score, **columns))
     return rows

@@ -50,7 +50,7 @@ class SpanF1(_SpanF1):
 
 
 class XtremeF1(_SpanF1):
-    """What XTREME's scripts print for POS: seqeval's default span F1 on bare UPOS tags.
+    """seqeval's default span F1 on bare UPOS tags, which XTREME's scripts print for POS.
 
     seqeval reads the first letter of a tag as its prefix, so CCONJ and SCONJ are equal, and neighbouring equal tags are
     one span. For comparison with published tables only; `accuracy` is the score.

@@ -40,7 +40,7 @@ class Asset:
 
     @property
     def summary(self) -> str:
-        """What the item says of itself: `summary` of a preset and of data, the first sentence of a model's card."""
+        """One line about the asset: `summary` of a preset and of data, the first sentence of a model's card."""
         card = self.path / "README.md"
         if card.is_file() and self.path.parent.name == "models":
             prose = [block for block in card.read_text(encoding="utf-8").split("\n\n") if not block.startswith("#")]

@@ -67,7 +67,7 @@ def _about(distribution: importlib.metadata.Distribution) -> tuple[str, str, str
 
 
 def _problem(group: str, entry: importlib.metadata.EntryPoint) -> str | None:
-    """What is wrong with an entry point, as far as can be seen without importing it."""
+    """The defect of an entry point, as far as it shows without importing it, or None."""
     if group not in (*GROUPS, OBSERVERS, BUNDLES):
         hint = did_you_mean(entry.group, [PREFIX + known for known in (*GROUPS, OBSERVERS, BUNDLES)])
         return f"unknown entry-point group {entry.group!r}: {hint}"

@@ -18,7 +18,7 @@ from xrobust.runtime.observers import hook_problem, implements_hooks
 
 
 def plugins_in(path: Path) -> list[tuple[PluginRecord, Any]]:
-    """What a file defines, with records: subclasses of Task, Method and Perturbation, and hook implementations.
+    """The plugins that a file defines, with records: tasks, methods, perturbations and hook implementations.
 
     Raises UserError for a file that cannot be read or run, that defines no plugin, or one that cannot be used.
     """

@@ -61,11 +61,11 @@ class Plugins:
         return [self._complete(record) for record in found]
 
     def record(self, group: Group, name: str) -> PluginRecord:
-        """What `name` (short, or `distribution/name`) stands for. Raises UserError where it is unknown or ambiguous."""
+        """The record of `name` (short, or `distribution/name`). Raises UserError where it is unknown or ambiguous."""
         return self._complete(self._resolve(group, name))
 
     def identity(self, group: Group, name: str) -> Identity:
-        """What a plugin is in the identity of a run, however it was asked for.
+        """A plugin's part in the identity of a run, however it was asked for.
 
         Built-in plugins and those of a file go by their short names (the place of a file is no part of a run), all
         others by `distribution/name`. Raises UserError where the name is unknown or ambiguous.

@@ -1,4 +1,4 @@
-"""What is known of one plugin, and what makes a class a plugin."""
+"""The record of one plugin, and the check that a class is a plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Group = Literal["tasks", "methods", "perturbations"]
 GROUPS: tuple[Group, ...] = ("tasks", "methods", "perturbations")
 OBSERVERS: Literal["observers"] = "observers"
 FORMER_OBSERVERS = "plugins"
-"""What the group of observers was called: still read, with a warning."""
+"""Former name of the group of observers: still read, with a warning."""
 BUNDLES = "bundles"
 """Packages of models, data and presets: `xrobust.bundles`."""
 CORE = "xrobust"
@@ -22,7 +22,7 @@ NAME_RULE = "a name has lower-case letters, digits and underscores only"
 
 @dataclass(frozen=True)
 class PluginRecord:
-    """What is known of a plugin, most of it without importing it."""
+    """Facts about a plugin, most of them known without importing it."""
 
     group: str
     name: str
@@ -55,7 +55,7 @@ class PluginRecord:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells two plugins apart."""
+        """Group, distribution and name: equal for no two plugins."""
         return self.group, canonical(self.distribution), self.name
 
 
@@ -76,7 +76,7 @@ def contract(group: str) -> tuple[type, type[Any]]:
 
 
 def info_problem(cls: type, group: str) -> str | None:
-    """What is wrong with the `info` of a plugin class, or None."""
+    """The defect of a plugin class's `info`, in a few words, or None."""
     info: Any = getattr(cls, "info", None)
     _, kind = contract(group)
     if not isinstance(info, kind):

@@ -39,7 +39,7 @@ class _Log(logging.FileHandler):
         """In place of a traceback for every line."""
 
     def close(self) -> None:
-        """What is still in the buffer may not fit either."""
+        """Closes the file; the rest of the buffer may not fit either."""
         with contextlib.suppress(OSError):
             super().close()
 

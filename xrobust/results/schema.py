@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.splits import DataRows
@@ -170,7 +170,6 @@ class TrainingSection(Section):
 class ScoreRow(ScoreKey):
     """One score of the trained model on one test set under one condition."""
 
-    model_config = ConfigDict(extra="forbid", frozen=False)
     coverage: float = 1.0
     """Share of the examples that the perturbation changed: those that `value` is over. 1 on clean input."""
     metric: str

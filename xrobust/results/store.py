@@ -64,6 +64,8 @@ def load_result(path: Path | str) -> RunResult:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{file} does not fit the schema at {where}: {first['msg']}") from error
+    if version != SCHEMA_VERSION:
+        result.summary = summarise(result)
     stored = raw["spec"]["train"]
     if run_id(stored) != result.run_id or group_id(stored) != result.group_id:
         raise UserError(f"{file}: run_id {result.run_id} does not fit the spec in it: the document was changed")

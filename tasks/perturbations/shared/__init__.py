@@ -1,1 +1,1 @@
-"""What several perturbations are made of: scripts, letters, words, entities, gazetteers."""
+"""Pieces that several perturbations share: scripts, letters, words, entities, gazetteers."""

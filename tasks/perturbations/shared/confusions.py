@@ -53,12 +53,12 @@ def han_confusions(language: str) -> Mapping[str, str]:
 
 
 def _fits(a: str, b: str) -> bool:
-    """Whether `b` can stand where `a` does without mixing simplified and traditional characters."""
+    """True if `b` can stand where `a` does without mixing simplified and traditional characters."""
     return _variant(b) in ("", _variant(a))
 
 
 def _variant(character: str) -> str:
-    """Whether it is in a character set of one variant alone; "" for both. (种 is in Big5 as a surname only.)"""
+    """Variant whose character set alone has a character; "" for both. (种 is in Big5 as a surname only.)"""
     simplified, traditional = _encodes(character, "gb2312"), _encodes(character, "big5") and character != "种"
     return "" if simplified == traditional else "simplified" if simplified else "traditional"
 

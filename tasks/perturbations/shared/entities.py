@@ -1,4 +1,4 @@
-"""Whether a task's tags are those of entities."""
+"""Entities of tagged sentences: whether a task has them, and replacing them."""
 
 from __future__ import annotations
 

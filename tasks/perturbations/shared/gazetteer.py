@@ -29,9 +29,9 @@ class GazetteerSwap(Perturbation):
     list_name: ClassVar[str]
     """Of the files in the data folder: `gazetteers/<list_name>-<language>.txt`."""
     usable_is: ClassVar[str]
-    """What a line of a list must be, in a few words."""
+    """Description of a valid line of a list, in a few words."""
     taken_from: ClassVar[str]
-    """What names are taken from where there is no list, in a few words."""
+    """Description of the names that are used where there is no list, in a few words."""
 
     class Params(Perturbation.Params):
         gazetteer: Path | None = Field(
@@ -62,7 +62,7 @@ class GazetteerSwap(Perturbation):
         self._place = {entry: i for i, entry in enumerate(self._entries)}
 
     def usable(self, entry: Entry) -> bool:
-        """Whether a line of a list can be put in place. It holds a letter."""
+        """True if a line of a list can be put in place: it holds a letter."""
         return True
 
     def names_in(self, examples: Sequence[Example]) -> Iterator[Entry]:

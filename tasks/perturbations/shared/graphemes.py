@@ -50,7 +50,7 @@ def _continues(cluster: str, character: str) -> bool:
 
 
 def is_virama(character: str) -> bool:
-    """Whether it takes a consonant's vowel away, and joins it with the next (Thai's and Lao's join nothing)."""
+    """True if a sign takes a consonant's vowel away, and joins it with the next (Thai's and Lao's join nothing)."""
     return unicodedata.combining(character) == 9 and script_of(character) not in ("Thai", "Lao")
 
 
@@ -59,6 +59,6 @@ def _is_later_jamo(character: str) -> bool:
 
 
 def _same_writing(a: str, b: str) -> bool:
-    """Whether both are of one script; the two kana, which share the long-vowel mark, count as one."""
+    """True if both are of one script; the two kana, which share the long-vowel mark, count as one."""
     kana = ("Hiragana", "Katakana")
     return script_of(a) == script_of(b) or (script_of(a) in kana and script_of(b) in kana)

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from .scripts import base_language
 
 _ROW_STARTS = (0.0, 1.5, 1.75, 1.25)
-"""Where the first key of each row begins, in key widths, on the staggered keyboards of ISO/IEC 9995: the number row
+"""Offset of the first key of each row, in key widths, on the staggered keyboards of ISO/IEC 9995: the number row
 from the key left of 1, the top row from Q, the home row from A, the bottom row from the key left of Z."""
 _REACH = 0.75
 """Keys of neighbouring rows are neighbours up to this distance: A touches Q, W and Z."""
@@ -35,7 +35,7 @@ class Keyboard:
         return self._neighbors.get(letter, "")
 
     def __contains__(self, letter: str) -> bool:
-        """Whether the letter has a key."""
+        """True if the letter has a key."""
         return letter in self._neighbors
 
     @property

@@ -1,4 +1,4 @@
-"""What a word must look like to be writable in its script at all, whether or not it is a word of the language."""
+"""Rules that a word must obey to be writable in its script, whether or not it is a word of the language."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _THREE_ALIKE = re.compile("(.)\\1\\1", re.DOTALL)
 
 
 def well_formed(word: str, script: str) -> bool:
-    """Whether a word could be written in `script`: every mark on a base it can stand on, letters that have a place in
+    """True if a word could be written in `script`: every mark on a base it can stand on, letters that have a place in
     the word in that place, and no letter three times in a row. True for words in scripts with no rule here."""
     if not word or is_mark(word[0]) or _THREE_ALIKE.search(word):
         return False

@@ -58,7 +58,7 @@ def script_of_language(language: str) -> str:
 
 
 def without_spaces(language: str) -> bool:
-    """Whether the language is written without spaces between words."""
+    """True if the language is written without spaces between words."""
     return script_of_language(language) in WITHOUT_SPACES
 
 
@@ -82,5 +82,5 @@ def script_of(character: str) -> str:
 
 
 def is_mark(character: str) -> bool:
-    """Whether a character only stands on another one: combining marks, and the signs that join or part letters."""
+    """True if a character only stands on another one: combining marks, and the signs that join or part letters."""
     return unicodedata.category(character)[0] == "M" or character in "\u200c\u200d"

@@ -98,7 +98,7 @@ def _near(letter: str, keyboard: Keyboard, language: str) -> str:
 
 
 def _without_dead_key(letter: str, keyboard: Keyboard, language: str) -> str:
-    """What a key pressed once more gives: é typed with an accent key first becomes ée."""
+    """Outcome of a key pressed once more: é typed with an accent key first becomes ée."""
     if lower(letter, language) in keyboard:
         return letter
     return unicodedata.normalize("NFD", letter)[0]

@@ -22,7 +22,7 @@ run of it is a word."""
 _NO_WORDS = re.compile(r"://|^www\.|@|^#|^/|\\|\.[a-z]{2,}/")
 """Addresses, handles, tags and paths: what must be left alone, found in a stretch without spaces."""
 _INNER = frozenset("'’ʼ\u200c\u200d״׳")
-"""What may stand inside a word, between two letters."""
+"""Characters that may stand inside a word, between two letters."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from xrobust.contracts.noise import BallShape
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
-from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
@@ -101,8 +101,7 @@ class AttackCondition(Condition):
             predictions = scorer.task.kind.decode(items, encoded, test.examples)
             statistics = scorer.statistics(test.examples, [p.value for p in predictions])
             under = ScoreKey(condition="attack", language=self.language, attack=label)
-            rows = rows_beside_clean(under, scorer.metrics, test.clean, range(len(test.examples)), statistics)
-            for row in rows:
-                row.rows_sha256, row.epsilon = test.rows.sha256, epsilon
-                row.seconds = (time.perf_counter() - started) / len(params.epsilons)
+            seconds = (time.perf_counter() - started) / len(params.epsilons)
+            scored = Scored(under, test.rows.sha256, seconds, epsilon)
+            rows = rows_beside_clean(scored, scorer.metrics, test.clean, range(len(test.examples)), statistics)
             scorer.save(under, rows, test.examples, predictions)

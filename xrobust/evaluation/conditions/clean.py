@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from xrobust.contracts import Example, Source, Task
 from xrobust.data.splits import DataRows, load_split
 from xrobust.evaluation.conditions.base import ScoredTestSet
-from xrobust.evaluation.score_rows import clean_rows
+from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import RunResult, replace_rows
 from xrobust.results.score_key import ScoreKey
@@ -51,7 +51,8 @@ class CleanTestSet:
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
-        scores = clean_rows(self.under, scorer.metrics, statistics, rows.sha256, time.perf_counter() - started)
+        scored = Scored(self.under, rows.sha256, time.perf_counter() - started)
+        scores = clean_rows(scored, scorer.metrics, statistics)
         known = {row.key for row in result.scores if row.language == self.language}
         known |= {
             ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)

@@ -11,7 +11,7 @@ from xrobust.contracts import Source, Task
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, load_split
 from xrobust.evaluation.language_pairs import align, require_pair_task
-from xrobust.evaluation.score_rows import clean_rows
+from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import PairRows, RunResult
 from xrobust.results.score_key import Pair, ScoreKey
@@ -64,6 +64,7 @@ class MixedPairs:
             data, under = scorer.result.data, ScoreKey(pair=pair)
             data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
-            scores = clean_rows(under, scorer.metrics, statistics, sha256, time.perf_counter() - started)
+            scored = Scored(under, sha256, time.perf_counter() - started)
+            scores = clean_rows(scored, scorer.metrics, statistics)
             scorer.forget(under)
             scorer.save(under, scores, mixed.examples, predictions)

@@ -12,7 +12,7 @@ from xrobust.data.checks import fingerprint
 from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
-from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
@@ -72,9 +72,8 @@ class PerturbedCondition(Condition):
             predictions = scorer.predict(scorer.encode(examples, sha256), examples)
             statistics = scorer.statistics(examples, [p.value for p in predictions])
             test.perturbed[self.label] = (indices, statistics)
-            scores = rows_beside_clean(self.under, scorer.metrics, test.clean, indices, statistics)
-            for row in scores:
-                row.rows_sha256, row.seconds = sha256, time.perf_counter() - started
+            scored = Scored(self.under, sha256, time.perf_counter() - started)
+            scores = rows_beside_clean(scored, scorer.metrics, test.clean, indices, statistics)
         else:
             reason = self.reason or ""
             logger.info("%s does not cover %s: %s", self.label, self.language, reason)

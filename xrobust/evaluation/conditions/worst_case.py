@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from xrobust.errors import UserError
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
-from xrobust.evaluation.score_rows import rows_beside_clean
+from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.metrics.bootstrap import worst_rows
 from xrobust.results.schema import PerturbedRows, RunResult
@@ -52,9 +52,8 @@ class WorstCase(Condition):
             variants.append(variant)
         changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
         worst = worst_rows(main, variants)[changed]
-        rows = rows_beside_clean(self.under, [main], [clean], changed, [worst])[:1]
-        for score in rows:
-            score.rows_sha256, score.seconds = test.rows.sha256, time.perf_counter() - started
+        scored = Scored(self.under, test.rows.sha256, time.perf_counter() - started)
+        rows = rows_beside_clean(scored, [main], [clean], changed, [worst])[:1]
         scorer.forget(self.under)
         scorer.save(self.under, rows)
 

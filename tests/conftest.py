@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fork_server import Pythons
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -21,6 +22,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" not in os.environ:  # whose workers have it from the process that starts them
     _cache = tempfile.TemporaryDirectory(prefix="xrobust-cache-")  # for no test reads or writes the user's own
     os.environ["XDG_CACHE_HOME"] = _cache.name
+
+# No test asserts a wall-clock time.
+settings.register_profile("xrobust", deadline=None)
+settings.load_profile("xrobust")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

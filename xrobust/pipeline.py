@@ -217,11 +217,14 @@ def evaluate(
 
     if request is None:
         request = EvaluationRequest(languages=None if languages is None else tuple(languages))
+    elif languages is not None:
+        raise UserError("evaluate: languages are given twice: name them in the request alone")
     folder = RunFolder(run_folder_of(run))
     train = load_result(run).spec.train
     with _session(folder, train.precision) as accelerate:
         main = accelerate.is_main_process
         result = load_result(run)
+        result.require_local()
         if result.training is None or not folder.model.exists():
             untrained = result.training is None
             why = "was not trained to its end" if untrained else "kept no weights (--keep-checkpoints none)"

@@ -27,12 +27,12 @@ from xrobust.errors import UserError
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust.registry.plugin_file import plugins_in
 from xrobust.storage import cache
-from xrobust.storage import code_hash as code_identity
+from xrobust.storage import code_hash as code_hash_module
 from xrobust.storage.code_hash import code_hash
 
 TAGGING = TokenClassification(("A", "B"))
 ALONE = SimpleNamespace(main_process_first=nullcontext, local_main_process_first=nullcontext)
-"""What `Encodings` asks of Accelerate, with one process."""
+"""What `EncodingCache` asks of Accelerate, with one process."""
 
 
 @pytest.fixture(autouse=True)
@@ -327,7 +327,7 @@ def test_an_edit_anywhere_in_a_package_makes_another_of_its_kinds(
         kind = importlib.import_module(f"acme{number}.kinds").Mine.kind
         before = code_hash(type(kind))
         (package / "text.py").write_text("changed = True")
-        code_identity._sha256.cache_clear()
+        code_hash_module._sha256.cache_clear()
         assert before is not None and code_hash(type(kind)) not in (None, before)
         of(sentences(3), kind=kind)
         assert len(entries(folder)) == number

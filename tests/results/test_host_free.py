@@ -33,6 +33,9 @@ class Lost(Perturbation):
         ("cannot write /home/anna/runs/pos/result.json: No space left", "cannot write result.json: No space left"),
         ("there is no dictionary ~/data/en-de.tsv", "there is no dictionary en-de.tsv"),
         ("look at ../anna/x.py, line 3", "look at x.py, line 3"),
+        ("no dictionary /home/anna smith/my data/dictionaries/en-de.tsv", "no dictionary en-de.tsv"),
+        ("path:/home/anna/x and file:///home/anna/y.json", "path:x and y.json"),
+        ("cannot copy /home/anna/a to /home/anna/b c", "cannot copy a to b c"),
         ("see https://example.org/a/b and hub id google-bert/bert-base", None),
         ("accuracy 0.5/1 and/or F1; training.epochs=3", None),
         ("process 7 on node-17 has ended; node-170 has not", "process 7 on this host has ended; node-170 has not"),
@@ -41,6 +44,13 @@ class Lost(Perturbation):
 def test_text(text: str, free: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "node-17")
     assert host_free(text) == (text if free is None else free)
+
+
+def test_a_document_that_is_read_stays_as_it_is(finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_result(finished_run)
+    monkeypatch.setattr(socket, "gethostname", lambda: "xrobust")
+    again = load_result(finished_run)
+    assert again == first and again.computed_sha256() == again.sha256
 
 
 @given(st.text(alphabet="abc/ .~:-", max_size=30))

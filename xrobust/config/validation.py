@@ -21,7 +21,7 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         key = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
         if first["type"] == "extra_forbidden":
             known = list(cls.model_fields)
-            raise UserError(f"unknown setting {key!r}: {did_you_mean(str(first['loc'][-1]), known)}") from error
+            raise UserError(f"unknown setting {shown(key)}: {did_you_mean(str(first['loc'][-1]), known)}") from error
         if first["type"] == "missing":
             raise UserError(f"setting {key!r} is missing") from error
         expected = {

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
-from xrobust.errors import UserError, did_you_mean, one_line
+from xrobust.errors import UserError, did_you_mean, one_line, shown
 from xrobust.registry.metadata import installed
 from xrobust.registry.record import CORE, GROUPS, OBSERVERS, Group, PluginRecord, canonical, contract, info_problem
 from xrobust.runtime.observers import Observers, hook_problem
@@ -152,7 +152,7 @@ class Plugins:
             matches = [r for r in matches if r.distribution == CORE] or matches
         if not matches:
             known = [r.qualified if distribution else r.name for r in found]
-            raise UserError(f"unknown {group[:-1]} {name!r}: {did_you_mean(name, known)}")
+            raise UserError(f"unknown {group[:-1]} {shown(name)}: {did_you_mean(name, known)}")
         if len(matches) > 1:
             choices = " or ".join(repr(r.qualified) for r in matches)
             raise UserError(f"{group[:-1]} {name!r} is in {len(matches)} distributions: ask for {choices}")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Annotated
 
-from pydantic import AfterValidator
-
-PATH = re.compile(r"""(?<![\w/.:~-])(?:~[\w.-]*|\.{1,2})?/(?:[^\s/:;,'"()]+/)*(?P<last>[^\s/:;,'"()]+)/?""")
-"""An absolute path, or one that begins with `~`, `.` or `..`; not the path of a URL."""
+PATH = re.compile(
+    r"""(?<![\w/.~-])(?!(?<=:)//)  # no path within a word, and not the path of a URL
+    (?:~[\w.-]*|\.{1,2})?/
+    (?:[^\s/:;,'"()](?:[^/:;,'"()\n]*[^\s/:;,'"()])?/)*  # folders, whose names may hold spaces
+    (?P<last>[^\s/:;,'"()]+)/?""",
+    re.VERBOSE,
+)
+"""An absolute path, or one that begins with `~`, `.` or `..`."""
 
 
 def host_free(text: str) -> str:
-    """Cuts each path that leads out of the working folder to its last part, and replaces the name of the host.
+    """The text with the last part alone of each path that leads out of the working folder, and without the host's name.
 
-    `cannot write /home/anna/runs/pos/result.json: disk full` becomes `cannot write result.json: disk full`.
+    `cannot write /home/anna/runs/pos/result.json: disk full` becomes `cannot write result.json: disk full`. To be
+    called on this machine, when the text is put into a document: what is read back stays as it is.
     """
+    before, found = None, text.replace("file://", "")
+    while found != before:
+        before, found = found, PATH.sub(lambda path: path["last"], found)
     host = socket.gethostname()
-    found = PATH.sub(lambda path: path["last"], text)
     if len(host) < 3:  # a word like any other
         return found
     return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "this host", found)
-
-
-HostFree = Annotated[str, AfterValidator(host_free)]
-"""Text of a document: what belongs to one machine is taken out of it when the document is made or read."""

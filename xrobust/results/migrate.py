@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from xrobust.results.host_free import host_free
+
 OLDER_VERSIONS = (1,)
 
 
@@ -23,7 +25,9 @@ def migrated(raw: Mapping[str, Any]) -> dict[str, Any]:
         **new,
         "schema_version": 2,
         "spec": _spec(raw["spec"]),
-        "data": {**raw["data"], "pairs": [{**row, "pair": _pair(row["pair"])} for row in raw["data"].get("pairs", [])]},
+        "error": _host_free(raw.get("error")),
+        "warnings": [_host_free(text) for text in raw.get("warnings", [])],
+        "data": _data(raw["data"]),
         "environment": {
             **{key: value for key, value in environment.items() if key not in local},
             "plugins": {name: origin.rpartition("/")[2] for name, origin in environment["plugins"].items()},
@@ -42,6 +46,16 @@ def _spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     evaluation = spec["evaluation"]
     pairs = [_pair(pair) for pair in evaluation.get("pairs", [])]
     return {**spec, "evaluation": {**evaluation, "pairs": pairs}}
+
+
+def _data(data: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = [{**row, "pair": _pair(row["pair"])} for row in data.get("pairs", [])]
+    perturbed = [{**row, "reason": _host_free(row.get("reason"))} for row in data.get("perturbed", [])]
+    return {**data, "pairs": pairs, "perturbed": perturbed}
+
+
+def _host_free(text: str | None) -> str | None:
+    return None if text is None else host_free(text)
 
 
 def _pair(text: str) -> list[str]:

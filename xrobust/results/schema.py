@@ -16,7 +16,7 @@ from pydantic import Field
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.splits import DataRows
 from xrobust.errors import UserError
-from xrobust.results.host_free import HostFree, host_free
+from xrobust.results.host_free import host_free
 from xrobust.results.score_key import ConditionName, Pair, ScoreKey, Section, condition_label
 from xrobust.storage.hashing import canonical_json
 
@@ -55,7 +55,7 @@ class PerturbedRows(Section):
     changed_tokens: int
     coverage: float
     """changed_examples / examples."""
-    reason: HostFree | None = None
+    reason: str | None = None
     """Reason that there is no score: the perturbation does not cover this language."""
     rows_sha256: str | None = None
     """Fingerprint of the changed rows."""
@@ -260,7 +260,7 @@ class RunResult(Section):
     run_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     group_id: str = Field(pattern=r"^[0-9a-f]{16}$")
     status: Status
-    error: HostFree | None = None
+    error: str | None = None
     started: Time
     updated: Time
     spec: Spec
@@ -277,7 +277,7 @@ class RunResult(Section):
     sample: bool = False
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
-    warnings: list[HostFree] = []
+    warnings: list[str] = []
     sha256: str | None = None
     """sha256 of this document as canonical JSON, without this field and without `local`."""
 

@@ -113,8 +113,11 @@ def load_predictions(run: Path | str, language: str, label: str | None = None) -
     """
     path = predictions_path(Path(run), language, label)
     if not path.exists():
+        under = "" if label is None else f" under {label!r}"
+        option = "--pairs" if ":" in language else "--languages"
         raise UserError(
-            f"no predictions for {language!r} in {run}: score it with xrobust eval {run} --languages {language}"
+            f"no predictions for {language!r}{under} in {run}: score it with xrobust eval {run} {option} {language}"
+            + ("" if label is None else " and --perturb or --attack; `scores` of its document has the labels")
         )
     return load_prediction_file(path)
 

@@ -14,6 +14,7 @@ from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
+from xrobust.results.host_free import host_free
 from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
 from xrobust.storage import cache
@@ -99,7 +100,7 @@ class PerturbedCondition(Condition):
             tokens=applied.tokens,
             changed_tokens=applied.changed_tokens,
             coverage=len(applied.rows) / len(examples),
-            reason=self.reason,
+            reason=None if self.reason is None else host_free(self.reason),
             rows_sha256=fingerprint(applied.rows[i] for i in sorted(applied.rows)) if applied.rows else None,
             files=self.files,
         )

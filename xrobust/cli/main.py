@@ -77,7 +77,11 @@ def main(arguments: list[str] | None = None) -> None:
     except UserError as error:
         fail(str(error), 2)
     except typer.TyperException as error:
-        fail(f"{error.format_message()} (xrobust --help)", 2)
+        said = error.format_message()
+        if said.startswith("Usage:"):  # of a group of commands without one of them
+            print(said, file=sys.stderr)
+            sys.exit(2)
+        fail(f"{said} (xrobust --help)", 2)
     except RunError as error:
         fail(str(error), 1)
     except KeyboardInterrupt:  # before typer, which turns one into an exit code, or after it

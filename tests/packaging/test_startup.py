@@ -77,6 +77,11 @@ def test_quick_commands_import_nothing_heavy(arguments: str):
     assert not modules & HEAVY
 
 
+@pytest.mark.parametrize("arguments", ["--help", "run --help"])
+def test_help_is_printed_without_the_settings(arguments: str):
+    assert not imported(COMMAND, *arguments.split()) & {"pydantic", "yaml"}
+
+
 def test_the_library_imports_nothing_heavy():
     library = "xrobust, xrobust.contracts, xrobust.kinds, xrobust.contracts.noise, xrobust.registry.plugins"
     modules = imported(f"import sys, {library}{REPORT}")

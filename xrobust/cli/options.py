@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from xrobust.config.request import request_values
 from xrobust.errors import UserError
 
 Task = Annotated[
@@ -149,6 +148,8 @@ def requested(
     config: Path | None, settings: list[str] | None, flags: Mapping[str, Any], preset: str | None
 ) -> dict[str, Any]:
     """The values of a request for a run. Raises UserError where it names no task."""
+    from xrobust.config.request import request_values  # pydantic: `--help` does without
+
     values = request_values(config, settings or [], flags, preset)
     if "task" not in values:
         raise UserError("no task: give --task NAME (xrobust list tasks shows them) or a --config file with one")

@@ -41,7 +41,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def shown(value: object) -> str:
     """A value as an error message shows it: its repr, cut at 80 characters."""
-    text = repr(value)
+    return cut(repr(value))
+
+
+def cut(text: str) -> str:
+    """A text cut at 80 characters."""
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
 
 

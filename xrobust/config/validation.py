@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from xrobust.errors import UserError, did_you_mean, shown
+from xrobust.errors import UserError, cut, did_you_mean, shown
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -18,10 +18,10 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         return cls(**{str(key): value for key, value in values.items()})  # YAML has keys that are numbers
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
+        key = ".".join(part for part in (where, *(cut(str(part)) for part in first["loc"])) if part)
         if first["type"] == "extra_forbidden":
             known = list(cls.model_fields)
-            raise UserError(f"unknown setting {shown(key)}: {did_you_mean(str(first['loc'][-1]), known)}") from error
+            raise UserError(f"unknown setting {key!r}: {did_you_mean(str(first['loc'][-1]), known)}") from error
         if first["type"] == "missing":
             raise UserError(f"setting {key!r} is missing") from error
         expected = {

@@ -4,8 +4,8 @@
     python -m tests.benchmarks.frozen --check tests/frozen/weights.json
 
 Trains every built-in method for a few steps on one and on two processes, and takes the sha256 of the weights that each
-run saved. Weights are equal bit for bit only on processors of one type with the same versions of the libraries, so a
-file holds the figures of several: `--write` adds this machine's, and `--check` says so where they are not in it.
+run saved. On another type of processor, or with other versions of the libraries, the last bits of weights may differ,
+so a file holds the figures of several machines: `--write` adds this one's, and `--check` says so where it has none.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class Environment(Section):
     platform: str
     device: str
     processor: str | None = None
-    """Type of the processor and its vector instructions: weights are equal bit for bit on one type alone."""
+    """Type of the processor and its vector instructions: on another one the last bits of weights may differ."""
     world_size: int
     threads: int
     precision: str

@@ -11,7 +11,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust.analysis.correlation import Question, answers, correlation, holm, number_of_tests, undefined
+from xrobust.analysis.correlation import Question, answers, correlation, number_of_tests, undefined
+from xrobust.metrics.inference import holm
 
 # Whole numbers: many ties, and no two values that differ by a rounding error only.
 values = st.integers(-20, 20).map(float)

@@ -111,21 +111,10 @@ def _interval(value: float, error: float) -> tuple[float, float]:
     return tanh(atanh(value) - half), tanh(atanh(value) + half)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha for any true null.
-
-    Written out, for scipy adjusts for the false discovery rate only.
-    """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
-
-
 def answers(questions: Sequence[Question]) -> list[Answer]:
     """The correlation for each question, with p-values adjusted for all of them together, both coefficients counted."""
+    from xrobust.metrics.inference import holm
+
     found: list[Correlation | str] = []
     sizes: list[int] = []
     for question in questions:

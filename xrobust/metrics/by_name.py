@@ -17,3 +17,11 @@ def metric(name: str | Metric) -> Metric:
     if name not in _METRICS:
         raise UserError(f"unknown metric {name!r}: {did_you_mean(name, _METRICS)}")
     return _METRICS[name]()
+
+
+def metric_of_output(name: str) -> tuple[Metric, int] | None:
+    """The built-in metric that computes a score of that name, and the score's place among its outputs, or None."""
+    for cls in _METRICS.values():
+        if name in cls.outputs:
+            return cls(), cls.outputs.index(name)
+    return None

@@ -76,12 +76,12 @@ def grouped(results: Iterable[RunResult]) -> list[Group]:
     for result in results:
         groups.setdefault(result.group_id, []).append(result)
     runs = [tuple(sorted(repetitions, key=lambda result: result.spec.train.seed)) for repetitions in groups.values()]
-    labels = _labels([repetitions[0].spec.train for repetitions in runs])
+    labels = method_labels([repetitions[0].spec.train for repetitions in runs])
     together = [Group(label, repetitions) for label, repetitions in zip(labels, runs, strict=True)]
     return sorted(together, key=lambda group: (group.train.task, group.train.source, group.method, group.group_id))
 
 
-def _labels(trains: Sequence[TrainSpec]) -> list[str]:
+def method_labels(trains: Sequence[TrainSpec]) -> list[str]:
     """Names of methods; of those that occur with several parameters, the ones that differ too."""
     names = ["+".join(part.name for part in train.method) for train in trains]
     labels = []

@@ -1,0 +1,187 @@
+"""Statistics of each test example of a run, from its saved predictions, checked against its document."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xrobust.contracts.metric import Metric, labels_in
+from xrobust.errors import UserError
+from xrobust.metrics.by_name import metric_of_output
+from xrobust.registry.plugins import Plugins
+from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.score_key import ScoreKey
+from xrobust.storage.hashing import file_sha256
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TOLERANCE = 1e-9
+"""Largest difference between a score in the document and the same one computed again: sums in another order."""
+
+
+@dataclass(frozen=True)
+class ScoreMetric:
+    """A metric that computes a column of scores."""
+
+    metric: Metric
+    output: int
+    """Index of the score among the metric's outputs."""
+    labels: tuple[str, ...] | None
+    """The task's labels; None for a built-in metric, that needs only those that occur."""
+
+    @property
+    def name(self) -> str:
+        return self.metric.outputs[self.output]
+
+
+def score_metric(name: str, task: str, plugins: Plugins | None = None) -> ScoreMetric:
+    """Finds the metric that a score's name stands for: a built-in one, or one that the task brings.
+
+    Raises UserError where neither the core nor the task has it.
+    """
+    if (found := metric_of_output(name)) is not None:
+        return ScoreMetric(*found, None)
+    cls = (plugins or Plugins()).load("tasks", task)
+    for own in cls.metrics:
+        if isinstance(own, Metric) and name in own.outputs:
+            own.prepare()
+            return ScoreMetric(own, own.outputs.index(name), tuple(cls.kind.labels))
+    raise UserError(f"task {task} has no metric {name!r}: was its plugin changed since these runs were scored?")
+
+
+@dataclass(frozen=True)
+class ScoredExamples:
+    """A test set under a condition."""
+
+    ids: tuple[str, ...]
+    rows: np.ndarray
+    """float64 (examples, k): the metric's statistics."""
+
+
+class RunExamples:
+    """The scored examples of one run in one metric. Files are read once, and only those that are asked for."""
+
+    def __init__(self, folder: Path, result: RunResult, scored_by: ScoreMetric) -> None:
+        self.folder = folder
+        self.result = result
+        self.scored_by = scored_by
+        self._scores = {row.key: row for row in result.scores if row.metric == scored_by.name}
+        self.of = cache(self._of)
+        self.clean_of = cache(self._clean_of)
+
+    def score(self, key: ScoreKey) -> ScoreRow | None:
+        """The document's row, or None."""
+        return self._scores.get(key)
+
+    @property
+    def scored_keys(self) -> list[ScoreKey]:
+        """All test sets and conditions that the run has scores of."""
+        return list(self._scores)
+
+    def predictions(self, key: ScoreKey) -> dict[str, list[Any]]:
+        """The columns `id`, `label` and `prediction` of a file of predictions.
+
+        Raises UserError for one that is missing, is another than the document says, or cannot be read.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        artifact = self.result.predictions_of(key)
+        where = f"run {self.result.run_id}, {shown_key(key)}"
+        if artifact is None:
+            raise UserError(f"{where}: the document names no file of predictions")
+        path = self.folder / artifact.path
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UserError(f"{where}: its predictions lie outside the run's folder, at {artifact.path}")
+        try:
+            if file_sha256(path) != artifact.sha256:
+                raise UserError(f"{where}: {path} was changed since it was written (its sha256 is another)")
+            return pq.read_table(path, columns=["id", "label", "prediction"]).to_pydict()
+        except FileNotFoundError:
+            raise UserError(f"{where}: its predictions are missing, {path} does not exist") from None
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+
+    def _of(self, key: ScoreKey) -> ScoredExamples:
+        """Statistics of the examples of a test set under a condition. Raises UserError where its score is another."""
+        row = self._scores[key]
+        found = self._worst_case(key) if key.condition == "worst_case" else self._read(key)
+        self._check(row, found)
+        return found
+
+    def _clean_of(self, key: ScoreKey) -> ScoredExamples:
+        """Statistics of the same examples on clean text."""
+        changed = self.of(key)
+        clean = self.of(clean_key(key))
+        at = {example: i for i, example in enumerate(clean.ids)}
+        return ScoredExamples(changed.ids, clean.rows[[at[example] for example in changed.ids]])
+
+    def _read(self, key: ScoreKey) -> ScoredExamples:
+        columns = self.predictions(key)
+        gold, predicted = columns["label"], columns["prediction"]
+        labels = self.scored_by.labels or labels_in(gold, predicted)
+        try:
+            rows = self.scored_by.metric.statistics(gold, predicted, labels)
+        except (TypeError, ValueError, KeyError) as error:
+            raise UserError(
+                f"run {self.result.run_id}, {shown_key(key)}: its predictions cannot be scored ({error})"
+            ) from error
+        return ScoredExamples(tuple(columns["id"]), rows)
+
+    def _worst_case(self, key: ScoreKey) -> ScoredExamples:
+        """The worst of clean text and all perturbations of the language, example by example."""
+        from xrobust.metrics.bootstrap import worst_rows
+
+        clean = self.of(clean_key(key))
+        at = {example: i for i, example in enumerate(clean.ids)}
+        variants, changed = [clean.rows], set()
+        for label in worst_case_set(self.result, key):
+            under = self.of(ScoreKey(condition="perturbed", language=key.language, perturbation=label))
+            indices = [at[example] for example in under.ids]
+            variant = clean.rows.copy()
+            variant[indices] = under.rows
+            variants.append(variant)
+            changed.update(indices)
+        order = sorted(changed)
+        return ScoredExamples(tuple(clean.ids[i] for i in order), worst_rows(self.scored_by.metric, variants)[order])
+
+    def _check(self, row: ScoreRow, found: ScoredExamples) -> None:
+        from xrobust.metrics.bootstrap import values_of
+
+        where = f"run {self.result.run_id}, {shown_key(row.key)}"
+        if row.metric_version != self.scored_by.metric.version:
+            raise UserError(
+                f"{where}: its {row.metric} is of version {row.metric_version}, and this xrobust computes version "
+                f"{self.scored_by.metric.version}: score the run again with xrobust eval"
+            )
+        if len(found.ids) != row.n:
+            raise UserError(f"{where}: {len(found.ids)} predictions where the document says {row.n} examples")
+        if len(set(found.ids)) != len(found.ids):
+            raise UserError(f"{where}: an id occurs twice among its predictions")
+        value = float(values_of(self.scored_by.metric, found.rows)[self.scored_by.output])
+        if not math.isclose(value, row.value, rel_tol=0, abs_tol=TOLERANCE):
+            raise UserError(
+                f"{where}: its predictions give {row.metric} {100 * value:.2f} where the document says "
+                f"{100 * row.value:.2f}"
+            )
+
+
+def clean_key(key: ScoreKey) -> ScoreKey:
+    """The same test set on clean text."""
+    return ScoreKey(language=key.language, pair=key.pair)
+
+
+def worst_case_set(result: RunResult, key: ScoreKey) -> list[str]:
+    """Labels of the perturbations that the worst case of a language is over, sorted as it takes them."""
+    return sorted(
+        row.perturbation for row in result.data.perturbed if row.language == key.language and row.changed_examples
+    )
+
+
+def shown_key(key: ScoreKey) -> str:
+    """A test set and its condition in messages: `de`, `de under typos`."""
+    return key.name if key.label is None else f"{key.name} under {key.label}"

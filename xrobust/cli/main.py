@@ -10,6 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from xrobust.cli.analyze import analyze_app
+from xrobust.cli.compare import compare_command
 from xrobust.cli.data import data_app
 from xrobust.cli.eval import eval_command
 from xrobust.cli.list import list_command
@@ -34,6 +35,7 @@ app.command("run")(run_command)
 app.command("eval")(eval_command)
 app.command("predict")(predict_command)
 app.command("runs")(runs_command)
+app.command("compare")(compare_command)
 app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("schema")(schema_command)

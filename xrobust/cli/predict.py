@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from xrobust.errors import UserError
+from xrobust.cli.output import require_writable
 
 
 def predict_command(
@@ -28,7 +27,7 @@ def predict_command(
 ) -> None:
     """Label a file of text. The output has the file's rows with the predicted label (and its probability) added."""
     if output is not None:
-        _check_writable(output)
+        require_writable(output)
     from xrobust.runtime.libraries import quiet_libraries
 
     quiet_libraries()
@@ -41,13 +40,3 @@ def predict_command(
             typer.echo(line)
     else:
         write_atomically(output, lambda handle: handle.write(("\n".join(lines) + "\n").encode()))
-
-
-def _check_writable(output: Path) -> None:
-    """Raises UserError where the file cannot be written: before the model is loaded, not after its work."""
-    if output.is_dir():
-        raise UserError(f"--output {output} is a folder: name a file in it")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}; make it first, or choose another")
-    if not os.access(output.parent, os.W_OK):
-        raise UserError(f"--output {output}: the folder {output.parent} may not be written to; choose another")

@@ -68,6 +68,16 @@ class CompareOptions:
     """Add bootstrap intervals over seeds and examples."""
 
 
+@dataclass(frozen=True)
+class Sides:
+    """The runs that are compared: a baseline, and what is compared with it."""
+
+    baseline: GroupSide
+    others: tuple[GroupSide, ...]
+    metric: str
+    left_out: tuple[LeftOut, ...]
+
+
 def compare(
     *arguments: str | Path,
     runs: str | Path = "runs",
@@ -75,7 +85,7 @@ def compare(
     options: CompareOptions | None = None,
     plugins: Sequence[Path] = (),
 ) -> Comparison:
-    """Compares runs with a baseline, which is the first argument.
+    """Compares runs with a baseline, which is the first argument: `compare("method=vanilla", "method=rs_aug")`.
 
     Args:
         arguments: run folders, group or run ids, globs, or filters such as `method=rs_aug`. Runs of one group are one
@@ -87,28 +97,49 @@ def compare(
 
     Returns the comparison document. Raises UserError where the sides cannot be compared, with the reason.
     """
-    groups, left_out = _sides_asked_for([str(a) for a in arguments], Path(runs), where)
     given = options or CompareOptions()
-    metric = given.metric or groups[0][0].result.main_metric
-    _require_metric(groups, metric)
-    scored_by = score_metric(metric, groups[0][0].result.spec.train.task, Plugins(plugins))
+    sides = open_sides([str(a) for a in arguments], Path(runs), where=where, metric=given.metric, plugins=plugins)
+    return compare_sides(sides, given)
+
+
+def open_sides(
+    arguments: Sequence[str],
+    runs: Path,
+    *,
+    where: str | None = None,
+    metric: str | None = None,
+    plugins: Sequence[Path] = (),
+) -> Sides:
+    """Finds the runs of each side. Raises UserError where there are none, or no two sides."""
+    groups, left_out = _sides_asked_for(arguments, runs, where)
+    name = metric or groups[0][0].result.main_metric
+    _require_metric(groups, name)
+    scored_by = score_metric(name, groups[0][0].result.spec.train.task, Plugins(plugins))
     baseline, *others = make_sides(groups, scored_by)
-    compared = [_compare_with(baseline, other, given) for other in others]
+    return Sides(baseline, tuple(others), name, tuple(left_out))
+
+
+def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
+    """Compares each side with the baseline. Raises UserError where two cannot be compared, with the reason."""
+    baseline, metric = sides.baseline, sides.metric
+    compared = [_compare_with(baseline, other, given) for other in sides.others]
     _adjust_averages(compared)
+    described = baseline.described()
     for part in compared:
-        part.sentences = [sentence(baseline.described(), part, row, metric, len(compared)) for row in _headlines(part)]
-    row = baseline.runs[0].score(baseline.runs[0].scored_keys[0])
-    assert row is not None
+        headlines = [row for row in part.estimates if row.over == "average"]
+        part.sentences = [sentence(described, part, row, metric, len(compared)) for row in headlines]
+    first = baseline.runs[0].score(baseline.runs[0].scored_keys[0])
+    assert first is not None
     return Comparison(
         task=baseline.first.spec.train.task,
         metric=metric,
-        metric_version=row.metric_version,
-        baseline=baseline.described(),
+        metric_version=first.metric_version,
+        baseline=described,
         compared=compared,
         common_only=given.common,
         budget=given.budget,
-        notes=_notes(baseline, others, compared),
-        excluded=[Excluded(path=item.path, reason=item.reason) for item in left_out],
+        notes=_notes(baseline, sides.others, compared),
+        excluded=[Excluded(path=item.path, reason=item.reason) for item in sides.left_out],
     )
 
 
@@ -340,10 +371,6 @@ def _adjust_averages(compared: Sequence[ComparedWith]) -> None:
         for row, p in zip(rows, holm([row.p for row in rows if row.p is not None]), strict=True):
             row.p_holm = p
             row.verdict = verdict(row)
-
-
-def _headlines(part: ComparedWith) -> list[Estimate]:
-    return [row for row in part.estimates if row.over == "average"]
 
 
 def _notes(baseline: GroupSide, others: Sequence[GroupSide], compared: Sequence[ComparedWith]) -> list[str]:

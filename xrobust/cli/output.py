@@ -1,0 +1,66 @@
+"""Output of commands in several forms: tables for people, Markdown, LaTeX, CSV, JSON; printed, or written to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from xrobust.errors import UserError
+
+if TYPE_CHECKING:
+    from xrobust.report.tables import Table
+
+
+class Format(StrEnum):
+    """Form of the output."""
+
+    table = "table"
+    markdown = "markdown"
+    latex = "latex"
+    csv = "csv"
+    json = "json"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="Form of the output.")]
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. [default: standard output]")
+]
+
+
+def tables_text(tables: Sequence[Table], form: Format) -> str:
+    """Tables as plain text, Markdown or LaTeX."""
+    from xrobust.cli.table import plain_table
+    from xrobust.report.tables import latex, markdown
+
+    if form is Format.latex:
+        return "\n".join(map(latex, tables))
+    if form is Format.markdown:
+        return "\n".join(map(markdown, tables))
+    return "\n".join("\n".join(plain_table(table.columns, table.rows, table.title)) + "\n" for table in tables)
+
+
+def write_or_print(text: str, output: Path | None) -> None:
+    """Writes a text to a file, or prints it. Raises UserError where the file cannot be written."""
+    if output is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    from xrobust.storage.atomic import write_atomically
+
+    require_writable(output)
+    write_atomically(output, lambda file: file.write(text.encode()))
+
+
+def require_writable(output: Path) -> None:
+    """Raises UserError where the file cannot be written: to be called before the work, not after it."""
+    import os
+
+    if output.is_dir():
+        raise UserError(f"--output {output} is a folder: name a file in it")
+    if not output.parent.is_dir():
+        raise UserError(f"--output {output}: there is no folder {output.parent}; make it first, or choose another")
+    if not os.access(output.parent, os.W_OK):
+        raise UserError(f"--output {output}: the folder {output.parent} may not be written to; choose another")

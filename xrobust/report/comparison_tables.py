@@ -1,0 +1,141 @@
+"""Tables of a comparison: by language on clean text, and averages under each condition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from xrobust.report.format import percent
+from xrobust.report.tables import Table, csv_text
+from xrobust.results.comparison import ComparedWith, Comparison, Estimate
+
+
+def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:
+    """Tables for each side that is compared with the baseline: clean text by language, and the other conditions.
+
+    `conditions` are labels of those to show by language; clean text alone by default. Scores are shown times 100.
+    """
+    tables = []
+    for part in comparison.compared:
+        by_language = [row for row in part.estimates if row.label in (conditions or ("clean",))]
+        for label in dict.fromkeys(row.label for row in by_language):
+            for quantity in ("score", "drop"):
+                rows = [row for row in by_language if (row.label, row.quantity) == (label, quantity)]
+                if rows:
+                    name = comparison.metric if quantity == "score" else "drop"
+                    tables.append(_table(comparison, part, rows, f"{name}, {label}"))
+        averages = [row for row in part.estimates if row.over in ("average", "targets") and row not in by_language]
+        if averages and not conditions:
+            tables.append(_table(comparison, part, averages, "under each condition", named=True))
+    return tables
+
+
+def _table(
+    comparison: Comparison, part: ComparedWith, rows: list[Estimate], what: str, *, named: bool = False
+) -> Table:
+    seeds = f"{len(comparison.baseline.seeds)} and {len(part.other.seeds)} seeds"
+    marks = [
+        text
+        for text, applies in (("BUDGETS DIFFER", part.budgets_differ), ("SAMPLE DATA", part.other.sample))
+        if applies
+    ]
+    title = (
+        f"{comparison.task}: {part.other.name} beside {comparison.baseline.name}, {what} ({'; '.join([seeds, *marks])})"
+    )
+    columns = [
+        "",
+        comparison.baseline.name,
+        part.other.name,
+        "difference",
+        "95% interval",
+        "p",
+        "Holm",
+        "detectable",
+        "examples",
+    ]
+    checked = any(row.bootstrap_low is not None for row in rows)
+    if checked:
+        columns.insert(5, "bootstrap")
+    return Table(title, columns, [_row(comparison, row, named=named, checked=checked) for row in rows])
+
+
+def _row(comparison: Comparison, row: Estimate, *, named: bool, checked: bool) -> list[str]:
+    cells = [
+        _name(comparison, row, named=named),
+        _level(row.baseline, row.baseline_sd),
+        _level(row.other, row.other_sd),
+        percent(row.difference, signed=True),
+        _interval(row.ci_low, row.ci_high),
+        probability(row.p),
+        probability(row.p_holm),
+        percent(row.detectable),
+        str(row.n),
+    ]
+    if checked:
+        cells.insert(5, _interval(row.bootstrap_low, row.bootstrap_high))
+    return cells
+
+
+def _name(comparison: Comparison, row: Estimate, *, named: bool) -> str:
+    name = row.name
+    if row.over in ("average", "targets"):
+        name = f"{name} ({row.test_sets})"
+    elif row.language == comparison.baseline.source:
+        name = f"{name} (source)"
+    if not named:
+        return name
+    return f"{row.label}{', drop' if row.quantity == 'drop' else ''}, {name}"
+
+
+def _level(mean: float, sd: float | None) -> str:
+    return percent(mean) if sd is None else f"{percent(mean)} ± {percent(sd)}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "-" if low is None else f"{percent(low, signed=True)} to {percent(high, signed=True)}"
+
+
+def probability(p: float | None) -> str:
+    """A p-value with three digits after the point; `-` where there is none."""
+    if p is None:
+        return "-"
+    return "<.001" if p < 0.001 else f"{p:.3f}"
+
+
+def trained_models_tables(comparison: Comparison) -> list[Table]:
+    """Tables of McNemar's tests, of comparisons of two single runs."""
+    return [_trained_models(comparison, part) for part in comparison.compared if part.trained_models]
+
+
+def _trained_models(comparison: Comparison, part: ComparedWith) -> Table:
+    unit = part.trained_models[0].unit
+    return Table(
+        f"are these two trained models different? McNemar's exact test over {unit}; it says nothing of the methods",
+        ["", "examples", f"only {comparison.baseline.name}", f"only {part.other.name}", "p", "Holm"],
+        [
+            [
+                row.language or ":".join(row.pair or ()),
+                str(row.examples),
+                str(row.only_baseline),
+                str(row.only_other),
+                probability(row.p),
+                probability(row.p_holm),
+            ]
+            for row in part.trained_models
+        ],
+    )
+
+
+def comparison_csv(comparison: Comparison) -> str:
+    """All estimates, a row each, numbers as the document has them: fractions of 1."""
+    columns = ["task", "metric", "baseline_name", "other_name", *Estimate.model_fields]
+    rows = [
+        [comparison.task, comparison.metric, comparison.baseline.name, part.other.name, *_plain(row)]
+        for part in comparison.compared
+        for row in part.estimates
+    ]
+    return csv_text(columns, rows)
+
+
+def _plain(row: Estimate) -> list[object]:
+    values = [getattr(row, name) for name in Estimate.model_fields]
+    return [":".join(value) if isinstance(value, tuple) else value for value in values]

@@ -187,7 +187,7 @@ def test_bad_input(runs: Path, refused: Command, arguments: tuple[str, ...], mes
 
 
 def test_no_runs(tmp_path: Path, refused: Command):
-    assert "no complete run in" in refused("distance", tmp_path)
+    assert "no runs in" in refused("distance", tmp_path)
     assert "does not exist" in refused("overlap", tmp_path / "nowhere")
 
 

@@ -285,7 +285,7 @@ def test_predict_refuses_a_bad_file(
     document = read(tagging_run)
     document["spec"]["train"]["task"] = "pawsx"  # the file is read before the model is
     train = document["spec"]["train"]
-    document["run_id"], document["group_id"] = run_id(train), group_id(train)
+    document |= {"run_id": run_id(train), "group_id": group_id(train), "sha256": None}
     (tagging_run / "result.json").write_text(json.dumps(document))
     text = tmp_path / "text.tsv"
     if content is not None:
@@ -314,6 +314,7 @@ def test_runs_lists_every_state(tagging_run: Path, good: Good, folder: Path) -> 
     copy_of(tagging_run, "going", status="running")
     document = read(tagging_run)
     document["updated"] = (datetime.now(UTC) - timedelta(hours=5, minutes=59)).isoformat(timespec="seconds")
+    document["sha256"] = None
     (tagging_run / "result.json").write_text(json.dumps(document))
     for name, content in (("cut", (tagging_run / "result.json").read_bytes()[:500]), ("changed", b"")):
         shutil.copytree(tagging_run, tagging_run.with_name(name))
@@ -375,7 +376,7 @@ COMMANDS = {
     "--offline --force --dry-run",
     "eval": "RUN --languages --perturb --attack --pairs --set --plugin --data-dir --num-processes --offline",
     "predict": "RUN FILE --output --offline",
-    "runs": "FOLDER",
+    "runs": "FOLDER --group --filter --sort --json",
     "list": "--plugin --json",
     "show": "NAME --plugin",
     "schema": "",

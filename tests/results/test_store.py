@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import logging
 import shutil
@@ -29,7 +30,7 @@ from xrobust.results.store import load_predictions, save_predictions, save_resul
 from xrobust.results.summary import summarise
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import write_atomically, writing
-from xrobust.storage.hashing import file_sha256
+from xrobust.storage.hashing import canonical_json, file_sha256
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
 """Each example overwrites what the one before wrote: that is what is tested."""
@@ -154,6 +155,10 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda d: d["spec"]["train"]["training"].update(learning_rate=5e-4), r"the document was changed$"),
         (lambda d: d["spec"]["train"]["training"].pop("weight_decay"), r"the document was changed$"),
         (lambda d: d["spec"]["train"]["data"].update(train="0" * 64), r"the document was changed$"),
+        (lambda d: d["scores"][0].update(value=0.99), r": its sha256 does not fit its content: the document was c"),
+        (lambda d: d["scores"][0].update(value=float("nan")), r": its sha256 does not fit its content"),
+        (lambda d: d["warnings"].append("\ud800"), r": its sha256 does not fit its content|string_unicode|at warnings"),
+        (lambda d: d.update(sha256="0" * 64), r": its sha256 does not fit its content"),
     ],
 )
 def test_a_document_that_is_refused(run: Path, change: Callable[[dict[str, Any]], Any], message: str) -> None:
@@ -165,8 +170,25 @@ def test_a_document_that_is_refused(run: Path, change: Callable[[dict[str, Any]]
 
 
 def test_what_is_scored_is_no_part_of_the_identity(run: Path) -> None:
-    changed(run, lambda d: d["spec"]["evaluation"]["languages"].append("sw"))
+    changed(run, lambda d: d["spec"]["evaluation"]["languages"].append("sw") or d.update(sha256=None))
     assert load_result(run).spec.evaluation.languages == ("de", "en", "fr", "sw")
+
+
+def test_the_sha256_is_that_of_the_values_however_they_are_written(run: Path) -> None:
+    """An export has the same; a program may sort keys or write 1 for 1.0; a field may be newer than the document."""
+    first = load_result(run)
+    (run / "result.json").write_text(json.dumps(first.exported(), sort_keys=True))
+    assert load_result(run).sha256 == first.sha256
+    changed(run, lambda d: [row.update(coverage=1) for row in d["scores"]])
+    assert load_result(run).scores == first.scores
+
+    def as_before_the_field(document: dict[str, Any]) -> None:
+        del document["sample"]
+        whole = {key: value for key, value in document.items() if key not in ("local", "sha256")}
+        document["sha256"] = hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+
+    changed(run, as_before_the_field)
+    assert load_result(run).scores == first.scores
 
 
 @pytest.mark.parametrize(

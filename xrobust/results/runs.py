@@ -11,7 +11,7 @@ from typing import Any
 from xrobust.config.resolved_spec import TrainSpec, run_id
 from xrobust.errors import UserError
 from xrobust.results.schema import RunResult
-from xrobust.results.store import RESULT, load_result
+from xrobust.results.select import each_once, select_all
 
 
 @dataclass(frozen=True)
@@ -41,33 +41,20 @@ class Group:
         return tuple(part.name for part in self.train.method)
 
 
-def find_runs(paths: Iterable[Path]) -> tuple[list[RunResult], list[str]]:
-    """Finds the complete runs in folders (at any depth) and result documents, each once; and notes on those left out.
+def find_runs(arguments: Iterable[Path | str], below: Path = Path("runs")) -> tuple[list[RunResult], list[str]]:
+    """The complete runs that any of the arguments stands for, each once; and notes on what was left out.
 
-    Raises UserError where a path does not exist or there is no complete run at all.
+    Arguments are paths, globs, ids and filters, as `select_all` takes them; ids and filters look below the folder
+    `below`. Raises UserError for an argument that nothing fits, and where there is no complete run at all.
     """
-    found: dict[str, RunResult] = {}
-    notes: list[str] = []
-    given = list(paths)
-    for path in given:
-        if not path.exists():
-            raise UserError(f"{path} does not exist: name a folder of runs, a run's folder or a result document")
-        for file in sorted(path.rglob(RESULT)) if path.is_dir() else [path]:
-            try:
-                result = load_result(file)
-            except UserError as error:
-                if not path.is_dir():
-                    raise
-                notes.append(f"damaged, left out: {error}")
-                continue
-            if result.status != "complete" or not result.scores:
-                notes.append(f"{file.parent}: the run is {result.status}, not complete: left out")
-            elif result.run_id not in found or found[result.run_id].updated < result.updated:
-                found[result.run_id] = result
-    if not found:
-        where = ", ".join(str(path) for path in given)
-        raise UserError(f"no complete run in {where}" + (f" ({notes[0]})" if notes else " (xrobust runs FOLDER)"))
-    return list(found.values()), notes
+    given = [str(argument) for argument in arguments]
+    selections = select_all(given, below)
+    runs, repeated = each_once(run for selection in selections for run in selection.runs)
+    left_out = [one for selection in selections for one in selection.left_out] + repeated
+    notes = list(dict.fromkeys(f"{one.path}: {one.reason}: left out" for one in left_out))
+    if not runs:
+        raise UserError(f"no complete run in {', '.join(given)} ({notes[0] if notes else 'xrobust runs FOLDER'})")
+    return [run.result for run in runs], notes
 
 
 def grouped(results: Iterable[RunResult]) -> list[Group]:

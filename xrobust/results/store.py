@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
-from xrobust.storage.hashing import file_sha256
+from xrobust.storage.hashing import canonical_json, file_sha256
 
 RESULT = "result.json"
 PREDICTIONS = "predictions"
@@ -39,9 +40,9 @@ def save_result(folder: Path, result: RunResult) -> None:
 
 
 def load_result(path: Path | str) -> RunResult:
-    """Loads the document of a run folder (or a `result.json`), and verifies it: schema, and hash against its spec.
+    """Loads the document of a run folder (or a `result.json`), and verifies it: schema, run id and sha256.
 
-    The hash is taken over the stored JSON, before any default is filled in. Raises UserError.
+    The hashes are taken over the stored JSON, before any default is filled in. Raises UserError.
     """
     file = Path(path)
     if file.is_dir():
@@ -69,7 +70,25 @@ def load_result(path: Path | str) -> RunResult:
     stored = raw["spec"]["train"]
     if run_id(stored) != result.run_id or group_id(stored) != result.group_id:
         raise UserError(f"{file}: run_id {result.run_id} does not fit the spec in it: the document was changed")
+    if version == SCHEMA_VERSION and not _fits_its_sha256(raw, result):
+        raise UserError(f"{file}: its sha256 does not fit its content: the document was changed")
     return result
+
+
+def _fits_its_sha256(raw: Mapping[str, Any], result: RunResult) -> bool:
+    """True if the document has no sha256, or that of its stored JSON, or that of its values.
+
+    The stored JSON has no fields that were added to the schema since; in the values, 1 and 1.0 are one number, which
+    other programs write as they like.
+    """
+    if result.sha256 is None:
+        return True
+    whole = {key: value for key, value in raw.items() if key not in ("local", "sha256")}
+    try:
+        stored = hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+        return stored == result.sha256 or result.computed_sha256() == result.sha256
+    except ValueError:  # NaN, or half of a surrogate pair: neither is ever written
+        return False
 
 
 def predictions_path(folder: Path, test_set: str, label: str | None = None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from xrobust.config.resolved_spec import EvaluationSpec, MethodSpec, Spec, TrainSpec, group_id, run_id
@@ -18,6 +19,7 @@ from xrobust.results.schema import (
     TrainingSection,
     now,
 )
+from xrobust.results.store import save_result
 
 
 def score(
@@ -102,3 +104,13 @@ def make_run(
         scores=rows,
         supervision=["source"],
     )
+
+
+def write_runs(folder: Path, *results: RunResult) -> Path:
+    """Writes documents below a folder as `xrobust run` does, and returns the folder."""
+    for result in results:
+        train = result.spec.train
+        run = folder / train.task / "+".join(part.name for part in train.method) / result.run_id
+        run.mkdir(parents=True)
+        save_result(run, result)
+    return folder

@@ -1,0 +1,236 @@
+"""Selects runs by what a user names them with: a path, a glob, an id or a filter."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from xrobust.errors import UserError, shown
+from xrobust.results.run_filter import RunFilter, is_filter
+from xrobust.results.schema import RunResult
+from xrobust.results.store import RESULT, load_result, run_folder_of
+
+ID_DIGITS = 16
+FEWEST_DIGITS = 6
+"""Digits of an id that are enough, if no other id begins with them."""
+MOST_IDS = 4
+"""Most ids in an error message."""
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A verified document and the folder of its run."""
+
+    folder: Path
+    result: RunResult
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run or document that was reached and cannot be used."""
+
+    path: str
+    """The document, or the folder of a run whose document is whole."""
+    reason: str
+    """One line, which reads on after the path."""
+    by_name: bool = False
+    """True if the user named exactly this run: by its path or its whole run id, not by a search."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that one argument stands for, each once."""
+
+    argument: str
+    runs: tuple[FoundRun, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def select(argument: str, below: Path, *, where: str | None = None, complete: bool = True) -> Selection:
+    """The runs that an argument stands for. See `select_all`."""
+    return select_all([argument], below, where=where, complete=complete)[0]
+
+
+def select_all(
+    arguments: Sequence[str], below: Path, *, where: str | None = None, complete: bool = True
+) -> list[Selection]:
+    """The runs that each argument stands for; every document is read once, whichever arguments reach it.
+
+    An argument is a run's folder or document, a folder of runs at any depth, a glob (`**` goes any depth), the id of a
+    run or group below the folder `below` or its first 6 digits or more, or a filter over the runs there, such as
+    `method=rs_aug,seed=1`. `where` is a filter on top of each. With `complete`, runs that are not complete or have no
+    scores are left out, as are damaged documents always. Of several documents of one run the newest is taken.
+
+    Raises UserError for an argument that is none of these, or that nothing fits.
+    """
+    searches = [_search(argument, below, where) for argument in arguments]
+    wanted: dict[str, tuple[Path, list[_Search]]] = {}
+    for search in searches:
+        for file in search.files:
+            its = wanted.setdefault(os.path.realpath(file), (file, []))[1]
+            if search not in its:
+                its.append(search)
+    for file, its in wanted.values():
+        document = read(file)
+        for search in its:
+            search.offer(document)
+    return [search.selection(complete) for search in searches]
+
+
+def documents_below(folder: Path) -> list[Path]:
+    """The documents in a folder, at any depth, in order."""
+    return sorted(folder.rglob(RESULT))
+
+
+def read(file: Path) -> FoundRun | LeftOut:
+    """A document with its run's folder, or the reason why it cannot be used."""
+    try:
+        return FoundRun(run_folder_of(file), load_result(file))
+    except UserError as error:
+        return LeftOut(str(file), str(error).removeprefix(str(file)).lstrip(": "))
+
+
+def each_once(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[LeftOut]]:
+    """Each run once, by its newest document; and the others whose content is not the same."""
+    kept: dict[str, FoundRun] = {}
+    left: list[LeftOut] = []
+    for run in found:
+        other = kept.setdefault(run.result.run_id, run)
+        if other is run:
+            continue
+        older, newer = sorted((run, other), key=lambda one: (one.result.updated, one.result.local is not None))
+        kept[run.result.run_id] = newer
+        if older.result.computed_sha256() != newer.result.computed_sha256():
+            reason = f"of run {run.result.run_id} there is another document, which is taken: in {newer.folder}"
+            left.append(LeftOut(str(older.folder), reason))
+    return list(kept.values()), left
+
+
+@dataclass(eq=False)
+class _Search:
+    """One argument: the documents to look at, and those of them that fit."""
+
+    argument: str
+    files: list[Path]
+    where: str
+    """The place, for errors: `in runs`."""
+    by_name: bool = False
+    prefix: str | None = None
+    """Digits that the run id or the group id begins with."""
+    filter: RunFilter | None = None
+    fitting: list[FoundRun] = field(default_factory=list)
+    damaged: list[LeftOut] = field(default_factory=list)
+
+    def offer(self, document: FoundRun | LeftOut) -> None:
+        """Keeps a document if it fits."""
+        if isinstance(document, LeftOut):
+            self.damaged.append(document)
+        elif self.prefix is None or self._ids(document.result):
+            self.fitting.append(document)
+
+    def selection(self, complete: bool) -> Selection:
+        """The runs, after all documents were offered. Raises UserError where none fits."""
+        unreadable = self.damaged
+        if self.prefix is not None and self._one_id() in {run.result.run_id for run in self.fitting}:
+            self.by_name, unreadable = self.prefix == self._one_id(), []
+        fitting = self.fitting
+        if self.filter is not None:
+            fitting = [run for run in fitting if self.filter.fits(run.result)]
+            if not fitting and (self.filter.looked_at or not unreadable):
+                raise self.filter.nothing_fits(self.where)
+        reasons = [_unfit(run.result) if complete else None for run in fitting]
+        usable = [run for run, reason in zip(fitting, reasons, strict=True) if reason is None]
+        unfit = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
+        runs, duplicates = each_once(usable)
+        left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *unfit, *duplicates)]
+        return Selection(self.argument, tuple(runs), tuple(left_out))
+
+    def _ids(self, result: RunResult) -> list[str]:
+        assert self.prefix is not None
+        return [one for one in (result.run_id, result.group_id) if one.startswith(self.prefix)]
+
+    def _one_id(self) -> str:
+        """The id that the digits stand for. Raises UserError where it is none or several."""
+        ids = sorted({one for run in self.fitting for one in self._ids(run.result)})
+        if not ids:
+            damaged = f"; {len(self.damaged)} documents there cannot be read" if self.damaged else ""
+            raise UserError(
+                f"no run or group {self.where} has an id that begins with {self.argument} "
+                f"(xrobust runs FOLDER lists them){damaged}"
+            )
+        if len(ids) > 1:
+            more = f" and {len(ids) - MOST_IDS} others" if len(ids) > MOST_IDS else ""
+            raise UserError(
+                f"{self.argument} is the beginning of several ids {self.where}: {', '.join(ids[:MOST_IDS])}{more}: "
+                "give more digits"
+            )
+        return ids[0]
+
+
+def _unfit(result: RunResult) -> str | None:
+    """The reason why a run is not complete, or None."""
+    if result.status != "complete":
+        return f"the run is {result.status}, not complete"
+    return None if result.scores else "the run has no scores"
+
+
+def _search(argument: str, below: Path, where: str | None) -> _Search:
+    """The kind of an argument, and the documents to look at. Raises UserError."""
+    on_top = None if where is None else RunFilter(where)
+    if argument and os.path.exists(argument):  # noqa: PTH110 - Path.exists raises for a name that is too long
+        path = Path(argument)
+        if path.is_file() or (path / RESULT).exists():
+            return _Search(argument, [path if path.is_file() else path / RESULT], str(path), True, filter=on_top)
+        files = documents_below(path)
+        if not files:
+            raise UserError(f"no runs in {path}: there is no {RESULT} at any depth")
+        return _Search(argument, files, f"in {path}", filter=on_top)
+    if is_filter(argument):
+        both = argument if where is None else f"{argument},{where}"
+        return _Search(argument, _all_below(below, argument), f"in {below}", filter=RunFilter(both))
+    if re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},{ID_DIGITS}}}", argument):
+        files = _all_below(below, argument)
+        return _Search(argument, files, f"in {below}", prefix=argument, filter=on_top)
+    if glob.has_magic(argument):
+        return _Search(argument, _matching(argument), f"in {argument}", filter=on_top)
+    raise UserError(
+        f"{argument or shown(argument)} does not exist: name a folder of runs, a run's folder or document, an id of "
+        f"{FEWEST_DIGITS} digits or more, a glob, or a filter such as method=rs_aug"
+    )
+
+
+def _all_below(below: Path, argument: str) -> list[Path]:
+    """The documents that an id or a filter is looked up in. Raises UserError where there are none."""
+    if not below.is_dir():
+        raise UserError(f"{argument}: there is no folder {below} to look for runs in")
+    if not (files := documents_below(below)):
+        raise UserError(f"{argument}: there are no runs in {below}")
+    return files
+
+
+def _matching(pattern: str) -> list[Path]:
+    """The documents that a glob matches, and those in the folders that it matches. Raises UserError."""
+    paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - absolute ones too
+    if not paths:
+        raise UserError(f"{pattern} matches nothing")
+    files: dict[Path, None] = {}
+    searched: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            if not searched.intersection(path.parents):
+                searched.add(path)
+                files.update(dict.fromkeys(documents_below(path)))
+        elif path.name == RESULT or (path.suffix == ".json" and not _part_of_a_run(path)):
+            files[path] = None
+    if not files:
+        raise UserError(f"{pattern} matches {len(paths)} paths, and none of them is or holds a run")
+    return list(files)
+
+
+def _part_of_a_run(path: Path) -> bool:
+    """True for a file in the folder of a run, such as the configuration of its model."""
+    return any((folder / RESULT).exists() for folder in path.parents)

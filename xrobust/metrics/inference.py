@@ -153,17 +153,16 @@ def infer_difference(
     return infer(estimate, [seed_part(baseline.values), seed_part(other.values), examples])
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:
     """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha for any true null.
 
     Written out, for scipy adjusts for the false discovery rate only.
     """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(values), 0, -1) * values[order]))
+    return [float(p) for p in adjusted]
 
 
 def improved_count(inferences: Sequence[tuple[float, Inference]]) -> int:

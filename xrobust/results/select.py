@@ -67,18 +67,18 @@ def select_all(
 
     Raises UserError for an argument that is none of these, or that nothing fits.
     """
-    searches = [_search(argument, below, where) for argument in arguments]
-    wanted: dict[str, tuple[Path, list[_Search]]] = {}
-    for search in searches:
-        for file in search.files:
+    searches = [search(argument, below, where) for argument in arguments]
+    wanted: dict[str, tuple[Path, list[Search]]] = {}
+    for one in searches:
+        for file in one.files:
             its = wanted.setdefault(os.path.realpath(file), (file, []))[1]
-            if search not in its:
-                its.append(search)
+            if one not in its:
+                its.append(one)
     for file, its in wanted.values():
         document = read(file)
-        for search in its:
-            search.offer(document)
-    return [search.selection(complete) for search in searches]
+        for one in its:
+            one.offer(document)
+    return [one.selection(complete) for one in searches]
 
 
 def documents_below(folder: Path) -> list[Path]:
@@ -111,7 +111,7 @@ def each_once(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[LeftOut]]
 
 
 @dataclass(eq=False)
-class _Search:
+class Search:
     """One argument: the documents to look at, and those of them that fit."""
 
     argument: str
@@ -142,7 +142,7 @@ class _Search:
             fitting = [run for run in fitting if self.filter.fits(run.result)]
             if not fitting and (self.filter.looked_at or not unreadable):
                 raise self.filter.nothing_fits(self.where)
-        reasons = [_unfit(run.result) if complete else None for run in fitting]
+        reasons = [unfit(run.result) if complete else None for run in fitting]
         usable = [run for run, reason in zip(fitting, reasons, strict=True) if reason is None]
         unfit = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
         runs, duplicates = each_once(usable)
@@ -171,32 +171,32 @@ class _Search:
         return ids[0]
 
 
-def _unfit(result: RunResult) -> str | None:
+def unfit(result: RunResult) -> str | None:
     """The reason why a run is not complete, or None."""
     if result.status != "complete":
         return f"the run is {result.status}, not complete"
     return None if result.scores else "the run has no scores"
 
 
-def _search(argument: str, below: Path, where: str | None) -> _Search:
+def search(argument: str, below: Path, where: str | None) -> Search:
     """The kind of an argument, and the documents to look at. Raises UserError."""
     on_top = None if where is None else RunFilter(where)
     if argument and os.path.exists(argument):  # noqa: PTH110 - Path.exists raises for a name that is too long
         path = Path(argument)
         if path.is_file() or (path / RESULT).exists():
-            return _Search(argument, [path if path.is_file() else path / RESULT], str(path), True, filter=on_top)
+            return Search(argument, [path if path.is_file() else path / RESULT], str(path), True, filter=on_top)
         files = documents_below(path)
         if not files:
             raise UserError(f"no runs in {path}: there is no {RESULT} at any depth")
-        return _Search(argument, files, f"in {path}", filter=on_top)
+        return Search(argument, files, f"in {path}", filter=on_top)
     if is_filter(argument):
         both = argument if where is None else f"{argument},{where}"
-        return _Search(argument, _all_below(below, argument), f"in {below}", filter=RunFilter(both))
+        return Search(argument, _all_below(below, argument), f"in {below}", filter=RunFilter(both))
     if re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},{ID_DIGITS}}}", argument):
         files = _all_below(below, argument)
-        return _Search(argument, files, f"in {below}", prefix=argument, filter=on_top)
+        return Search(argument, files, f"in {below}", prefix=argument, filter=on_top)
     if glob.has_magic(argument):
-        return _Search(argument, _matching(argument), f"in {argument}", filter=on_top)
+        return Search(argument, _matching(argument), f"in {argument}", filter=on_top)
     raise UserError(
         f"{argument or shown(argument)} does not exist: name a folder of runs, a run's folder or document, an id of "
         f"{FEWEST_DIGITS} digits or more, a glob, or a filter such as method=rs_aug"

@@ -1,0 +1,90 @@
+"""Index of the records of documents, by content: what did not change since is not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xrobust.errors import UserError
+from xrobust.results.board.record import RunRecord, record_of
+from xrobust.results.select import LeftOut, read, unfit
+from xrobust.storage import cache
+from xrobust.storage.code_hash import code_hash
+from xrobust.storage.file_memo import YOUNG, file_state
+from xrobust.storage.hashing import canonical_json, file_sha256
+
+SECTION = "leaderboard"
+"""Section of the cache."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A document that was read: its record, or the reason that there is none."""
+
+    file: Path
+    record: RunRecord | None
+    reason: str | None
+
+
+def read_documents(
+    files: Sequence[Path], roots: Sequence[str], progress: Callable[[int, int], None] = lambda done, total: None
+) -> Iterator[Read]:
+    """Reads documents one at a time, those that are in the index from there.
+
+    `roots` are the places that the files were found in: the index is one file for these places and this code. An entry counts where size, inode and times of the document are
+    as they were, else where its sha256 is; a file that was written in the last seconds is read in any case.
+    """
+    places = [str(file.absolute()) for file in files]
+    what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(RunRecord)}
+    key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
+    known = cache.read_lines(SECTION, key) or []
+    by_place = {line["file"]: line for line in known}
+    by_content = {line["sha256"]: line for line in known}
+    lines: list[dict[str, Any]] = []
+    changed = len(known) != len(files)
+    now = time.time()
+    for done, (file, place) in enumerate(zip(files, places, strict=True)):
+        state = file_state(file)
+        line = by_place.get(place)
+        if line is None or state is None or line["state"] != state:
+            changed = True
+            content = _sha256(file)
+            like = by_content.get(content) if content else None
+            line = {"file": place, "state": state, "sha256": content, **(_outcome(file) if like is None else _kept(like))}
+        lines.append(line)
+        record = None if line["record"] is None else RunRecord.of_json(line["record"])
+        yield Read(file, record, line["reason"])
+        progress(done + 1, len(files))
+    if changed:
+        old = (line for line in lines if line["state"] and max(line["state"][2:]) < (now - YOUNG) * 1e9)
+        cache.write_lines(SECTION, key, old)
+
+
+def _kept(line: dict[str, Any]) -> dict[str, Any]:
+    return {"record": line["record"], "reason": line["reason"]}
+
+
+def _sha256(file: Path) -> str | None:
+    try:
+        return file_sha256(file)
+    except OSError:
+        return None
+
+
+def _outcome(file: Path) -> dict[str, Any]:
+    """The record of a document in plain values, or the reason that there is none."""
+    found = read(file)
+    if isinstance(found, LeftOut):
+        return {"record": None, "reason": found.reason}
+    if (reason := unfit(found.result)) is not None:
+        return {"record": None, "reason": reason}
+    try:
+        # Through JSON, so that a record is the same whether it was read just now or before.
+        return {"record": json.loads(json.dumps(record_of(found.result).as_json())), "reason": None}
+    except UserError as error:
+        return {"record": None, "reason": str(error)}

@@ -62,6 +62,7 @@ finally:
         "run --help",
         "eval --help",
         "predict --help",
+        "runs --help",
         "analyze --help",
         "analyze distance --help",
         "list",

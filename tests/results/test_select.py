@@ -200,7 +200,7 @@ def test_filters_that_fit_nothing(runs: Path) -> None:
     message = refused("seed=1,method=lora")
     assert message == (
         "no run in runs fits all of seed=1,method=lora (6 runs looked at): "
-        "seed is 0, 1; method is adversarial, lora, vanilla, rs_aug+lora"
+        "seed is 0, 1; method is adversarial, lora, rs_aug+lora, vanilla"
     )
     assert "method.copies is 3" in refused("method.copies=5")
 

@@ -126,32 +126,34 @@ class Search:
     damaged: list[LeftOut] = field(default_factory=list)
 
     def offer(self, document: FoundRun | LeftOut) -> None:
-        """Keeps a document if it fits."""
+        """Keeps a document if it fits. A filter on top of an id has to wait until it is known whose id it is."""
         if isinstance(document, LeftOut):
             self.damaged.append(document)
-        elif self.prefix is None or self._ids(document.result):
+        elif self._ids(document.result) if self.prefix else self._passes(document):
             self.fitting.append(document)
 
     def selection(self, complete: bool) -> Selection:
         """The runs, after all documents were offered. Raises UserError where none fits."""
-        unreadable = self.damaged
-        if self.prefix is not None and self._one_id() in {run.result.run_id for run in self.fitting}:
-            self.by_name, unreadable = self.prefix == self._one_id(), []
-        fitting = self.fitting
-        if self.filter is not None:
-            fitting = [run for run in fitting if self.filter.fits(run.result)]
-            if not fitting and (self.filter.looked_at or not unreadable):
-                raise self.filter.nothing_fits(self.where)
+        unreadable, fitting = self.damaged, self.fitting
+        if self.prefix is not None:
+            the_id = self._one_id()
+            if any(run.result.run_id == the_id for run in fitting):
+                self.by_name, unreadable = self.prefix == the_id, []
+            fitting = [run for run in fitting if self._passes(run)]
+        if self.filter is not None and self.filter.looked_at and not fitting:
+            raise self.filter.nothing_fits(self.where)
         reasons = [unfit(run.result) if complete else None for run in fitting]
         usable = [run for run, reason in zip(fitting, reasons, strict=True) if reason is None]
-        unfit = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
+        others = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
         runs, duplicates = each_once(usable)
-        left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *unfit, *duplicates)]
+        left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *others, *duplicates)]
         return Selection(self.argument, tuple(runs), tuple(left_out))
 
+    def _passes(self, run: FoundRun) -> bool:
+        return self.filter is None or self.filter.fits(run.result)
+
     def _ids(self, result: RunResult) -> list[str]:
-        assert self.prefix is not None
-        return [one for one in (result.run_id, result.group_id) if one.startswith(self.prefix)]
+        return [one for one in (result.run_id, result.group_id) if one.startswith(self.prefix or "")]
 
     def _one_id(self) -> str:
         """The id that the digits stand for. Raises UserError where it is none or several."""

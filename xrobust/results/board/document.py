@@ -1,13 +1,13 @@
 """The leaderboard document: one JSON document of many runs. `xrobust schema leaderboard` prints its JSON Schema.
 
-Scores are fractions of 1, times are seconds, sizes are bytes. Text in it comes from documents: it is data, never markup.
+Scores are fractions of 1, times are seconds, sizes are bytes. Text in it comes from documents: it is data,
+never markup.
 """
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any, Literal
-
 
 from xrobust.results.comparison import Condition, Excluded
 from xrobust.results.score_key import Pair, Section, pair_name
@@ -223,7 +223,7 @@ class Leaderboard(Section):
     xrobust: str
     """Version that built it."""
     verified: Literal["documents", "predictions"]
-    """`predictions`: each score was computed again from the saved predictions; `documents`: schema, ids and sums only."""
+    """`predictions`: each score was computed again from saved predictions; `documents`: schema, ids and sums only."""
     budget: Literal["equal", "any"]
     documents: int
     """Documents averaged in."""
@@ -252,5 +252,3 @@ class Leaderboard(Section):
 def leaderboard_schema() -> dict[str, Any]:
     """The JSON Schema of the document."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Leaderboard.model_json_schema()}
-
-

@@ -22,7 +22,9 @@ def shared_tests(runs: Sequence[RunRecord]) -> dict[tuple[str, str | None, str |
     """For each condition the test sets that all runs have, on the same rows, in a fixed order."""
     found: dict[tuple[str, str | None, str | None, bool], list[Test]] = {}
     for test in sorted(runs[0].scores, key=lambda t: tuple(part or "" for part in t)):
-        rows = {(run.scores[test].rows, run.scores[test].metric_version) if test in run.scores else None for run in runs}
+        rows = {
+            (run.scores[test].rows, run.scores[test].metric_version) if test in run.scores else None for run in runs
+        }
         if len(rows) == 1 and None not in rows:
             found.setdefault(test.under, []).append(test)
     return found
@@ -185,9 +187,7 @@ def _record(entry: Entry, i: int) -> RunRecord:
     run = entry.runs[i]
     scores = {}
     for row in entry.scores:
-        test = Test(
-            row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None
-        )
+        test = Test(row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
         clean = None if row.clean_values is None else row.clean_values[i]
         scores[test] = Measured(row.values[i], clean, row.examples_se, row.n, row.rows, row.metric_version)
     return RunRecord(
@@ -219,5 +219,3 @@ def _record(entry: Entry, i: int) -> RunRecord:
         metric=entry.metric,
         scores=scores,
     )
-
-

@@ -36,8 +36,9 @@ def read_documents(
 ) -> Iterator[Read]:
     """Reads documents one at a time, those that are in the index from there.
 
-    `roots` are the places that the files were found in: the index is one file for these places and this code. An entry counts where size, inode and times of the document are
-    as they were, else where its sha256 is; a file that was written in the last seconds is read in any case.
+    `roots` are the places that the files were found in: the index is one file for these places and this code. An entry
+    counts where size, inode and times of the document are as they were, else where its sha256 is; a file that was
+    written in the last seconds is read in any case.
     """
     places = [str(file.absolute()) for file in files]
     what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(RunRecord)}
@@ -55,7 +56,12 @@ def read_documents(
             changed = True
             content = _sha256(file)
             like = by_content.get(content) if content else None
-            line = {"file": place, "state": state, "sha256": content, **(_outcome(file) if like is None else _kept(like))}
+            line = {
+                "file": place,
+                "state": state,
+                "sha256": content,
+                **(_outcome(file) if like is None else _kept(like)),
+            }
         lines.append(line)
         record = None if line["record"] is None else RunRecord.of_json(line["record"])
         yield Read(file, record, line["reason"])

@@ -189,8 +189,8 @@ def _rank(
         found.append(
             PairTest(
                 **condition,
-                better=ranked[high][0].id,
-                worse=ranked[low][0].id,
+                better=ranked[int(high)][0].id,
+                worse=ranked[int(low)][0].id,
                 difference=float(means[high] - means[low]),
                 examples_variance=float(examples[i, j]),
                 examples_df=float(examples_df[i, j]),

@@ -188,9 +188,12 @@ def check_values(result: RunResult) -> None:
             raise UserError(f"{where} is out of bounds: {row.n} examples, {row.ci_low} to {row.ci_high}")
         if row.drop is not None and not math.isclose(row.drop, (row.clean_value or 0) - row.value, abs_tol=1e-9):
             raise UserError(f"the drop of {where} is not its score on clean text minus that under the condition")
-    if result.summary is not None and not _same(*(
-        None if summary is None else summary.model_dump(mode="json") for summary in (result.summary, summarise(result))
-    )):
+    if result.summary is not None and not _same(
+        *(
+            None if summary is None else summary.model_dump(mode="json")
+            for summary in (result.summary, summarise(result))
+        )
+    ):
         raise UserError("its summary does not fit its scores")
 
 

@@ -49,7 +49,12 @@ class Bounds:
 class Influences:
     """Variances from saved predictions, exactly as `xrobust compare` has them."""
 
-    def __init__(self, means: Mapping[str, Mapping[Test, np.ndarray]], ids: Mapping[tuple[Test, str], Sequence[str]], runs: Mapping[str, Sequence[RunRecord]]) -> None:
+    def __init__(
+        self,
+        means: Mapping[str, Mapping[Test, np.ndarray]],
+        ids: Mapping[tuple[Test, str], Sequence[str]],
+        runs: Mapping[str, Sequence[RunRecord]],
+    ) -> None:
         """
         Args:
             means: entry -> test set -> influence of each example, averaged over its runs, (examples,).
@@ -115,5 +120,3 @@ def label_of(tests: Sequence[Test]) -> str:
     """Label of the condition of some test sets."""
     name, perturbation, attack, pairs = tests[0].under
     return Condition(condition=name, perturbation=perturbation, attack=attack, pairs=pairs).label  # type: ignore[arg-type]
-
-

@@ -155,11 +155,12 @@ def record_of(result: RunResult) -> RunRecord:
         packages=dict(result.environment.packages),
         sample=result.sample,
         metric=result.main_metric,
-        scores={_test(row): _measured(result, row) for row in result.main_scores()},
+        scores={test_of(row): _measured(result, row) for row in result.main_scores()},
     )
 
 
-def _test(row: ScoreRow) -> Test:
+def test_of(row: ScoreRow) -> Test:
+    """The test set and condition of a score."""
     parts = (row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
     return Test(*map(_interned, parts))
 

@@ -251,7 +251,7 @@ def test_documents_that_cannot_be_used_are_left_out_one_by_one(runs: Path) -> No
     (left,) = select(str(two), runs).left_out
     assert left.by_name and left.path == str(two / "result.json")
     assert "(2 runs looked at)" in refused("method=mine")
-    assert "4 documents there cannot be read" in refused("0" * 16)
+    assert "; documents there that cannot be read: 4" in refused("0" * 16)
 
 
 def test_a_filter_over_nothing_that_can_be_read(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ class Search:
         """The id that the digits stand for. Raises UserError where it is none or several."""
         ids = sorted({one for run in self.fitting for one in self._ids(run.result)})
         if not ids:
-            damaged = f"; {len(self.damaged)} documents there cannot be read" if self.damaged else ""
+            damaged = f"; documents there that cannot be read: {len(self.damaged)}" if self.damaged else ""
             raise UserError(
                 f"no run or group {self.where} has an id that begins with {self.argument} "
                 f"(xrobust runs FOLDER lists them){damaged}"
@@ -186,7 +186,7 @@ def search(argument: str, below: Path, where: str | None) -> Search:
     if argument and os.path.exists(argument):  # noqa: PTH110 - Path.exists raises for a name that is too long
         path = Path(argument)
         if path.is_file() or (path / RESULT).exists():
-            return Search(argument, [path if path.is_file() else path / RESULT], str(path), True, filter=on_top)
+            return Search(argument, [path if path.is_file() else path / RESULT], f"in {path}", True, filter=on_top)
         files = documents_below(path)
         if not files:
             raise UserError(f"no runs in {path}: there is no {RESULT} at any depth")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -67,15 +67,20 @@ class _Documents:
 
 
 def build_leaderboard(
-    runs: Iterable[str | Path], options: BoardOptions | None = None, progress: Progress = lambda what, done, total: None
+    runs: Iterable[str | Path],
+    options: BoardOptions | None = None,
+    progress: Progress = lambda what, done, total: None,
+    only: Collection[str] | None = None,
 ) -> tuple[Leaderboard, list[Excluded]]:
     """Builds the leaderboard of the runs in folders (at any depth), documents or globs.
 
-    Returns the document, and those of its `excluded` that were named one by one. Raises UserError where an argument is
-    wrong or nothing is left.
+    `only` are ids of runs, if not all that are found are to be taken. Returns the document, and those of its `excluded`
+    that were named one by one. Raises UserError where an argument is wrong or nothing is left.
     """
     given = options or BoardOptions()
     documents = _read(list(map(str, runs)), given, progress)
+    if only is not None:
+        documents.records = {run: one for run, one in documents.records.items() if run in only}
     groups = _groups(documents.records)
     ids: dict[tuple[Test, str], Sequence[str]] = {}
     influences: dict[str, EntryInfluences] = {}
@@ -302,6 +307,23 @@ def recomputed(board: Leaderboard) -> Leaderboard:
         for row, other in zip(mine.conditions, its.conditions, strict=False):
             row.some_runs_only = other.some_runs_only
     return again
+
+
+def rebuilt(board: Leaderboard, runs: Path, plugins: Sequence[Path], progress: Progress) -> list[str]:
+    """Places at which a leaderboard differs from that of its own runs, built again from their folder.
+
+    Other runs in the folder are of no account. Raises UserError where none of them is there.
+    """
+    options = BoardOptions(
+        board.verified, board.budget, any(one.sample for one in board.boards), plugins=tuple(plugins)
+    )
+    wanted = {run.run_id for entry in board.entries for run in entry.runs}
+    again, _ = build_leaderboard([runs], options, progress, only=wanted)
+    there = {run.run_id for entry in again.entries for run in entry.runs}
+    if missing := sorted(wanted - there):
+        return [f"run {run} is not among the verified runs in {runs}" for run in missing]
+    again.xrobust, again.excluded = board.xrobust, board.excluded
+    return disagreements(board, again)
 
 
 def disagreements(board: Leaderboard, again: Leaderboard, most: int = 10) -> list[str]:

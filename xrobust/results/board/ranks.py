@@ -64,9 +64,9 @@ def _board(
     tested = True
     for label in dict.fromkeys(row.label for entry in entries for row in entry.conditions):
         ranked, reference = _ranked(entries, runs, label)
+        coverage[label] = {test.name: f"{rows}, version {version}" for test, rows, version in reference}
         if not ranked:
             continue
-        coverage[label] = {test.name: f"{rows}, version {version}" for test, rows, version in reference}
         found = _rank(ranked, label, [test for test, _, _ in reference], variances)
         tested = tested and len(ranked) <= MOST_TESTED
         tests += found if tested else []

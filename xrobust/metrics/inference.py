@@ -101,16 +101,28 @@ def cluster_sums(influence: Sequence[np.ndarray], clusters: Sequence[np.ndarray]
     return sums
 
 
-def infer(estimate: float, parts: Sequence[Part]) -> Inference:
+def degrees_of_freedom(seeds: Sequence[Part], examples: Part) -> float:
+    """Degrees of freedom of the sum of these parts, by Welch (1947) and Satterthwaite (1946), made safe for few seeds.
+
+    Theirs are right where the variances are known. A variance of 2 or 3 seeds is often far too low by chance; then the
+    examples' part seems to be all, the degrees of freedom many, and the interval, already too short, gets shorter. So
+    the seeds' part counts more than it seems: (1 + 2 / df)^2 times, with df that of all seeds together; 4 times for 2
+    seeds a side, 1.6 times for 5. Only the degrees of freedom are touched, and hardly where either part is alone.
+    """
+    weight = (1 + 2 / sum(part.df for part in seeds)) ** 2
+    parts = [*(Part(weight * part.variance, part.df) for part in seeds), examples]
+    return sum(part.variance for part in parts) ** 2 / sum(part.variance**2 / part.df for part in parts)
+
+
+def infer(estimate: float, seeds: Sequence[Part], examples: Part) -> Inference:
     """Interval, test and power of an estimate whose variance is the sum of these parts."""
     from scipy.stats import t
 
-    variance = sum(part.variance for part in parts)
-    error = math.sqrt(variance)
+    error = math.sqrt(sum(part.variance for part in seeds) + examples.variance)
     if not error:  # such as a run beside itself
         p = 1.0 if estimate == 0 else 0.0
-        return Inference(0.0, min(part.df for part in parts), estimate, estimate, p, 0.0)
-    df = variance**2 / sum(part.variance**2 / part.df for part in parts)
+        return Inference(0.0, min(part.df for part in (*seeds, examples)), estimate, estimate, p, 0.0)
+    df = degrees_of_freedom(seeds, examples)
     critical = float(t.ppf(1 - ALPHA / 2, df))
     return Inference(
         standard_error=error,
@@ -127,7 +139,7 @@ def infer_level(side: Side, clusters: Sequence[np.ndarray]) -> Inference | None:
     examples = example_part(side.influence, clusters)
     if len(side.values) < FEWEST_SEEDS or examples is None:
         return None
-    return infer(float(side.values.mean()), [seed_part(side.values), examples])
+    return infer(float(side.values.mean()), [seed_part(side.values)], examples)
 
 
 def infer_difference(
@@ -149,8 +161,8 @@ def infer_difference(
         return None
     estimate = float(other.values.mean() - baseline.values.mean())
     if paired_seeds:
-        return infer(estimate, [seed_part(other.values - baseline.values), examples])
-    return infer(estimate, [seed_part(baseline.values), seed_part(other.values), examples])
+        return infer(estimate, [seed_part(other.values - baseline.values)], examples)
+    return infer(estimate, [seed_part(baseline.values), seed_part(other.values)], examples)
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:

@@ -1,0 +1,72 @@
+"""The rates of tests.benchmarks.comparison_coverage as Markdown tables; in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .measuring import table
+
+TARGETS = ("average", "single", "drop")
+SEEDS = ("2", "3", "5", "10", "5 and 3")
+OTHERS = ("t over languages", "pooled sentences", "bootstrap", "McNemar")
+
+Record = dict[str, Any]
+
+
+def by_design(records: Sequence[Record]) -> str:
+    """Everything: a line for each design and number of seeds."""
+    head = ["regime", "metric", "test sets", "languages x n", "seeds"]
+    head += [f"{target} covered" for target in (*TARGETS, "level")] + [f"{target} false" for target in TARGETS]
+    head += ["+-", "df", "power", "variance / true", *OTHERS]
+    rows = []
+    for record in records:
+        missed, rejected = record["not covered"], record["rejected"]
+        sets = record["test sets"] + (", paired seeds" if record["paired seeds"] else "")
+        size = f"{record['languages']} x {record['examples']}"
+        row: list[object] = [record["regime"], record["metric"], sets, size, record["seeds"]]
+        row += [f"{100 - 100 * missed[target][0]:.1f}" for target in (*TARGETS, "level")]
+        row += [f"{100 * rejected[target][0]:.1f}" for target in TARGETS]
+        row += [f"{196 * rejected['average'][1]:.1f}", f"{record['df, median']:.1f}"]
+        row += [f"{100 * rejected['power'][0]:.0f}", record["mean variance over true"]]
+        row += [f"{100 * rejected[name][0]:.0f}" if name in rejected else "" for name in OTHERS]
+        rows.append(row)
+    return table(head, rows)
+
+
+def worst(records: Sequence[Record]) -> str:
+    """By regime, metric, test sets and number of seeds: the range over languages, and over average, single and drop.
+
+    "covered" is the lowest coverage of 95% intervals, "false" the highest rate of false positives at 5%, of any size.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        sets = record["test sets"] + (", paired seeds" if record["paired seeds"] else "")
+        groups.setdefault((record["regime"], record["metric"], sets), []).append(record)
+    head = ["larger variance", "metric", "test sets", *(f"{s}: covered, false" for s in SEEDS), *OTHERS]
+    rows = []
+    for names, group in groups.items():
+        row: list[object] = list(names)
+        for seeds in SEEDS:
+            some = [record for record in group if record["seeds"] == seeds]
+            row.append(f"{_covered(some):.1f}, {_false(some):.1f}" if some else "")
+        five = [record for record in group if record["seeds"] == "5"]
+        row += [_range(record["rejected"].get(name) for record in five) for name in OTHERS]
+        rows.append(row)
+    return table(head, rows)
+
+
+def _covered(records: Sequence[Record]) -> float:
+    return 100 - 100 * max(record["not covered"][target][0] for record in records for target in TARGETS)
+
+
+def _false(records: Sequence[Record]) -> float:
+    return 100 * max(record["rejected"][target][0] for record in records for target in TARGETS)
+
+
+def _range(rates: Iterable[list[float] | None]) -> str:
+    """Lowest to highest, in whole percent."""
+    found = [round(100 * rate[0]) for rate in rates if rate is not None]
+    if not found:
+        return ""
+    return f"{min(found)}" if min(found) == max(found) else f"{min(found)}-{max(found)}"

@@ -109,9 +109,20 @@ def degrees_of_freedom(seeds: Sequence[Part], examples: Part) -> float:
     the seeds' part counts more than it seems: (1 + 2 / df)^2 times, with df that of all seeds together; 4 times for 2
     seeds a side, 1.6 times for 5. Only the degrees of freedom are touched, and hardly where either part is alone.
     """
-    weight = (1 + 2 / sum(part.df for part in seeds)) ** 2
-    parts = [*(Part(weight * part.variance, part.df) for part in seeds), examples]
-    return sum(part.variance for part in parts) ** 2 / sum(part.variance**2 / part.df for part in parts)
+    found = array_degrees_of_freedom([(part.variance, part.df) for part in seeds], (examples.variance, examples.df))
+    return float(found)
+
+
+def array_degrees_of_freedom(
+    seeds: Sequence[tuple[np.ndarray | float, np.ndarray | float]],
+    examples: tuple[np.ndarray | float, np.ndarray | float],
+) -> np.ndarray:
+    """`degrees_of_freedom` for many estimates at once, from (variance, df) of each part; 1 where there is no variance."""
+    weight = (1 + 2 / np.sum([df for _, df in seeds], axis=0)) ** 2
+    parts = [*((weight * np.asarray(variance), df) for variance, df in seeds), examples]
+    above = np.asarray(sum(np.asarray(variance) for variance, _ in parts), dtype=float) ** 2
+    below = np.asarray(sum(np.asarray(variance) ** 2 / df for variance, df in parts), dtype=float)
+    return np.divide(above, below, out=np.ones_like(above), where=below > 0)
 
 
 def infer(estimate: float, seeds: Sequence[Part], examples: Part) -> Inference:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS
+from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom
 from xrobust.results.board.document import BudgetClass, ConditionScore, Cost, Entry, EntryRun, TestSetScore
 from xrobust.results.board.record import Measured, RunRecord, Test, condition
-from xrobust.results.board.variances import ENOUGH, ExampleVariances
+from xrobust.results.board.variances import ExampleVariances
 from xrobust.results.schema import mean
 
 ZERO_SHOT = ["source"]
@@ -168,8 +168,7 @@ def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple
         return np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
     seeds = values.var(axis=0, ddof=1) / count
     variance = seeds + examples
-    parts = seeds**2 / (count - 1) + examples**2 / df
-    freedom = np.divide(variance**2, parts, out=np.full(len(variance), ENOUGH), where=parts > 0)
+    freedom = array_degrees_of_freedom([(seeds, count - 1)], (examples, df))
     half = t.ppf(1 - ALPHA / 2, freedom) * np.sqrt(variance)
     return values.mean(axis=0) - half, values.mean(axis=0) + half
 

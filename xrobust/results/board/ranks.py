@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, holm
+from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, holm
 from xrobust.results.board.document import Board, ConditionScore, Entry, ExamplesFrom, PairTest
 from xrobust.results.board.entries import shared_tests
 from xrobust.results.board.record import RunRecord, Test
@@ -171,7 +171,8 @@ def _rank(
     one, other = np.triu_indices(count, 1)
     p = _p_values(
         means[one] - means[other],
-        [(seeds[one], freedom[one]), (seeds[other], freedom[other]), (examples[one, other], examples_df[one, other])],
+        [(seeds[one], freedom[one]), (seeds[other], freedom[other])],
+        (examples[one, other], examples_df[one, other]),
     )
     adjusted = np.array(holm(p))
     better = np.zeros(count, dtype=int)
@@ -201,13 +202,12 @@ def _rank(
     return found
 
 
-def _p_values(differences: np.ndarray, parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+def _p_values(
+    differences: np.ndarray, seeds: Sequence[tuple[np.ndarray, np.ndarray]], examples: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
     """Two-sided p-values as `xrobust.metrics.inference.infer` has them, for many pairs at once."""
     from scipy.stats import t
 
-    variance = np.sum([part for part, _ in parts], axis=0)
-    below = np.sum([part**2 / df for part, df in parts], axis=0)
-    df = np.divide(variance**2, below, out=np.ones(len(variance)), where=below > 0)
-    error = np.sqrt(variance)
+    error = np.sqrt(sum(variance for variance, _ in (*seeds, examples)))
     ratio = np.divide(np.abs(differences), error, out=np.where(differences == 0, 0.0, np.inf), where=error > 0)
-    return np.asarray(2 * t.sf(ratio, df))
+    return np.asarray(2 * t.sf(ratio, array_degrees_of_freedom(seeds, examples)))

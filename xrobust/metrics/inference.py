@@ -117,8 +117,8 @@ def array_degrees_of_freedom(
     seeds: Sequence[tuple[np.ndarray | float, np.ndarray | float]],
     examples: tuple[np.ndarray | float, np.ndarray | float],
 ) -> np.ndarray:
-    """`degrees_of_freedom` for many estimates at once, from (variance, df) of each part; 1 where there is no variance."""
-    weight = (1 + 2 / np.sum([df for _, df in seeds], axis=0)) ** 2
+    """`degrees_of_freedom` of many estimates, from (variance, df) of each part; 1 where there is no variance."""
+    weight = (1 + 2 / sum(np.asarray(df, dtype=float) for _, df in seeds)) ** 2
     parts = [*((weight * np.asarray(variance), df) for variance, df in seeds), examples]
     above = np.asarray(sum(np.asarray(variance) for variance, _ in parts), dtype=float) ** 2
     below = np.asarray(sum(np.asarray(variance) ** 2 / df for variance, df in parts), dtype=float)

@@ -36,6 +36,11 @@ class EntryRun(Section):
     seed: int
     sha256: Sha256 | None
     """sha256 of the run's document; null for one of schema version 1."""
+    updated: str
+    """Time of the last change of the run's document: UTC, ISO 8601, to the second."""
+    data: str
+    """Hub id of the data set, or the id that a folder's about.yaml gives; `local` where it gives none."""
+    data_revision: str | None
     examples: int
     tokens: int | None
     seconds: float

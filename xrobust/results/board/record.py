@@ -73,6 +73,8 @@ class RunRecord:
     group_id: str
     sha256: str | None
     updated: str
+    data: str
+    data_revision: str | None
     task: str
     source: str
     seed: int
@@ -133,6 +135,8 @@ def record_of(result: RunResult) -> RunRecord:
         group_id=result.group_id,
         sha256=result.sha256,
         updated=result.updated,
+        data=result.data.id,
+        data_revision=result.data.revision,
         task=train.task,
         source=train.source,
         seed=train.seed,

@@ -119,7 +119,7 @@ def _test_sets(scores: EntryScores) -> list[TestSetScore]:
     columns = zip(
         scores.tests,
         scores.values.T.tolist(),
-        scores.clean.T.tolist(),
+        (scores.clean + 0 * scores.clean.sum(axis=0)).T.tolist(),  # NaN for all runs if it is for one
         scores.values.mean(axis=0).tolist(),
         spread,
         low.tolist() if several else spread,
@@ -135,7 +135,7 @@ def _test_sets(scores: EntryScores) -> list[TestSetScore]:
             "language": one.test.language,
             "pair": one.test.pair.split(":") if one.test.pair else None,
             "values": values,
-            "clean_values": None if one.test.condition == "clean" else clean,
+            "clean_values": None if clean[0] != clean[0] else clean,  # NaN
             "mean": mean,
             "sd": sd,
             "ci_low": begin,

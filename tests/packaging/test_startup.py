@@ -65,6 +65,7 @@ finally:
         "runs --help",
         "analyze --help",
         "analyze distance --help",
+        "leaderboard export --help",
         "list",
         "list methods --json",
         "list plugins",

@@ -22,6 +22,7 @@ from xrobust.results.board.index import read_documents
 from xrobust.results.board.predictions import EntryInfluences, check_all
 from xrobust.results.board.ranks import make_boards
 from xrobust.results.board.record import RunRecord, Test
+from xrobust.results.board.scores import EntryScores, entry_scores
 from xrobust.results.board.variances import Bounds, ExampleVariances, Influences, Stored
 from xrobust.results.comparison import Excluded
 from xrobust.results.host_free import host_free
@@ -92,11 +93,12 @@ def build_leaderboard(
             f", such as {documents.excluded[0].path}: {documents.excluded[0].reason}" if documents.excluded else ""
         )
         raise UserError(f"no run is left for a leaderboard: {len(documents.excluded)} were left out{reasons}")
-    variances: ExampleVariances = Bounds(groups)
+    scores = {entry: entry_scores(its) for entry, its in groups.items()}
+    variances: ExampleVariances = Bounds(scores)
     if given.verify == "predictions":
-        variances = Influences({entry: its.means() for entry, its in influences.items()}, ids, groups)
+        variances = Influences(scores, {entry: its.means() for entry, its in influences.items()}, ids)
     source: ExamplesFrom = "predictions" if given.verify == "predictions" else "bound"
-    board = _assemble(groups, variances, source, given.verify, given.budget, documents.excluded)
+    board = _assemble(groups, scores, variances, source, given.verify, given.budget, documents.excluded)
     return board, documents.named
 
 
@@ -186,21 +188,23 @@ def _verify(
             documents.leave_out(os.path.relpath(file.absolute(), root), checked.reason)
             continue
         influences.setdefault(run.group_id, EntryInfluences()).add(checked.influences)
+        rows = {one.test: one.rows for one in run.layout}
         for test, its in checked.ids.items():
-            ids.setdefault((test, run.scores[test].rows), its)
+            ids.setdefault((test, rows[test]), its)
 
 
 def _assemble(
     groups: Mapping[str, Sequence[RunRecord]],
+    scores: Mapping[str, EntryScores],
     variances: ExampleVariances,
     examples_from: ExamplesFrom,
     verified: Literal["documents", "predictions"],
     budget: Literal["equal", "any"],
     excluded: Sequence[Excluded],
 ) -> Leaderboard:
-    entries = [make_entry(entry, runs, variances) for entry, runs in groups.items()]
+    entries = [make_entry(entry, runs, scores[entry], variances) for entry, runs in groups.items()]
     entries.sort(key=lambda entry: (entry.task, entry.source, entry.model, entry.name, entry.id))
-    boards = make_boards(entries, groups, variances, budget=budget, examples_from=examples_from)
+    boards = make_boards(entries, groups, scores, variances, budget=budget, examples_from=examples_from)
     board = Leaderboard(
         xrobust=_version(),
         verified=verified,
@@ -211,7 +215,6 @@ def _assemble(
         overall=rank_over_tasks(boards, entries),
         excluded=sorted(excluded, key=lambda item: (item.path, item.reason)),
     )
-    board.sha256 = board.computed_sha256()
     return board
 
 
@@ -262,20 +265,23 @@ def merge_leaderboards(boards: Sequence[Leaderboard], budget: Literal["equal", "
                     reason = "two boards have this run with another sha256: the first board's is taken"
                     excluded.append(Excluded(path=f"run {record.run_id}", reason=reason))
     runs = {entry: sorted(its.values(), key=lambda run: (run.seed, run.run_id)) for entry, its in groups.items()}
-    stored = _stored(boards, runs)
+    scores = {entry: entry_scores(its) for entry, its in runs.items()}
+    stored = _stored(boards, runs, scores)
     weakest: Literal["documents", "predictions"] = (
         "predictions" if all(board.verified == "predictions" for board in boards) else "documents"
     )
     budgets = {board.budget for board in boards}
     budget = budget or ("equal" if "equal" in budgets else "any")
-    return _assemble(dict(sorted(runs.items())), stored, "bound", weakest, budget, _unique(excluded))
+    return _assemble(dict(sorted(runs.items())), scores, stored, "bound", weakest, budget, _unique(excluded))
 
 
 def _unique(excluded: Sequence[Excluded]) -> list[Excluded]:
     return list({(item.path, item.reason): item for item in excluded}.values())
 
 
-def _stored(boards: Sequence[Leaderboard], runs: Mapping[str, Sequence[RunRecord]]) -> Stored:
+def _stored(
+    boards: Sequence[Leaderboard], runs: Mapping[str, Sequence[RunRecord]], scores: Mapping[str, EntryScores]
+) -> Stored:
     """The variances that documents have of entries whose runs are the same in the union."""
     levels: dict[tuple[str, str], Part] = {}
     pairs: dict[tuple[str, str, str], Part] = {}
@@ -288,15 +294,17 @@ def _stored(boards: Sequence[Leaderboard], runs: Mapping[str, Sequence[RunRecord
         for test in (test for one in board.boards for test in one.tests or ()):
             if {test.better, test.worse} <= whole:
                 pairs[test.better, test.worse, test.label] = Part(test.examples_variance, test.examples_df)
-    return Stored(levels, pairs, Bounds(runs))
+    return Stored(levels, pairs, Bounds(scores))
 
 
 def recomputed(board: Leaderboard) -> Leaderboard:
     """The leaderboard computed again from the values by seed that it holds."""
     runs = {entry.id: records_of(entry) for entry in board.entries}
+    scores = {entry: entry_scores(its) for entry, its in runs.items()}
     again = _assemble(
         runs,
-        _stored([board], runs),
+        scores,
+        _stored([board], runs, scores),
         board.boards[0].examples_from if board.boards else "bound",
         board.verified,
         board.budget,

@@ -91,6 +91,6 @@ def _contestants(entries: Sequence[Entry]) -> dict[Contestant, Entry]:
 
 def _beaten(values: np.ndarray) -> np.ndarray:
     """Number of others below each: (draws, n) to (draws, n); equals count half."""
-    above = values[:, :, None] > values[:, None, :]
-    equal = values[:, :, None] == values[:, None, :]
-    return above.sum(axis=2) + (equal.sum(axis=2) - 1) / 2
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(values, axis=1)) - 1

@@ -7,12 +7,12 @@ never markup.
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any, Literal
 
 from xrobust.results.comparison import Condition, Excluded
 from xrobust.results.schema import Time
 from xrobust.results.score_key import Pair, Section, pair_name
-from xrobust.storage.hashing import canonical_json
 
 BOARD_VERSION = 1
 Sha256 = str
@@ -239,16 +239,26 @@ class Leaderboard(Section):
     excluded: list[Excluded]
     """Documents that were left out, with the reason."""
     sha256: str | None = None
-    """sha256 of this document as canonical JSON, without this field."""
+    """sha256 of the lines between the first and the last two, without the comma that ends them."""
+
+    def _body(self) -> str:
+        """All fields but `sha256` as JSON: a line each, and for lists a line an item."""
+        return ",\n".join(self._field(name) for name in Leaderboard.model_fields if name != "sha256")
+
+    def _field(self, name: str) -> str:
+        value = getattr(self, name)
+        if isinstance(value, list) and value:
+            return f'"{name}":[\n' + ",\n".join(item.model_dump_json() for item in value) + "\n]"
+        return f'"{name}":{json.dumps(value, ensure_ascii=False)}'
 
     def computed_sha256(self) -> str:
         """The value that the field `sha256` must have."""
-        whole = self.model_dump(mode="json", exclude={"sha256"})
-        return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+        return hashlib.sha256(self._body().encode()).hexdigest()
 
     def text(self) -> str:
-        """The document as JSON: the same bytes for the same runs."""
-        return self.model_dump_json(indent=1) + "\n"
+        """The document as JSON, with its sha256: the same bytes for the same runs."""
+        body = self._body()
+        return f'{{\n{body},\n"sha256":"{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
 
     def entry(self, entry_id: str) -> Entry:
         """The entry of that id. Raises KeyError."""

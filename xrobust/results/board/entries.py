@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom
+from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, Part, array_degrees_of_freedom
 from xrobust.results.board.document import BudgetClass, ConditionScore, Cost, Entry, EntryRun, TestSetScore
-from xrobust.results.board.record import Measured, RunRecord, Test, condition
+from xrobust.results.board.record import RunRecord, condition, layout_of
+from xrobust.results.board.scores import EntryScores, Under
 from xrobust.results.board.variances import ExampleVariances
-from xrobust.results.schema import mean
 
 ZERO_SHOT = ["source"]
 """Supervision of strict zero-shot transfer."""
@@ -18,22 +18,9 @@ SEVERAL = "\n"
 """Between the values of several runs, in a record that was made of an entry."""
 
 
-def shared_tests(runs: Sequence[RunRecord]) -> dict[tuple[str, str | None, str | None, bool], list[Test]]:
-    """For each condition the test sets that all runs have, on the same rows, in a fixed order."""
-    found: dict[tuple[str, str | None, str | None, bool], list[Test]] = {}
-    for test in sorted(runs[0].scores, key=lambda t: tuple(part or "" for part in t)):
-        rows = {
-            (run.scores[test].rows, run.scores[test].metric_version) if test in run.scores else None for run in runs
-        }
-        if len(rows) == 1 and None not in rows:
-            found.setdefault(test.under, []).append(test)
-    return found
-
-
-def make_entry(entry_id: str, runs: Sequence[RunRecord], variances: ExampleVariances) -> Entry:
+def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, variances: ExampleVariances) -> Entry:
     """The entry of some runs, without its board, name and ranks, which depend on other entries."""
     first = runs[0]
-    tests = shared_tests(runs)
     return Entry(
         id=entry_id,
         board="",
@@ -74,8 +61,11 @@ def make_entry(entry_id: str, runs: Sequence[RunRecord], variances: ExampleVaria
             devices=sorted({device for run in runs for device in run.device.split(SEVERAL)}),
         ),
         packages=_packages(runs),
-        conditions=[_condition(entry_id, runs, under, its, variances) for under, its in tests.items()],
-        scores=_test_sets(runs, [test for its in tests.values() for test in its]),
+        conditions=[
+            _condition(scores, under, its, first.source, variances.level(entry_id, under))
+            for under, its in scores.columns.items()
+        ],
+        scores=_test_sets(scores),
     )
 
 
@@ -88,74 +78,75 @@ def _packages(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
 
 
 def _condition(
-    entry_id: str,
-    runs: Sequence[RunRecord],
-    under: tuple[str, str | None, str | None, bool],
-    tests: Sequence[Test],
-    variances: ExampleVariances,
+    scores: EntryScores, under: Under, columns: Sequence[int], source: str, examples: Part
 ) -> ConditionScore:
-    values = np.array([[run.scores[test].value for test in tests] for run in runs])
+    values = scores.values[:, columns]
     means = values.mean(axis=1)
-    examples = variances.level(entry_id, tests)
     low, high = intervals(means[:, None], np.array([examples.variance]), np.array([examples.df]))
-    targets = [i for i, test in enumerate(tests) if test.language != runs[0].source]
-    sources = [i for i, test in enumerate(tests) if test.language == runs[0].source]
-    pairs = under[3]
-    of_targets = float(values[:, targets].mean()) if targets and not pairs else None
-    gap = float(values[:, sources].mean()) - of_targets if sources and of_targets is not None else None
-    everything = {test.name for run in runs for test in run.scores if test.under == under}
+    languages = [scores.tests[i].test.language for i in columns]
+    targets = [i for i, language in enumerate(languages) if language != source]
+    of_targets = float(values[:, targets].mean()) if targets and not under[3] else None
+    gap = None
+    if source in languages and of_targets is not None and under[0] == "clean":
+        gap = float(values[:, languages.index(source)].mean()) - of_targets
+    drops = (scores.clean[:, columns] - values).mean()
     return ConditionScore(
         **condition(under).model_dump(),
-        test_sets=len(tests),
-        values=[float(value) for value in means],
+        test_sets=len(columns),
+        values=means.tolist(),
         mean=float(means.mean()),
-        sd=float(means.std(ddof=1)) if len(runs) > 1 else None,
+        sd=float(means.std(ddof=1)) if len(means) > 1 else None,
         ci_low=_number(low[0]),
         ci_high=_number(high[0]),
         targets=of_targets,
-        transfer_gap=gap if under[0] == "clean" else None,
-        drop=_drop(runs, tests),
+        transfer_gap=gap,
+        drop=_number(drops),
         examples_variance=examples.variance,
         examples_df=examples.df,
-        some_runs_only=sorted(everything - {test.name for test in tests}),
+        some_runs_only=[name for its, name in scores.only_some if its == under],
         rank=None,
         unranked=None,
     )
 
 
-def _drop(runs: Sequence[RunRecord], tests: Sequence[Test]) -> float | None:
-    """Mean drop from clean text over runs and test sets."""
-    clean = [run.scores[test].clean_value for run in runs for test in tests]
-    under = mean(run.scores[test].value for run in runs for test in tests)
-    before = mean(value for value in clean)
-    return None if None in clean or before is None or under is None else before - under
-
-
-def _test_sets(runs: Sequence[RunRecord], tests: Sequence[Test]) -> list[TestSetScore]:
-    values = np.array([[run.scores[test].value for test in tests] for run in runs])
-    errors = np.array([[run.scores[test].examples_se for test in tests] for run in runs]).mean(axis=0)
-    sizes = [runs[0].scores[test].n for test in tests]
-    low, high = intervals(values, errors**2, np.maximum(np.array(sizes) - 1.0, 1.0))
-    found = []
-    for i, test in enumerate(tests):
-        clean = [run.scores[test].clean_value for run in runs]
-        first = runs[0].scores[test]
-        found.append(
-            TestSetScore(
-                **test.key.model_dump(),
-                values=[float(value) for value in values[:, i]],
-                clean_values=None if None in clean else [float(value or 0) for value in clean],
-                mean=float(values[:, i].mean()),
-                sd=float(values[:, i].std(ddof=1)) if len(runs) > 1 else None,
-                ci_low=_number(low[i]),
-                ci_high=_number(high[i]),
-                examples_se=float(errors[i]),
-                n=first.n,
-                rows=first.rows,
-                metric_version=first.metric_version,
-            )
-        )
-    return found
+def _test_sets(scores: EntryScores) -> list[TestSetScore]:
+    """A row for each test set, as plain values: pydantic reads thousands of them at once faster than one by one."""
+    errors = scores.errors.mean(axis=0)
+    sizes = np.array([one.n for one in scores.tests])
+    low, high = intervals(scores.values, errors**2, np.maximum(sizes - 1.0, 1.0))
+    several = len(scores.values) > 1
+    spread = scores.values.std(axis=0, ddof=1).tolist() if several else [None] * len(scores.tests)
+    columns = zip(
+        scores.tests,
+        scores.values.T.tolist(),
+        (scores.clean + 0 * scores.clean.sum(axis=0)).T.tolist(),  # NaN for all runs if it is for one
+        scores.values.mean(axis=0).tolist(),
+        spread,
+        low.tolist() if several else spread,
+        high.tolist() if several else spread,
+        errors.tolist(),
+        strict=True,
+    )
+    return [
+        {  # type: ignore[misc]
+            "condition": one.test.condition,
+            "perturbation": one.test.perturbation,
+            "attack": one.test.attack,
+            "language": one.test.language,
+            "pair": one.test.pair.split(":") if one.test.pair else None,
+            "values": values,
+            "clean_values": None if clean[0] != clean[0] else clean,  # NaN
+            "mean": mean,
+            "sd": sd,
+            "ci_low": begin,
+            "ci_high": end,
+            "examples_se": error,
+            "n": one.n,
+            "rows": one.rows,
+            "metric_version": one.metric_version,
+        }
+        for one, values, clean, mean, sd, begin, end, error in columns
+    ]
 
 
 def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -164,7 +155,7 @@ def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple
     `values` are (seeds, columns); `examples` and `df` the part of the variance that comes from test examples. As
     `xrobust.metrics.inference.infer`, for many at once.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # the quantile of Student's t, without the checks that take most of t.ppf's time
 
     count = len(values)
     if count < FEWEST_SEEDS:
@@ -172,7 +163,7 @@ def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple
     seeds = values.var(axis=0, ddof=1) / count
     variance = seeds + examples
     freedom = array_degrees_of_freedom([(seeds, count - 1)], (examples, df))
-    half = t.ppf(1 - ALPHA / 2, freedom) * np.sqrt(variance)
+    half = stdtrit(freedom, 1 - ALPHA / 2) * np.sqrt(variance)
     return values.mean(axis=0) - half, values.mean(axis=0) + half
 
 
@@ -187,11 +178,17 @@ def records_of(entry: Entry) -> list[RunRecord]:
 
 def _record(entry: Entry, i: int) -> RunRecord:
     run = entry.runs[i]
-    scores = {}
-    for row in entry.scores:
-        test = Test(row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
-        clean = None if row.clean_values is None else row.clean_values[i]
-        scores[test] = Measured(row.values[i], clean, row.examples_se, row.n, row.rows, row.metric_version)
+    nan = float("nan")
+    values = [
+        [row.values[i] for row in entry.scores],
+        [nan if row.clean_values is None else row.clean_values[i] for row in entry.scores],
+        [row.examples_se for row in entry.scores],
+    ]
+    layout = [
+        [*columns, ":".join(row.pair) if row.pair else None, row.rows, row.n, row.metric_version]
+        for row in entry.scores
+        for columns in [(row.condition, row.perturbation, row.attack, row.language)]
+    ]
     return RunRecord(
         run_id=run.run_id,
         group_id=entry.id,
@@ -221,5 +218,6 @@ def _record(entry: Entry, i: int) -> RunRecord:
         packages={name: SEVERAL.join(versions) for name, versions in entry.packages.items()},
         sample=entry.sample,
         metric=entry.metric,
-        scores=scores,
+        layout=layout_of(layout),
+        values=np.array(values),
     )

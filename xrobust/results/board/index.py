@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.errors import UserError
-from xrobust.results.board.record import RunRecord, record_of
+from xrobust.results.board.record import Layout, RunRecord, layout_as_json, layout_of, record_of
 from xrobust.results.select import LeftOut, read, unfit
 from xrobust.storage import cache
 from xrobust.storage.code_hash import code_hash
@@ -43,7 +42,9 @@ def read_documents(
     places = [str(file.absolute()) for file in files]
     what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(RunRecord)}
     key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
-    known = cache.read_lines(SECTION, key) or []
+    layouts, *known = cache.read_lines(SECTION, key) or [[]]
+    numbers = {layout_of(rows): i for i, rows in enumerate(layouts)}
+    by_number = list(numbers)
     by_place = {line["file"]: line for line in known}
     by_content = {line["sha256"]: line for line in known}
     lines: list[dict[str, Any]] = []
@@ -60,19 +61,20 @@ def read_documents(
                 "file": place,
                 "state": state,
                 "sha256": content,
-                **(_outcome(file) if like is None else _kept(like)),
+                **(_outcome(file, numbers) if like is None else _kept(like)),
             }
         lines.append(line)
-        record = None if line["record"] is None else RunRecord.of_json(line["record"])
+        by_number += list(numbers)[len(by_number) :]
+        record = None if line["record"] is None else RunRecord.of_json(line["record"], by_number[line["layout"]])
         yield Read(file, record, line["reason"])
         progress(done + 1, len(files))
     if changed:
-        old = (line for line in lines if line["state"] and max(line["state"][2:]) < (now - YOUNG) * 1e9)
-        cache.write_lines(SECTION, key, old)
+        old = [line for line in lines if line["state"] and max(line["state"][2:]) < (now - YOUNG) * 1e9]
+        cache.write_lines(SECTION, key, iter([[layout_as_json(layout) for layout in numbers], *old]))
 
 
 def _kept(line: dict[str, Any]) -> dict[str, Any]:
-    return {"record": line["record"], "reason": line["reason"]}
+    return {name: line[name] for name in ("record", "layout", "reason")}
 
 
 def _sha256(file: Path) -> str | None:
@@ -82,15 +84,16 @@ def _sha256(file: Path) -> str | None:
         return None
 
 
-def _outcome(file: Path) -> dict[str, Any]:
-    """The record of a document in plain values, or the reason that there is none."""
+def _outcome(file: Path, layouts: dict[Layout, int]) -> dict[str, Any]:
+    """The record of a document in plain values with the number of its layout, or the reason that there is none."""
     found = read(file)
     if isinstance(found, LeftOut):
-        return {"record": None, "reason": found.reason}
-    if (reason := unfit(found.result)) is not None:
-        return {"record": None, "reason": reason}
+        return {"record": None, "layout": None, "reason": found.reason}
+    reason = unfit(found.result)
     try:
-        # Through JSON, so that a record is the same whether it was read just now or before.
-        return {"record": json.loads(json.dumps(record_of(found.result).as_json())), "reason": None}
+        record = record_of(found.result) if reason is None else None
     except UserError as error:
-        return {"record": None, "reason": str(error)}
+        record, reason = None, str(error)
+    if record is None:
+        return {"record": None, "layout": None, "reason": reason}
+    return {"record": record.as_json(), "layout": layouts.setdefault(record.layout, len(layouts)), "reason": None}

@@ -10,21 +10,20 @@ import numpy as np
 
 from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, holm
 from xrobust.results.board.document import Board, ConditionScore, Entry, ExamplesFrom, PairTest
-from xrobust.results.board.entries import shared_tests
-from xrobust.results.board.record import RunRecord, Test
+from xrobust.results.board.record import Layout, RunRecord
+from xrobust.results.board.scores import EntryScores, Under
 from xrobust.results.board.variances import ExampleVariances
 from xrobust.results.runs import method_labels
 from xrobust.storage.hashing import canonical_json
 
 MOST_TESTED = 100
 """Most entries of a board for which the document has the test of each pair."""
-Coverage = tuple[tuple[Test, str, int], ...]
-"""Test sets under one condition, with their rows and the metric's version."""
 
 
 def make_boards(
     entries: Sequence[Entry],
     runs: Mapping[str, Sequence[RunRecord]],
+    scores: Mapping[str, EntryScores],
     variances: ExampleVariances,
     *,
     budget: str,
@@ -38,7 +37,7 @@ def make_boards(
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(canonical_json(_shared(entry, budget)), []).append(entry)
-    return [_board(key, its, runs, variances, budget, examples_from) for key, its in sorted(groups.items())]
+    return [_board(key, its, runs, scores, variances, budget, examples_from) for key, its in sorted(groups.items())]
 
 
 def _shared(entry: Entry, budget: str) -> dict[str, Any]:
@@ -50,6 +49,7 @@ def _board(
     key: str,
     entries: Sequence[Entry],
     runs: Mapping[str, Sequence[RunRecord]],
+    scores: Mapping[str, EntryScores],
     variances: ExampleVariances,
     budget: str,
     examples_from: ExamplesFrom,
@@ -63,11 +63,11 @@ def _board(
     coverage: dict[str, dict[str, str]] = {}
     tested = True
     for label in dict.fromkeys(row.label for entry in entries for row in entry.conditions):
-        ranked, reference = _ranked(entries, runs, label)
-        coverage[label] = {test.name: f"{rows}, version {version}" for test, rows, version in reference}
+        ranked, reference = _ranked(entries, scores, label)
+        coverage[label] = {one.test.name: f"{one.rows}, version {one.metric_version}" for one in reference}
         if not ranked:
             continue
-        found = _rank(ranked, label, [test for test, _, _ in reference], variances)
+        found = _rank(ranked, variances)
         tested = tested and len(ranked) <= MOST_TESTED
         tests += found if tested else []
     return Board(
@@ -115,17 +115,17 @@ def _settings(entry: Entry) -> dict[str, Any]:
 
 
 def _ranked(
-    entries: Sequence[Entry], runs: Mapping[str, Sequence[RunRecord]], label: str
-) -> tuple[list[tuple[Entry, ConditionScore]], Coverage]:
+    entries: Sequence[Entry], scores: Mapping[str, EntryScores], label: str
+) -> tuple[list[tuple[Entry, ConditionScore]], Layout]:
     """The entries that can be ranked under a condition, and their coverage; the others get the reason."""
-    covered: dict[str, Coverage] = {}
+    covered: dict[str, Layout] = {}
     for entry in entries:
         if (row := entry.under(label)) is not None:
-            covered[entry.id] = _coverage(runs[entry.id], row)
-    counts: dict[Coverage, int] = {}
+            covered[entry.id] = scores[entry.id].covered(_under(row))
+    counts: dict[Layout, int] = {}
     for coverage in covered.values():
         counts[coverage] = counts.get(coverage, 0) + 1
-    reference = max(counts, key=lambda coverage: (counts[coverage], len(coverage), coverage))
+    reference = max(counts, key=lambda coverage: (counts[coverage], len(coverage), str(coverage)))
     ranked = []
     for entry in entries:
         row = entry.under(label)
@@ -140,15 +140,13 @@ def _ranked(
     return ranked, reference
 
 
-def _coverage(runs: Sequence[RunRecord], row: ConditionScore) -> Coverage:
-    under = (row.condition, row.perturbation, row.attack, row.pairs)
-    scores = runs[0].scores
-    return tuple((test, scores[test].rows, scores[test].metric_version) for test in shared_tests(runs)[under])
+def _under(row: ConditionScore) -> Under:
+    return row.condition, row.perturbation, row.attack, row.pairs
 
 
-def _difference(coverage: Coverage, reference: Coverage) -> str:
+def _difference(coverage: Layout, reference: Layout) -> str:
     """The reason why a coverage is not the one that is ranked."""
-    its, wanted = ({test.name: rest for test, *rest in one} for one in (coverage, reference))
+    its, wanted = ({one.test.name: one for one in layout} for layout in (coverage, reference))
     parts = []
     if lacking := sorted(wanted.keys() - its.keys()):
         parts.append(f"lacks {', '.join(lacking)}")
@@ -159,15 +157,13 @@ def _difference(coverage: Coverage, reference: Coverage) -> str:
     return "other coverage than the ranked entries: " + "; ".join(parts)
 
 
-def _rank(
-    ranked: Sequence[tuple[Entry, ConditionScore]], label: str, tests: Sequence[Test], variances: ExampleVariances
-) -> list[PairTest]:
+def _rank(ranked: Sequence[tuple[Entry, ConditionScore]], variances: ExampleVariances) -> list[PairTest]:
     """Sets the ranks: 1 + number of entries with a higher mean, and p of at most 5% by Holm over all pairs."""
     count = len(ranked)
     means = np.array([row.mean for _, row in ranked])
     seeds = np.array([(row.sd or 0.0) ** 2 / len(row.values) for _, row in ranked])
     freedom = np.array([len(row.values) - 1 for _, row in ranked])
-    examples, examples_df = variances.matrix([entry.id for entry, _ in ranked], tests)
+    examples, examples_df = variances.matrix([entry.id for entry, _ in ranked], _under(ranked[0][1]))
     one, other = np.triu_indices(count, 1)
     p = _p_values(
         means[one] - means[other],
@@ -206,8 +202,8 @@ def _p_values(
     differences: np.ndarray, seeds: Sequence[tuple[np.ndarray, np.ndarray]], examples: tuple[np.ndarray, np.ndarray]
 ) -> np.ndarray:
     """Two-sided p-values as `xrobust.metrics.inference.infer` has them, for many pairs at once."""
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     error = np.sqrt(sum(variance for variance, _ in (*seeds, examples)))
     ratio = np.divide(np.abs(differences), error, out=np.where(differences == 0, 0.0, np.inf), where=error > 0)
-    return np.asarray(2 * t.sf(ratio, array_degrees_of_freedom(seeds, examples)))
+    return np.asarray(2 * stdtr(array_degrees_of_freedom(seeds, examples), -ratio))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from xrobust.config.resolved_spec import MethodSpec
 from xrobust.errors import UserError
@@ -54,15 +55,19 @@ def condition(under: tuple[str, str | None, str | None, bool]) -> Condition:
     return Condition(condition=name, perturbation=perturbation, attack=attack, pairs=pairs)  # type: ignore[arg-type]
 
 
-class Measured(NamedTuple):
-    """The main metric on a test set."""
+class TestSet(NamedTuple):
+    """A test set under a condition, and what two scores on it must have in common to be compared."""
 
-    value: float
-    clean_value: float | None
-    examples_se: float
-    n: int
+    test: Test
     rows: str
+    """sha256 of the rows; of a worst case with the labels of its perturbations."""
+    n: int
     metric_version: int
+
+
+Layout = tuple[TestSet, ...]
+"""The test sets of a run, in a fixed order. Thousands of runs have the same: they share one object."""
+_LAYOUTS: dict[Layout, Layout] = {}
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,10 @@ class RunRecord:
     packages: dict[str, str]
     sample: bool
     metric: str
-    scores: dict[Test, Measured]
+    layout: Layout
+    values: np.ndarray
+    """float64 (3, test sets): scores; scores of the same examples on clean text, NaN on clean text; standard errors
+    that come from the choice of examples."""
 
     @property
     def methods(self) -> tuple[MethodSpec, ...]:
@@ -105,23 +113,31 @@ class RunRecord:
         return tuple(MethodSpec(**part) for part in self.method)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, from which `of_json` makes an equal record."""
-        head = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "scores"}
-        return head | {"scores": [[*test, *measured] for test, measured in self.scores.items()]}
+        """Plain values, from which `of_json` makes an equal record; without its layout."""
+        head = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("layout", "values")}
+        return head | {"values": [[None if value != value else value for value in row] for row in self.values.tolist()]}
 
     @classmethod
-    def of_json(cls, values: Mapping[str, Any]) -> RunRecord:
+    def of_json(cls, values: Mapping[str, Any], layout: Layout) -> RunRecord:
         """The record of such plain values."""
-        width = len(Test._fields)
-        scores = {
-            Test(*map(_interned, row[:width])): Measured(*map(_interned, row[width:])) for row in values["scores"]
-        }
-        return cls(**{**values, "scores": scores})
+        return cls(**{**values, "layout": layout, "values": np.array(values["values"], dtype=float)})
 
 
-def _interned(value: Any) -> Any:
-    """Thousands of records name the same languages and rows: one string of each is enough."""
-    return sys.intern(value) if isinstance(value, str) else value
+def layout_of(rows: Sequence[Sequence[Any]]) -> Layout:
+    """The layout of plain values: the columns of each test, then `rows`, `n` and the metric's version."""
+    width = len(Test._fields)
+    found = tuple(TestSet(Test(*row[:width]), *row[width:]) for row in rows)
+    return _LAYOUTS.setdefault(found, found)
+
+
+def layout_as_json(layout: Layout) -> list[list[Any]]:
+    """Plain values, from which `layout_of` makes the layout."""
+    return [[*test, *rest] for test, *rest in layout]
+
+
+def order(test: Test) -> tuple[str, ...]:
+    """The order of test sets in documents: by condition, then language."""
+    return tuple(part or "" for part in test)
 
 
 def record_of(result: RunResult) -> RunRecord:
@@ -130,6 +146,13 @@ def record_of(result: RunResult) -> RunRecord:
         raise UserError("the document has no section on training")
     check_values(result)
     train, training = result.spec.train, result.training
+    rows = sorted(result.main_scores(), key=lambda row: order(test_of(row)))
+    nan = float("nan")
+    values = [
+        [row.value for row in rows],
+        [nan if row.clean_value is None else row.clean_value for row in rows],
+        [(row.ci_high - row.ci_low) / (2 * NORMAL_95) for row in rows],
+    ]
     return RunRecord(
         run_id=result.run_id,
         group_id=result.group_id,
@@ -159,40 +182,32 @@ def record_of(result: RunResult) -> RunRecord:
         packages=dict(result.environment.packages),
         sample=result.sample,
         metric=result.main_metric,
-        scores={test_of(row): _measured(result, row) for row in result.main_scores()},
+        layout=layout_of([[*test_of(row), _rows(result, row), row.n, row.metric_version] for row in rows]),
+        values=np.array(values),
     )
 
 
 def test_of(row: ScoreRow) -> Test:
     """The test set and condition of a score."""
-    parts = (row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
-    return Test(*map(_interned, parts))
+    return Test(row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
 
 
-def _measured(result: RunResult, row: ScoreRow) -> Measured:
-    rows = row.rows_sha256
-    if row.condition == "worst_case":
-        rows += f" {'+'.join(worst_case_set(result, row.key))}"
-    error = (row.ci_high - row.ci_low) / (2 * NORMAL_95)
-    return Measured(row.value, row.clean_value, error, row.n, sys.intern(rows), row.metric_version)
+def _rows(result: RunResult, row: ScoreRow) -> str:
+    if row.condition != "worst_case":
+        return row.rows_sha256
+    return f"{row.rows_sha256} {'+'.join(worst_case_set(result, row.key))}"
 
 
 def check_values(result: RunResult) -> None:
     """Raises UserError for values out of bounds, rows that occur twice, and sums that do not add up."""
-    seen: set[tuple[ScoreKey, str]] = set()
+    seen = set()
+    bounded = {name: metric_of_output(name) is not None for name in {row.metric for row in result.scores}}
     for row in result.scores:
-        where = f"{row.metric} of {shown_key(row.key)}"
-        if (row.key, row.metric) in seen:
-            raise UserError(f"{where} occurs twice")
-        seen.add((row.key, row.metric))
-        values = [row.value, row.ci_low, row.ci_high, *(v for v in (row.clean_value, row.value_all) if v is not None)]
-        bounded = metric_of_output(row.metric) is not None
-        if not all(map(math.isfinite, values)) or (bounded and not all(0 <= value <= 1 for value in values)):
-            raise UserError(f"{where} is out of bounds: {row.value}")
-        if row.n < 1 or row.ci_low > row.ci_high or not 0 <= row.coverage <= 1:
-            raise UserError(f"{where} is out of bounds: {row.n} examples, {row.ci_low} to {row.ci_high}")
-        if row.drop is not None and not math.isclose(row.drop, (row.clean_value or 0) - row.value, abs_tol=1e-9):
-            raise UserError(f"the drop of {where} is not its score on clean text minus that under the condition")
+        if (wrong := _wrong(row, bounded[row.metric])) is not None:
+            raise UserError(f"{row.metric} of {shown_key(row.key)} {wrong}")
+        seen.add((*test_of(row), row.metric))
+    if len(seen) < len(result.scores):
+        raise UserError("a score occurs twice")
     if result.summary is not None and not _same(
         *(
             None if summary is None else summary.model_dump(mode="json")
@@ -200,6 +215,18 @@ def check_values(result: RunResult) -> None:
         )
     ):
         raise UserError("its summary does not fit its scores")
+
+
+def _wrong(row: ScoreRow, bounded: bool) -> str | None:
+    """What is wrong with a score, or None."""
+    values = [row.value, row.ci_low, row.ci_high, *(v for v in (row.clean_value, row.value_all) if v is not None)]
+    if not all(map(math.isfinite, values)) or (bounded and not 0 <= min(values) <= max(values) <= 1):
+        return f"is out of bounds: {row.value}, {row.ci_low} to {row.ci_high}"
+    if row.n < 1 or row.ci_low > row.ci_high or not 0 <= row.coverage <= 1:
+        return f"is out of bounds: {row.n} examples, coverage {row.coverage}, {row.ci_low} to {row.ci_high}"
+    if row.drop is not None and not math.isclose(row.drop, (row.clean_value or 0) - row.value, abs_tol=1e-9):
+        return "has a drop that is not its score on clean text minus that under the condition"
+    return None
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -9,20 +9,20 @@ from typing import Protocol
 import numpy as np
 
 from xrobust.metrics.inference import Part, cluster_sums
-from xrobust.results.board.record import RunRecord, Test
-from xrobust.results.comparison import Condition
+from xrobust.results.board.record import Test, condition
+from xrobust.results.board.scores import EntryScores, Under
 
 ENOUGH = 1e6
 """Degrees of freedom of a variance that is taken as known."""
 
 
 class ExampleVariances(Protocol):
-    """Variances over test examples of the mean of some test sets."""
+    """Variances over test examples of means over the test sets under a condition."""
 
-    def level(self, entry: str, tests: Sequence[Test]) -> Part:
+    def level(self, entry: str, under: Under) -> Part:
         """Of one entry's mean."""
 
-    def matrix(self, entries: Sequence[str], tests: Sequence[Test]) -> tuple[np.ndarray, np.ndarray]:
+    def matrix(self, entries: Sequence[str], under: Under) -> tuple[np.ndarray, np.ndarray]:
         """Of differences between all pairs: variances and degrees of freedom, (entries, entries) each."""
 
 
@@ -33,16 +33,15 @@ class Bounds:
     difference is taken as that of two separate test sets, as if two entries never erred on the same examples.
     """
 
-    def __init__(self, runs: Mapping[str, Sequence[RunRecord]]) -> None:
-        self._runs = runs
+    def __init__(self, scores: Mapping[str, EntryScores]) -> None:
+        self._scores = scores
 
-    def level(self, entry: str, tests: Sequence[Test]) -> Part:
-        runs = self._runs[entry]
-        errors = [np.mean([run.scores[test].examples_se for run in runs]) for test in tests]
-        return Part(float(np.mean(errors)) ** 2, ENOUGH)
+    def level(self, entry: str, under: Under) -> Part:
+        scores = self._scores[entry]
+        return Part(float(scores.errors[:, scores.columns[under]].mean()) ** 2, ENOUGH)
 
-    def matrix(self, entries: Sequence[str], tests: Sequence[Test]) -> tuple[np.ndarray, np.ndarray]:
-        levels = np.array([self.level(entry, tests).variance for entry in entries])
+    def matrix(self, entries: Sequence[str], under: Under) -> tuple[np.ndarray, np.ndarray]:
+        levels = np.array([self.level(entry, under).variance for entry in entries])
         return levels[:, None] + levels[None, :], np.full((len(entries), len(entries)), ENOUGH)
 
 
@@ -51,38 +50,39 @@ class Influences:
 
     def __init__(
         self,
+        scores: Mapping[str, EntryScores],
         means: Mapping[str, Mapping[Test, np.ndarray]],
         ids: Mapping[tuple[Test, str], Sequence[str]],
-        runs: Mapping[str, Sequence[RunRecord]],
     ) -> None:
         """
         Args:
+            scores: entry -> its scores.
             means: entry -> test set -> influence of each example, averaged over its runs, (examples,).
             ids: test set and its rows -> ids of the examples, in order.
-            runs: entry -> its runs.
         """
-        self._means, self._ids, self._runs = means, ids, runs
+        self._scores, self._means, self._ids = scores, means, ids
 
-    def level(self, entry: str, tests: Sequence[Test]) -> Part:
-        sums = self._sums([entry], tests)
+    def level(self, entry: str, under: Under) -> Part:
+        sums = self._sums([entry], under)
         return Part(float(_covariance(sums)[0, 0]), max(sums.shape[1] - 1, 1))
 
-    def matrix(self, entries: Sequence[str], tests: Sequence[Test]) -> tuple[np.ndarray, np.ndarray]:
-        sums = self._sums(entries, tests)
+    def matrix(self, entries: Sequence[str], under: Under) -> tuple[np.ndarray, np.ndarray]:
+        sums = self._sums(entries, under)
         covariance = _covariance(sums)
         own = np.diag(covariance)
         variances = np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0)
         return variances, np.full(variances.shape, max(sums.shape[1] - 1, 1))
 
-    def _sums(self, entries: Sequence[str], tests: Sequence[Test]) -> np.ndarray:
+    def _sums(self, entries: Sequence[str], under: Under) -> np.ndarray:
         """Influence of each id on the mean over test sets: (entries, ids)."""
         number: dict[str, int] = {}
-        first = self._runs[entries[0]][0]
+        covered = self._scores[entries[0]].covered(under)
         clusters = [
-            np.array([number.setdefault(i, len(number)) for i in self._ids[test, first.scores[test].rows]])
-            for test in tests
+            np.array([number.setdefault(i, len(number)) for i in self._ids[one.test, one.rows]]) for one in covered
         ]
-        return np.stack([cluster_sums([self._means[entry][test] for test in tests], clusters) for entry in entries])
+        return np.stack(
+            [cluster_sums([self._means[entry][one.test] for one in covered], clusters) for entry in entries]
+        )
 
 
 def _covariance(sums: np.ndarray) -> np.ndarray:
@@ -101,22 +101,16 @@ class Stored:
     """Two entries and label of the condition -> variance of their difference."""
     otherwise: ExampleVariances
 
-    def level(self, entry: str, tests: Sequence[Test]) -> Part:
-        found = self.levels.get((entry, label_of(tests)))
-        return found or self.otherwise.level(entry, tests)
+    def level(self, entry: str, under: Under) -> Part:
+        found = self.levels.get((entry, condition(under).label))
+        return found or self.otherwise.level(entry, under)
 
-    def matrix(self, entries: Sequence[str], tests: Sequence[Test]) -> tuple[np.ndarray, np.ndarray]:
-        variances, df = self.otherwise.matrix(entries, tests)
-        label = label_of(tests)
+    def matrix(self, entries: Sequence[str], under: Under) -> tuple[np.ndarray, np.ndarray]:
+        variances, df = self.otherwise.matrix(entries, under)
+        label = condition(under).label
         for i, one in enumerate(entries):
             for j, other in enumerate(entries):
                 if (part := self.pairs.get((one, other, label))) is not None:
                     variances[i, j] = variances[j, i] = part.variance
                     df[i, j] = df[j, i] = part.df
         return variances, df
-
-
-def label_of(tests: Sequence[Test]) -> str:
-    """Label of the condition of some test sets."""
-    name, perturbation, attack, pairs = tests[0].under
-    return Condition(condition=name, perturbation=perturbation, attack=attack, pairs=pairs).label  # type: ignore[arg-type]

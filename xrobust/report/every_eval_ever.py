@@ -186,9 +186,8 @@ def _of_test_set(entry: Entry, row: TestSetScore) -> dict[str, Any]:
 
 
 def _of_average(board: Leaderboard, entry: Entry, row: ConditionScore) -> dict[str, Any]:
-    label = row.label.removesuffix(" pairs") if row.pairs else row.label
+    label = label_of(row)
     parts = [score for score in entry.scores if label_of(score) == label and (score.pair is not None) == row.pairs]
-    parts = [score for score in parts if score.name not in row.some_runs_only]
     over = "pairs" if row.pairs else "languages"
     names = {over: ", ".join(score.name for score in parts)}
     its = next((one.examples_from for one in board.boards if one.id == entry.board), "bound")

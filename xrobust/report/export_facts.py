@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from xrobust.errors import UserError, did_you_mean
-from xrobust.results.board.document import Entry, Leaderboard, TestSetScore
+from xrobust.results.board.document import ConditionScore, Entry, Leaderboard, TestSetScore
 from xrobust.results.score_key import condition_label
 
 LONGEST = 50
@@ -60,8 +60,8 @@ def over_seeds(entry: Entry) -> str:
     return f"mean over {len(entry.runs)} seeds" if len(entry.runs) > 1 else "one seed"
 
 
-def label_of(score: TestSetScore) -> str:
-    """The condition's name in tables: `clean`, `typos`."""
+def label_of(score: TestSetScore | ConditionScore) -> str:
+    """The condition's name, of pairs too: `clean`, `typos`."""
     return condition_label(score.condition, score.perturbation, score.attack) or "clean"
 
 

@@ -17,6 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 ANALYSIS = [Requirement(text) for text in PROJECT["optional-dependencies"]["analysis"]]
+EXPORT = [Requirement(text) for text in PROJECT["optional-dependencies"]["export"]]
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub"}
 """Top-level module -> distribution, where the names differ."""
@@ -36,7 +37,7 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("folder", ["xrobust", "tasks", "methods"])
 def test_every_import_is_declared(folder: str):
     core = {canonicalize_name(requirement.name) for requirement in DECLARED}
-    extra = {canonicalize_name(requirement.name) for requirement in ANALYSIS}
+    extra = {canonicalize_name(requirement.name) for requirement in (*ANALYSIS, *EXPORT)}
     for path in sorted((ROOT / folder).rglob("*.py")):
         with_extra = path.parent in (ROOT / "xrobust" / "analysis", ROOT / "xrobust" / "report")
         declared = core | extra if with_extra else core
@@ -56,11 +57,11 @@ def test_every_import_is_declared(folder: str):
 
 def test_every_dependency_is_pinned_to_a_version_in_its_range():
     versions = pins()
-    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS):
+    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} excludes {version}"
 
 
 def test_nothing_else_is_pinned():
-    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS)}
+    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT)}
     assert set(pins()) == direct

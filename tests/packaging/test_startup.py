@@ -69,6 +69,7 @@ finally:
         "compare --help",
         "leaderboard --help",
         "leaderboard show --help",
+        "leaderboard export --help",
         "list",
         "list methods --json",
         "list plugins",

@@ -117,7 +117,7 @@ def test_the_wheel_says_what_it_is(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
     text = zipfile.ZipFile(wheel).read(metadata).decode()
-    assert "\nLicense-Expression: Apache-2.0 AND CC-BY-SA-4.0 AND CC0-1.0\n" in text
+    assert "\nLicense-Expression: Apache-2.0 AND CC-BY-SA-4.0 AND CC0-1.0 AND MIT\n" in text
     assert "\nRequires-Python: >=3.11\n" in text
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert "file:" not in text

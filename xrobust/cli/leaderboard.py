@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from xrobust.cli.leaderboard_export import export_command
 from xrobust.cli.options import Plugin
 from xrobust.cli.output import Format, FormatOption, OutputFile, require_writable, tables_text, write_or_print
 from xrobust.errors import RunError
@@ -55,6 +56,7 @@ class Budget(StrEnum):
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A leaderboard document.")]
+leaderboard_app.command("export")(export_command)
 
 
 @leaderboard_app.command("build")

@@ -11,6 +11,7 @@ import json
 from typing import Any, Literal
 
 from xrobust.results.comparison import Condition, Excluded
+from xrobust.results.schema import Time
 from xrobust.results.score_key import Pair, Section, pair_name
 
 BOARD_VERSION = 1
@@ -36,8 +37,8 @@ class EntryRun(Section):
     seed: int
     sha256: Sha256 | None
     """sha256 of the run's document; null for one of schema version 1."""
-    updated: str
-    """Time of the last change of the run's document: UTC, ISO 8601, to the second."""
+    updated: Time
+    """Time of the last change of the run's document."""
     data: str
     """Hub id of the data set, or the id that a folder's about.yaml gives; `local` where it gives none."""
     data_revision: str | None

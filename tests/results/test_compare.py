@@ -297,7 +297,7 @@ def test_a_prediction_outside_the_run_is_not_read(runs: Path, tmp_path: Path) ->
 
 def test_the_document_fits_its_schema_and_is_the_same_each_time(runs: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
-    from xrobust.results.comparison import comparison_schema
+    from xrobust.results.comparing.document import comparison_schema
 
     one, other = (compare("method=vanilla", "method=rs_aug", runs=runs).text() for _ in range(2))
     assert one == other

@@ -16,17 +16,9 @@ from scored_runs import accuracy_group
 
 from xrobust.errors import UserError
 from xrobust.results.board.document import Entry, Leaderboard, leaderboard_schema
+from xrobust.results.board.merge import disagreements, merge_leaderboards, recomputed
 from xrobust.results.compare import compare
-from xrobust.results.leaderboard import (
-    BoardOptions,
-    build_leaderboard,
-    disagreements,
-    leaderboard,
-    load_leaderboard,
-    merge_leaderboards,
-    rebuilt,
-    recomputed,
-)
+from xrobust.results.leaderboard import BoardOptions, build_leaderboard, leaderboard, load_leaderboard, rebuilt
 from xrobust.results.store import load_result, save_result
 
 LANGUAGES = {"en": 0.8, "de": 0.6, "fr": 0.55}

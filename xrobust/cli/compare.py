@@ -16,7 +16,7 @@ from xrobust.errors import UserError, did_you_mean
 if TYPE_CHECKING:
     from xrobust.report.tables import Table
     from xrobust.results.compare import Sides
-    from xrobust.results.comparison import ComparedWith, Comparison
+    from xrobust.results.comparing.document import ComparedWith, Comparison
 
 
 class Budget(StrEnum):
@@ -136,7 +136,7 @@ def _flips_text(sides: Sides, language: str, form: Format) -> str:
     import json
 
     from xrobust.report.tables import Table, csv_text
-    from xrobust.results.flips import Flip, flips
+    from xrobust.results.comparing.flips import Flip, flips
 
     columns = list(Flip.model_fields)
     tables: list[Table] = []

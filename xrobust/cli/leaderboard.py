@@ -100,7 +100,8 @@ def merge_command(
     output: OutputFile = None,
 ) -> None:
     """Merge leaderboards: entries of one setting are united, and everything is ranked anew."""
-    from xrobust.results.leaderboard import load_leaderboard, merge_leaderboards
+    from xrobust.results.board.merge import merge_leaderboards
+    from xrobust.results.leaderboard import load_leaderboard
 
     if output is not None:
         require_writable(output)
@@ -116,7 +117,8 @@ def verify_command(
     plugin: Plugin = None,
 ) -> None:
     """Compute every number of a leaderboard again: from the values by seed that it holds, and from its runs."""
-    from xrobust.results.leaderboard import disagreements, load_leaderboard, rebuilt, recomputed
+    from xrobust.results.board.merge import disagreements, recomputed
+    from xrobust.results.leaderboard import load_leaderboard, rebuilt
 
     board = load_leaderboard(file)
     found = disagreements(board, recomputed(board))

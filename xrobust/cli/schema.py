@@ -22,7 +22,7 @@ def schema_command(
 ) -> None:
     """Print the JSON Schema of a document: of a run's result, a comparison or a leaderboard."""
     from xrobust.results.board.document import leaderboard_schema
-    from xrobust.results.comparison import comparison_schema
+    from xrobust.results.comparing.document import comparison_schema
     from xrobust.results.schema import json_schema
 
     schemas = {"result": json_schema, "comparison": comparison_schema, "leaderboard": leaderboard_schema}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
-from xrobust.results.comparison import ComparedWith, Comparison, Estimate
+from xrobust.results.comparing.document import ComparedWith, Comparison, Estimate
 
 
 def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:

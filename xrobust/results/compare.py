@@ -8,21 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from xrobust.errors import UserError
-from xrobust.metrics.inference import (
-    ALPHA,
-    FEWEST_SEEDS,
-    Inference,
-    Side,
-    holm,
-    improved_count,
-    infer_difference,
-    seed_part,
-)
 from xrobust.registry.plugins import Plugins
-from xrobust.results.comparison import (
+from xrobust.results.comparing.document import (
     ComparedWith,
     Comparison,
     Condition,
@@ -30,42 +19,23 @@ from xrobust.results.comparison import (
     Excluded,
     LanguageCount,
     NotCompared,
-    Over,
-    Verdict,
 )
-from xrobust.results.examples import score_metric
-from xrobust.results.mcnemar import compare_trained_models
-from xrobust.results.runs import differences
-from xrobust.results.score_key import ScoreKey
-from xrobust.results.select import FoundRun, LeftOut, select_all
-from xrobust.results.sides import (
+from xrobust.results.comparing.estimates import CompareOptions, Question, adjust_averages
+from xrobust.results.comparing.mcnemar import compare_trained_models
+from xrobust.results.comparing.sides import (
     GroupSide,
-    SharedTests,
     budget_difference,
     make_sides,
     require_comparable,
     shared_keys,
     shared_tests,
-    side_arrays,
 )
-from xrobust.results.verdicts import sentence, supervision_note
+from xrobust.results.comparing.verdicts import sentence, supervision_note
+from xrobust.results.examples import score_metric
+from xrobust.results.runs import differences
+from xrobust.results.select import FoundRun, LeftOut, select_all
 
 CLEAN = Condition()
-
-
-@dataclass(frozen=True)
-class CompareOptions:
-    """Options of a comparison."""
-
-    metric: str | None = None
-    """Name of a score; the task's main one by default."""
-    common: bool = False
-    """Compare the languages that all runs have, and leave the others out."""
-    budget: Literal["equal", "any"] = "equal"
-    paired_seeds: bool = False
-    """Runs of one seed share what the seed decides: the variance over seeds is that of their differences."""
-    bootstrap: bool = False
-    """Add bootstrap intervals over seeds and examples."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +93,7 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
     """Compares each side with the baseline. Raises UserError where two cannot be compared, with the reason."""
     baseline, metric = sides.baseline, sides.metric
     compared = [_compare_with(baseline, other, given) for other in sides.others]
-    _adjust_averages(compared)
+    adjust_averages(compared)
     described = baseline.described()
     for part in compared:
         headlines = [row for row in part.estimates if row.over == "average"]
@@ -216,7 +186,7 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
         if label == "clean":
             languages = [key.name for key in keys]
         for quantity in ("score",) if condition.condition == "clean" else ("score", "drop"):
-            question = _Question(baseline, other, tests, condition, quantity, given)
+            question = Question(baseline, other, tests, condition, quantity, given)
             found = question.estimates()
             estimates += found
             if quantity == "score":
@@ -234,142 +204,6 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
         trained_models=compare_trained_models(baseline.runs[0], other.runs[0]) if single else [],
         sentences=[],
     )
-
-
-class _Question:
-    """Both sides under one condition, in one quantity."""
-
-    def __init__(
-        self,
-        baseline: GroupSide,
-        other: GroupSide,
-        tests: SharedTests,
-        condition: Condition,
-        quantity: str,
-        given: CompareOptions,
-    ) -> None:
-        self.sides = (baseline, other)
-        self.source = baseline.first.spec.train.source
-        self.tests, self.condition, self.quantity, self.given = tests, condition, quantity, given
-        self.a, self.b = (side_arrays(side, tests, quantity) for side in self.sides)
-
-    def estimates(self) -> list[Estimate]:
-        """The averages, then each test set, with Holm's p-values over the test sets."""
-        everything = list(range(len(self.tests.keys)))
-        targets = [i for i in everything if self.tests.keys[i].language != self.source]
-        rows = [self._estimate("average", everything)]
-        if not self.condition.pairs and 0 < len(targets) < len(everything):
-            rows.append(self._estimate("targets", targets))
-        singles = [
-            self._estimate("pair" if self.condition.pairs else "language", [i], key)
-            for i, key in enumerate(self.tests.keys)
-        ]
-        tested = [row for row in singles if row.p is not None]
-        for row, p in zip(tested, holm([row.p for row in tested if row.p is not None]), strict=True):
-            row.p_holm = p
-            row.verdict = verdict(row)
-        return rows + singles
-
-    def counts(self, rows: Sequence[Estimate]) -> list[LanguageCount]:
-        """The number of test sets that are better, and worse; none where nothing is tested."""
-        tested = [
-            (row.difference, _inference(row)) for row in rows if row.over in ("language", "pair") and row.p is not None
-        ]
-        if not tested:
-            return []
-        turned = [(-difference, inference) for difference, inference in tested]
-        return [
-            LanguageCount(
-                **self.condition.model_dump(),
-                languages=len(tested),
-                better=improved_count(tested),
-                worse=improved_count(turned),
-            )
-        ]
-
-    def _estimate(self, over: Over, some: list[int], key: ScoreKey | None = None) -> Estimate:
-        a, b = self.a.some(some), self.b.some(some)
-        clusters = [self.tests.clusters[i] for i in some]
-        found = infer_difference(a, b, clusters, paired_seeds=self.given.paired_seeds)
-        row = Estimate(
-            **self.condition.model_dump(),
-            quantity="drop" if self.quantity == "drop" else "score",
-            over=over,
-            language=key.language if key else None,
-            pair=key.pair if key else None,
-            test_sets=len(some),
-            n=sum(len(numbers) for numbers in clusters),
-            baseline=float(a.values.mean()),
-            other=float(b.values.mean()),
-            difference=float(b.values.mean() - a.values.mean()),
-            baseline_sd=_sd(a),
-            other_sd=_sd(b),
-            verdict="no test",
-        )
-        if found is None:
-            row.reason = self._why_no_test(row)
-            return row
-        row.standard_error, row.df = found.standard_error, found.df
-        row.ci_low, row.ci_high, row.p, row.detectable = found.low, found.high, found.p, found.detectable
-        row.seed_share = self._seed_share(a, b, found)
-        row.verdict = verdict(row)
-        if self.given.bootstrap:
-            row.bootstrap_low, row.bootstrap_high = self._bootstrap(some)
-        return row
-
-    def _why_no_test(self, row: Estimate) -> str:
-        for side in self.sides:
-            if len(side.runs) < FEWEST_SEEDS:
-                return f"{side.name} has one seed: the spread between seeds is not known"
-        return f"{row.n} example{'s' if row.n > 1 else ''}"
-
-    def _seed_share(self, a: Side, b: Side, found: Inference) -> float | None:
-        if not found.standard_error:
-            return None
-        if self.given.paired_seeds:
-            seeds = seed_part(b.values - a.values).variance
-        else:
-            seeds = seed_part(a.values).variance + seed_part(b.values).variance
-        return min(1.0, seeds / found.standard_error**2)
-
-    def _bootstrap(self, some: list[int]) -> tuple[float, float] | tuple[None, None]:
-        from xrobust.results.resampling import bootstrap_difference
-
-        return bootstrap_difference(*self.sides, self.tests, some, self.quantity)
-
-
-def verdict(row: Estimate) -> Verdict:
-    """The verdict of a test at 5%, by Holm's p-value where there is one. A smaller drop is the better one."""
-    p = row.p if row.p_holm is None else row.p_holm
-    if p is None:
-        return "no test"
-    if p > ALPHA or row.difference == 0:
-        return "not shown"
-    return "better" if (row.difference > 0) == (row.quantity == "score") else "worse"
-
-
-def _inference(row: Estimate) -> Inference:
-    assert row.p is not None and row.standard_error is not None and row.df is not None
-    assert row.ci_low is not None and row.ci_high is not None and row.detectable is not None
-    return Inference(row.standard_error, row.df, row.ci_low, row.ci_high, row.p, row.detectable)
-
-
-def _sd(side: Side) -> float | None:
-    means = side.values.mean(axis=1)
-    return float(means.std(ddof=1)) if len(means) > 1 else None
-
-
-def _adjust_averages(compared: Sequence[ComparedWith]) -> None:
-    """Holm's p-values of the averages over the sides that are compared with the baseline."""
-    families: dict[tuple[str, str, str], list[Estimate]] = {}
-    for part in compared:
-        for row in part.estimates:
-            if row.over in ("average", "targets") and row.p is not None:
-                families.setdefault((row.label, row.quantity, row.over), []).append(row)
-    for rows in families.values():
-        for row, p in zip(rows, holm([row.p for row in rows if row.p is not None]), strict=True):
-            row.p_holm = p
-            row.verdict = verdict(row)
 
 
 def _notes(baseline: GroupSide, others: Sequence[GroupSide], compared: Sequence[ComparedWith]) -> list[str]:

@@ -149,6 +149,10 @@ class Search:
         left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *others, *duplicates)]
         return Selection(self.argument, tuple(runs), tuple(left_out))
 
+    def takes(self, run: FoundRun) -> bool:
+        """True if the run has the id, or one that begins like it, and passes the filter."""
+        return bool(self.prefix is None or self._ids(run.result)) and self._passes(run)
+
     def _passes(self, run: FoundRun) -> bool:
         return self.filter is None or self.filter.fits(run.result)
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any, Literal
 
-from xrobust.results.comparison import Condition, Excluded
+from xrobust.results.comparing.document import Condition, Excluded
 from xrobust.results.schema import Time
 from xrobust.results.score_key import Pair, Section, pair_name
 

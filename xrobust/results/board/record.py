@@ -12,7 +12,7 @@ import numpy as np
 from xrobust.config.resolved_spec import MethodSpec
 from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric_of_output
-from xrobust.results.comparison import Condition
+from xrobust.results.comparing.document import Condition
 from xrobust.results.examples import shown_key, worst_case_set
 from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey

@@ -6,9 +6,9 @@ from typing import Any
 
 from xrobust.errors import UserError
 from xrobust.metrics.inference import holm
-from xrobust.results.comparison import TrainedModels
+from xrobust.results.comparing.document import TrainedModels
+from xrobust.results.comparing.sides import condition_of
 from xrobust.results.examples import RunExamples
-from xrobust.results.sides import condition_of
 
 
 def compare_trained_models(one: RunExamples, other: RunExamples) -> list[TrainedModels]:

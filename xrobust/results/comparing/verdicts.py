@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from xrobust.metrics.inference import FEW_SEEDS
-from xrobust.results.comparison import ComparedGroup, ComparedWith, Estimate
-from xrobust.results.sides import GroupSide
+from xrobust.results.comparing.document import ComparedGroup, ComparedWith, Estimate
+from xrobust.results.comparing.sides import GroupSide
 
 ZERO_SHOT = ["source"]
 """Supervision of strict zero-shot transfer: labelled data of the source language, nothing of the targets."""

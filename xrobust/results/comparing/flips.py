@@ -12,10 +12,10 @@ from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import load_split
 from xrobust.errors import RunError, UserError
 from xrobust.registry.plugins import Plugins
+from xrobust.results.comparing.sides import GroupSide
 from xrobust.results.examples import RunExamples
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey, Section
-from xrobust.results.sides import GroupSide
 
 
 class Flip(Section):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xrobust.errors import UserError
 from xrobust.metrics.inference import Side
 from xrobust.metrics.influence import influence
-from xrobust.results.comparison import ComparedGroup, Condition
+from xrobust.results.comparing.document import ComparedGroup, Condition
 from xrobust.results.examples import RunExamples, ScoreMetric, worst_case_set
 from xrobust.results.runs import differences, method_labels
 from xrobust.results.schema import Budget, RunResult, mean

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from xrobust.contracts.metric import WholeSetMetric
+from xrobust.results.comparing.sides import GroupSide, SharedTests
 from xrobust.results.examples import RunExamples
-from xrobust.results.sides import GroupSide, SharedTests
 
 DRAWS = 1000
 

@@ -1,0 +1,90 @@
+"""Documents of a leaderboard: found, read one at a time, and those that are left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xrobust.results.board.index import read_documents
+from xrobust.results.board.record import RunRecord
+from xrobust.results.comparing.document import Excluded
+from xrobust.results.host_free import host_free
+from xrobust.results.select import FoundRun, Search, read, search
+
+
+@dataclass
+class Documents:
+    """The documents that a board is made of, and those that are left out."""
+
+    records: dict[str, tuple[Path, RunRecord]] = field(default_factory=dict)
+    """Run id -> document and record."""
+    excluded: list[Excluded] = field(default_factory=list)
+    named: list[Excluded] = field(default_factory=list)
+    """Those of `excluded` that the user named."""
+
+    root: Path = Path()
+    """Folder that paths in the board are relative to: no path of this machine goes into it."""
+
+    def leave_out(self, file: Path, reason: str, *, by_name: bool = False) -> None:
+        """Adds a document to those that are left out."""
+        item = Excluded(path=os.path.relpath(file.absolute(), self.root), reason=host_free(reason))
+        self.excluded.append(item)
+        if by_name:
+            self.named.append(item)
+
+
+def find_documents(
+    arguments: Sequence[str], where: str | None, *, sample: bool, progress: Callable[[int, int], None]
+) -> Documents:
+    """Reads the documents that arguments stand for; only their records stay in memory.
+
+    Of two documents of one run the newer one is taken. Raises UserError for an argument that is wrong.
+    """
+    reached: dict[Path, list[Search]] = {}
+    searches = [search(argument, Path("runs"), where) for argument in arguments]
+    for one in searches:
+        for file in one.files:
+            reached.setdefault(file, []).append(one)
+    files = sorted(reached)
+    documents = Documents(root=_common_root(files))
+    for found in read_documents(files, arguments, progress):
+        its = reached[found.file]
+        by_name = any(one.by_name for one in its)
+        if found.record is None:
+            documents.leave_out(found.file, found.reason or "", by_name=by_name)
+        elif _is_asked_for(found.file, its):
+            _add(documents, found.file, found.record, sample=sample, by_name=by_name)
+    for one in searches:
+        if one.filter is not None and one.filter.looked_at and not documents.records:
+            raise one.filter.nothing_fits(one.where)
+    return documents
+
+
+def _is_asked_for(file: Path, searches: Sequence[Search]) -> bool:
+    """True if a search takes the document: a filter and an id are looked up in the whole of it."""
+    if any(one.filter is None and one.prefix is None for one in searches):
+        return True
+    found = read(file)
+    return isinstance(found, FoundRun) and any(one.takes(found) for one in searches)
+
+
+def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool, by_name: bool) -> None:
+    if record.sample and not sample:
+        reason = "scored on the sample data that come with xrobust (--sample takes them)"
+        documents.leave_out(file, reason, by_name=by_name)
+        return
+    other = documents.records.get(record.run_id)
+    if other is None:
+        documents.records[record.run_id] = (file, record)
+        return
+    older, newer = sorted([other, (file, record)], key=lambda one: one[1].updated)
+    same = "another copy" if older[1].sha256 == newer[1].sha256 else "another, newer document"
+    documents.records[record.run_id] = newer
+    documents.leave_out(older[0], f"duplicate run id {record.run_id}: {same} is taken", by_name=by_name)
+
+
+def _common_root(files: Sequence[Path]) -> Path:
+    folders = [str(file.absolute().parent) for file in files]
+    return Path(os.path.commonpath(folders)) if folders else Path.cwd()

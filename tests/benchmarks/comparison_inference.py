@@ -77,15 +77,17 @@ class Estimates:
         below = sum(part.variance**2 / part.df for part in (*self.seeds, self.examples))
         return np.divide(self.error**4, below, out=np.ones_like(below), where=below > 0)
 
+    def half_width(self, df: np.ndarray) -> np.ndarray:
+        """Half of the 95% interval with these degrees of freedom."""
+        return np.interp(1 / df, INVERSE_DF, CRITICAL) * self.error
+
     def rejects(self, truth: np.ndarray | float, df: np.ndarray) -> np.ndarray:
         """Where the interval does not hold this value: bool, as `estimate`."""
-        return np.abs(self.estimate - truth) > np.interp(1 / df, INVERSE_DF, CRITICAL) * self.error
+        return np.abs(self.estimate - truth) > self.half_width(df)
 
     def detectable(self) -> np.ndarray:
         """The smallest difference that xrobust says could have been shown."""
-        return (
-            np.interp(1 / self.df, INVERSE_DF, CRITICAL) + np.interp(1 / self.df, INVERSE_DF, POWERFUL)
-        ) * self.error
+        return self.half_width(self.df) + np.interp(1 / self.df, INVERSE_DF, POWERFUL) * self.error
 
 
 def mean_influence(of_runs: np.ndarray, seeds: Sequence[slice]) -> np.ndarray:

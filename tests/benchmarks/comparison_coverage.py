@@ -79,10 +79,9 @@ class _Batch:
         """Where intervals do not hold the truth, of the two versions of B; where other tests reject what is true."""
         chosen = comparisons(self._paired)
         scored = {version: [Scored(*r.score_and_influence()) for r in runs] for version, runs in self.runs.items()}
-        truth = self.design.truth(0, np.zeros_like(self.design.base))
         found: Rates = {}
-        for version, added in (("alike", self.design.alike), ("unlike", self.design.unlike)):
-            difference = self.design.truth(1, added) - truth
+        for version in ("alike", "unlike"):
+            difference = self.design.truths[version] - self.design.truths["A"]
             truths = {"average": difference[0].mean(), "single": difference[0][:, None]}
             truths["drop"] = (difference[0] - difference[1]).mean()
             estimates = self._estimates(scored["A"], scored[version], chosen)
@@ -96,7 +95,7 @@ class _Batch:
                     check(self.design, self.runs["A"], self.runs[version], estimates["drop"])
         moved = mean_influence(scored["A"][0].influence, [c.a for c in chosen])
         of_level = level(_mean(scored["A"][0]), examples_of_average(moved, self.design.parallel), chosen)
-        return found | _missed("unlike", "level", of_level, truth[0].mean())
+        return found | _missed("unlike", "level", of_level, self.design.truths["A"][0].mean())
 
     @property
     def _paired(self) -> bool:

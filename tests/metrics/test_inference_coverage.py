@@ -42,9 +42,9 @@ def test_tests_that_take_languages_or_sentences_for_independent_runs_find_what_i
 def test_the_truth_of_the_simulation_is_the_mean_of_its_runs(metric: str) -> None:
     design = Design(SEEDS_DOMINATE, metric, False, 2, 200)
     runs = Simulation(design, np.random.default_rng(0)).draw(150)
-    for version, method, added in (("A", 0, 0 * design.base), ("alike", 1, design.alike), ("unlike", 1, design.unlike)):
-        for condition, truth in enumerate(design.truth(method, added)):
+    for version, truths in design.truths.items():
+        for condition, truth in enumerate(truths):
             scores = runs[version][condition].score_and_influence()[0].mean(axis=2)  # over seeds
             error = scores.std(axis=0) / np.sqrt(len(scores))
             assert (np.abs(scores.mean(axis=0) - truth) < 4 * error).all()
-    assert design.truth(1, design.alike) == pytest.approx(design.truth(0, 0 * design.base))
+    assert design.truths["alike"] == pytest.approx(design.truths["A"])

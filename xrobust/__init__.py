@@ -1,6 +1,6 @@
 """xrobust: robust zero-shot cross-lingual transfer, measured.
 
-    from xrobust import RunSpec, run, load_result, load_model
+    from xrobust import RunSpec, run, load_result, load_results, load_model
 
 Names are imported where they are first used: `import xrobust` loads neither torch nor transformers.
 """
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xrobust.errors import RunError, UserError
     from xrobust.models.trained import load_model
     from xrobust.pipeline import evaluate, run
+    from xrobust.results.frame import load_results
     from xrobust.results.store import load_predictions, load_result
 
 try:
@@ -33,6 +34,7 @@ _HOME = {
     "load_model": "xrobust.models.trained",
     "load_predictions": "xrobust.results.store",
     "load_result": "xrobust.results.store",
+    "load_results": "xrobust.results.frame",
     "run": "xrobust.pipeline",
 }
 
@@ -46,6 +48,7 @@ __all__ = [
     "load_model",
     "load_predictions",
     "load_result",
+    "load_results",
     "run",
 ]
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scored_runs import accuracy_group
 
 HEAVY = {
     "accelerate",
@@ -62,8 +63,12 @@ finally:
         "run --help",
         "eval --help",
         "predict --help",
+        "runs --help",
         "analyze --help",
         "analyze distance --help",
+        "compare --help",
+        "leaderboard --help",
+        "leaderboard show --help",
         "list",
         "list methods --json",
         "list plugins",
@@ -79,6 +84,18 @@ def test_quick_commands_import_nothing_heavy(arguments: str):
 
 def test_help_is_printed_without_the_settings():
     assert not imported(COMMAND, "--help") & {"pydantic", "yaml"}
+
+
+@pytest.mark.parametrize(
+    "arguments", ["compare method=vanilla method=rs_aug", "leaderboard runs", "runs --group", "schema leaderboard"]
+)
+def test_commands_on_documents_do_without_torch(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method in ("vanilla", "rs_aug"):
+        accuracy_group(tmp_path / "runs", method, {"en": 0.8, "de": 0.6}, [1, 2], n=40, drop=0.2)
+    monkeypatch.chdir(tmp_path)
+    assert not imported(COMMAND, *arguments.split()) & {"torch", "transformers", "peft", "accelerate", "datasets"}
 
 
 def test_the_library_imports_nothing_heavy():

@@ -13,6 +13,7 @@ from xrobust.cli.analyze import analyze_app
 from xrobust.cli.compare import compare_command
 from xrobust.cli.data import data_app
 from xrobust.cli.eval import eval_command
+from xrobust.cli.leaderboard import leaderboard_app
 from xrobust.cli.list import list_command
 from xrobust.cli.predict import predict_command
 from xrobust.cli.run import run_command
@@ -41,6 +42,7 @@ app.command("show")(show_command)
 app.command("schema")(schema_command)
 app.add_typer(analyze_app, name="analyze")
 app.add_typer(data_app, name="data")
+app.add_typer(leaderboard_app, name="leaderboard")
 
 
 def _version(value: bool) -> None:

@@ -109,9 +109,20 @@ def degrees_of_freedom(seeds: Sequence[Part], examples: Part) -> float:
     the seeds' part counts more than it seems: (1 + 2 / df)^2 times, with df that of all seeds together; 4 times for 2
     seeds a side, 1.6 times for 5. Only the degrees of freedom are touched, and hardly where either part is alone.
     """
-    weight = (1 + 2 / sum(part.df for part in seeds)) ** 2
-    parts = [*(Part(weight * part.variance, part.df) for part in seeds), examples]
-    return sum(part.variance for part in parts) ** 2 / sum(part.variance**2 / part.df for part in parts)
+    found = array_degrees_of_freedom([(part.variance, part.df) for part in seeds], (examples.variance, examples.df))
+    return float(found)
+
+
+def array_degrees_of_freedom(
+    seeds: Sequence[tuple[np.ndarray | float, np.ndarray | float]],
+    examples: tuple[np.ndarray | float, np.ndarray | float],
+) -> np.ndarray:
+    """`degrees_of_freedom` of many estimates, from (variance, df) of each part; 1 where there is no variance."""
+    weight = (1 + 2 / sum(np.asarray(df, dtype=float) for _, df in seeds)) ** 2
+    parts = [*((weight * np.asarray(variance), df) for variance, df in seeds), examples]
+    above = np.asarray(sum(np.asarray(variance) for variance, _ in parts), dtype=float) ** 2
+    below = np.asarray(sum(np.asarray(variance) ** 2 / df for variance, df in parts), dtype=float)
+    return np.divide(above, below, out=np.ones_like(above), where=below > 0)
 
 
 def infer(estimate: float, seeds: Sequence[Part], examples: Part) -> Inference:
@@ -165,17 +176,16 @@ def infer_difference(
     return infer(estimate, [seed_part(baseline.values), seed_part(other.values)], examples)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:
     """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha for any true null.
 
     Written out, for scipy adjusts for the false discovery rate only.
     """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        adjusted[i] = highest
-    return adjusted
+    values = np.asarray(p_values, dtype=float)
+    order = np.argsort(values, kind="stable")
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(values), 0, -1) * values[order]))
+    return [float(p) for p in adjusted]
 
 
 def improved_count(inferences: Sequence[tuple[float, Inference]]) -> int:

@@ -151,9 +151,8 @@ def _sides_asked_for(
         raise UserError("name the baseline and what to compare it with: run folders, group ids, globs or filters")
     selections = select_all(arguments, below, where=where)
     left_out = [item for selection in selections for item in selection.left_out]
-    for selection in selections:
-        if not selection.runs:
-            raise UserError(f"{selection.argument}: no complete run ({selection.left_out[0].reason})")
+    if not selections[0].runs:
+        raise UserError(f"{arguments[0]}: no complete run for a baseline ({selections[0].left_out[0].reason})")
     groups: dict[str, dict[str, FoundRun]] = {}
     for selection in selections:
         for run in selection.runs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -167,4 +168,11 @@ def _listed(values: list[str]) -> str:
     if not values:
         return "nowhere set"
     more = f" and {len(values) - MOST_VALUES} others" if len(values) > MOST_VALUES else ""
-    return ", ".join(values[:MOST_VALUES]) + more
+    return ", ".join(sorted(values, key=_numbers_first)[:MOST_VALUES]) + more
+
+
+def _numbers_first(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return math.inf, text

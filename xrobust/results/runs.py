@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrobust.config.resolved_spec import TrainSpec, run_id
+from xrobust.config.resolved_spec import MethodSpec, TrainSpec, run_id
 from xrobust.errors import UserError
 from xrobust.results.schema import RunResult
 from xrobust.results.select import each_once, select_all
@@ -63,28 +63,26 @@ def grouped(results: Iterable[RunResult]) -> list[Group]:
     for result in results:
         groups.setdefault(result.group_id, []).append(result)
     runs = [tuple(sorted(repetitions, key=lambda result: result.spec.train.seed)) for repetitions in groups.values()]
-    labels = method_labels([repetitions[0].spec.train for repetitions in runs])
+    labels = method_labels([repetitions[0].spec.train.method for repetitions in runs])
     together = [Group(label, repetitions) for label, repetitions in zip(labels, runs, strict=True)]
     return sorted(together, key=lambda group: (group.train.task, group.train.source, group.method, group.group_id))
 
 
-def method_labels(trains: Sequence[TrainSpec]) -> list[str]:
+def method_labels(methods: Sequence[Sequence[MethodSpec]]) -> list[str]:
     """Names of methods; of those that occur with several parameters, the ones that differ too."""
-    names = ["+".join(part.name for part in train.method) for train in trains]
+    names = ["+".join(part.name for part in method) for method in methods]
     labels = []
-    for name, train in zip(names, trains, strict=True):
-        alike = [_parameters(other) for other, its in zip(trains, names, strict=True) if its == name]
-        mine = _parameters(train)
+    for name, method in zip(names, methods, strict=True):
+        alike = [_parameters(other) for other, its in zip(methods, names, strict=True) if its == name]
+        mine = _parameters(method)
         differing = [key for key in mine if any(other.get(key) != mine[key] for other in alike)]
         labels.append(f"{name}({', '.join(f'{key}={mine[key]}' for key in differing)})" if differing else name)
     return labels
 
 
-def _parameters(train: TrainSpec) -> dict[str, Any]:
-    several = len(train.method) > 1
-    return {
-        f"{part.name}.{key}" if several else key: value for part in train.method for key, value in part.params.items()
-    }
+def _parameters(method: Sequence[MethodSpec]) -> dict[str, Any]:
+    several = len(method) > 1
+    return {f"{part.name}.{key}" if several else key: value for part in method for key, value in part.params.items()}
 
 
 def setting(train: TrainSpec, *without: str) -> dict[str, Any]:

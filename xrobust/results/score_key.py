@@ -55,7 +55,8 @@ class ScoreKey(Section):
     @property
     def key(self) -> ScoreKey:
         """These columns alone: equal for all rows of one test set under one condition."""
-        return ScoreKey(**{name: getattr(self, name) for name in ScoreKey.model_fields})
+        values = {name: getattr(self, name) for name in ScoreKey.model_fields}
+        return ScoreKey.model_construct(**values)  # checked when the row was made
 
 
 def condition_label(condition: ConditionName, perturbation: str | None, attack: str | None) -> str | None:

@@ -67,18 +67,18 @@ def select_all(
 
     Raises UserError for an argument that is none of these, or that nothing fits.
     """
-    searches = [_search(argument, below, where) for argument in arguments]
-    wanted: dict[str, tuple[Path, list[_Search]]] = {}
-    for search in searches:
-        for file in search.files:
+    searches = [search(argument, below, where) for argument in arguments]
+    wanted: dict[str, tuple[Path, list[Search]]] = {}
+    for one in searches:
+        for file in one.files:
             its = wanted.setdefault(os.path.realpath(file), (file, []))[1]
-            if search not in its:
-                its.append(search)
+            if one not in its:
+                its.append(one)
     for file, its in wanted.values():
         document = read(file)
-        for search in its:
-            search.offer(document)
-    return [search.selection(complete) for search in searches]
+        for one in its:
+            one.offer(document)
+    return [one.selection(complete) for one in searches]
 
 
 def documents_below(folder: Path) -> list[Path]:
@@ -111,7 +111,7 @@ def each_once(found: Iterable[FoundRun]) -> tuple[list[FoundRun], list[LeftOut]]
 
 
 @dataclass(eq=False)
-class _Search:
+class Search:
     """One argument: the documents to look at, and those of them that fit."""
 
     argument: str
@@ -126,38 +126,40 @@ class _Search:
     damaged: list[LeftOut] = field(default_factory=list)
 
     def offer(self, document: FoundRun | LeftOut) -> None:
-        """Keeps a document if it fits."""
+        """Keeps a document if it fits. A filter on top of an id has to wait until it is known whose id it is."""
         if isinstance(document, LeftOut):
             self.damaged.append(document)
-        elif self.prefix is None or self._ids(document.result):
+        elif self._ids(document.result) if self.prefix else self._passes(document):
             self.fitting.append(document)
 
     def selection(self, complete: bool) -> Selection:
         """The runs, after all documents were offered. Raises UserError where none fits."""
-        unreadable = self.damaged
-        if self.prefix is not None and self._one_id() in {run.result.run_id for run in self.fitting}:
-            self.by_name, unreadable = self.prefix == self._one_id(), []
-        fitting = self.fitting
-        if self.filter is not None:
-            fitting = [run for run in fitting if self.filter.fits(run.result)]
-            if not fitting and (self.filter.looked_at or not unreadable):
-                raise self.filter.nothing_fits(self.where)
-        reasons = [_unfit(run.result) if complete else None for run in fitting]
+        unreadable, fitting = self.damaged, self.fitting
+        if self.prefix is not None:
+            the_id = self._one_id()
+            if any(run.result.run_id == the_id for run in fitting):
+                self.by_name, unreadable = self.prefix == the_id, []
+            fitting = [run for run in fitting if self._passes(run)]
+        if self.filter is not None and self.filter.looked_at and not fitting:
+            raise self.filter.nothing_fits(self.where)
+        reasons = [unfit(run.result) if complete else None for run in fitting]
         usable = [run for run, reason in zip(fitting, reasons, strict=True) if reason is None]
-        unfit = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
+        others = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
         runs, duplicates = each_once(usable)
-        left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *unfit, *duplicates)]
+        left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *others, *duplicates)]
         return Selection(self.argument, tuple(runs), tuple(left_out))
 
+    def _passes(self, run: FoundRun) -> bool:
+        return self.filter is None or self.filter.fits(run.result)
+
     def _ids(self, result: RunResult) -> list[str]:
-        assert self.prefix is not None
-        return [one for one in (result.run_id, result.group_id) if one.startswith(self.prefix)]
+        return [one for one in (result.run_id, result.group_id) if one.startswith(self.prefix or "")]
 
     def _one_id(self) -> str:
         """The id that the digits stand for. Raises UserError where it is none or several."""
         ids = sorted({one for run in self.fitting for one in self._ids(run.result)})
         if not ids:
-            damaged = f"; {len(self.damaged)} documents there cannot be read" if self.damaged else ""
+            damaged = f"; documents there that cannot be read: {len(self.damaged)}" if self.damaged else ""
             raise UserError(
                 f"no run or group {self.where} has an id that begins with {self.argument} "
                 f"(xrobust runs FOLDER lists them){damaged}"
@@ -171,32 +173,32 @@ class _Search:
         return ids[0]
 
 
-def _unfit(result: RunResult) -> str | None:
+def unfit(result: RunResult) -> str | None:
     """The reason why a run is not complete, or None."""
     if result.status != "complete":
         return f"the run is {result.status}, not complete"
     return None if result.scores else "the run has no scores"
 
 
-def _search(argument: str, below: Path, where: str | None) -> _Search:
+def search(argument: str, below: Path, where: str | None) -> Search:
     """The kind of an argument, and the documents to look at. Raises UserError."""
     on_top = None if where is None else RunFilter(where)
     if argument and os.path.exists(argument):  # noqa: PTH110 - Path.exists raises for a name that is too long
         path = Path(argument)
         if path.is_file() or (path / RESULT).exists():
-            return _Search(argument, [path if path.is_file() else path / RESULT], str(path), True, filter=on_top)
+            return Search(argument, [path if path.is_file() else path / RESULT], f"in {path}", True, filter=on_top)
         files = documents_below(path)
         if not files:
             raise UserError(f"no runs in {path}: there is no {RESULT} at any depth")
-        return _Search(argument, files, f"in {path}", filter=on_top)
+        return Search(argument, files, f"in {path}", filter=on_top)
     if is_filter(argument):
         both = argument if where is None else f"{argument},{where}"
-        return _Search(argument, _all_below(below, argument), f"in {below}", filter=RunFilter(both))
+        return Search(argument, _all_below(below, argument), f"in {below}", filter=RunFilter(both))
     if re.fullmatch(rf"[0-9a-f]{{{FEWEST_DIGITS},{ID_DIGITS}}}", argument):
         files = _all_below(below, argument)
-        return _Search(argument, files, f"in {below}", prefix=argument, filter=on_top)
+        return Search(argument, files, f"in {below}", prefix=argument, filter=on_top)
     if glob.has_magic(argument):
-        return _Search(argument, _matching(argument), f"in {argument}", filter=on_top)
+        return Search(argument, _matching(argument), f"in {argument}", filter=on_top)
     raise UserError(
         f"{argument or shown(argument)} does not exist: name a folder of runs, a run's folder or document, an id of "
         f"{FEWEST_DIGITS} digits or more, a glob, or a filter such as method=rs_aug"

@@ -78,7 +78,7 @@ def make_sides(groups: Sequence[Sequence[FoundRun]], scored_by: ScoreMetric) -> 
 def _names(results: Sequence[RunResult]) -> list[str]:
     """Names of the sides: the method, and what tells it from the others: parameters, settings, the seed."""
     trains = [result.spec.train for result in results]
-    labels = method_labels(trains)
+    labels = method_labels([train.method for train in trains])
     names = []
     for i, (label, train) in enumerate(zip(labels, trains, strict=True)):
         alike = [other for j, other in enumerate(trains) if j != i and labels[j] == label]

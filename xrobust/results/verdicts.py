@@ -19,7 +19,7 @@ def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric:
     over = f"on average over {row.test_sets} {'pairs' if row.pairs else 'languages'}"
     if row.p is None:
         return f"{under}, nothing is said of the {what} of {other} beside {base}: {row.reason}."
-    p = f"p = {_p(row.p if row.p_holm is None else row.p_holm)}" + (
+    p = f"p {_p(row.p if row.p_holm is None else row.p_holm)}" + (
         f" by Holm over {sides} comparisons" if sides > 1 else ""
     )
     assert row.ci_low is not None and row.ci_high is not None and row.detectable is not None
@@ -50,4 +50,4 @@ def supervision_note(supervision: list[str], other: GroupSide) -> str | None:
 
 
 def _p(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
+    return f"= {value:.3f}" if value >= 0.001 else "< 0.001"

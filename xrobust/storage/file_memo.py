@@ -32,18 +32,18 @@ def cached_by_files(what: Mapping[str, Any], files: Sequence[Path], find: Callab
     paths = [str(file.absolute()) for file in files]
     key = hashlib.sha256(canonical_json({"what": dict(what), "files": paths}).encode()).hexdigest()
     now = time.time()
-    before = [_state(file) for file in files]
+    before = [file_state(file) for file in files]
     cached = cache.read_lines(SECTION, key)
     if cached is not None and cached[0]["files"] == before:
         return cached[0]["value"]
     value = find()
     newest = max((time for state in before if state for time in state[2:]), default=0)
-    if newest < (now - YOUNG) * 1e9 and [_state(file) for file in files] == before:
+    if newest < (now - YOUNG) * 1e9 and [file_state(file) for file in files] == before:
         cache.write_lines(SECTION, key, iter([{"files": before, "value": value}]))
     return value
 
 
-def _state(file: Path) -> list[int] | None:
+def file_state(file: Path) -> list[int] | None:
     """Inode, size, and the times of change and of modification in nanoseconds; None where there is no such file."""
     try:
         stat = file.stat()

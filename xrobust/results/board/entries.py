@@ -1,0 +1,223 @@
+"""Entries of a leaderboard: runs that differ in their seed alone, with means, spreads and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, Part, array_degrees_of_freedom
+from xrobust.results.board.document import BudgetClass, ConditionScore, Cost, Entry, EntryRun, TestSetScore
+from xrobust.results.board.record import RunRecord, condition, layout_of
+from xrobust.results.board.scores import EntryScores, Under
+from xrobust.results.board.variances import ExampleVariances
+
+ZERO_SHOT = ["source"]
+"""Supervision of strict zero-shot transfer."""
+SEVERAL = "\n"
+"""Between the values of several runs, in a record that was made of an entry."""
+
+
+def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, variances: ExampleVariances) -> Entry:
+    """The entry of some runs, without its board, name and ranks, which depend on other entries."""
+    first = runs[0]
+    return Entry(
+        id=entry_id,
+        board="",
+        name="+".join(part["name"] for part in first.method),
+        task=first.task,
+        source=first.source,
+        model=first.model,
+        model_identity=first.model_identity,
+        method=first.method,
+        settings=first.settings,
+        supervision=first.supervision,
+        zero_shot=first.supervision == ZERO_SHOT,
+        budget=BudgetClass(steps=first.steps, batch_size=first.batch_size, dev_evaluations=first.dev_evaluations),
+        sample=first.sample,
+        metric=first.metric,
+        runs=[
+            EntryRun(
+                run_id=run.run_id,
+                seed=run.seed,
+                sha256=run.sha256,
+                updated=run.updated,
+                data=run.data,
+                data_revision=run.data_revision,
+                examples=run.examples,
+                tokens=run.tokens,
+                seconds=run.seconds,
+                peak_memory_bytes=run.peak_memory_bytes,
+                selected_step=run.selected_step,
+            )
+            for run in runs
+        ],
+        cost=Cost(
+            seconds=float(np.mean([run.seconds for run in runs])),
+            steps=first.steps,
+            parameters=first.parameters,
+            trainable_parameters=first.trainable_parameters,
+            peak_memory_bytes=max(run.peak_memory_bytes for run in runs),
+            devices=sorted({device for run in runs for device in run.device.split(SEVERAL)}),
+        ),
+        packages=_packages(runs),
+        conditions=[
+            _condition(scores, under, its, first.source, variances.level(entry_id, under))
+            for under, its in scores.columns.items()
+        ],
+        scores=_test_sets(scores),
+    )
+
+
+def _packages(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
+    names = sorted({name for run in runs for name in run.packages})
+    return {
+        name: sorted({version for run in runs for version in run.packages.get(name, "").split(SEVERAL) if version})
+        for name in names
+    }
+
+
+def _condition(
+    scores: EntryScores, under: Under, columns: Sequence[int], source: str, examples: Part
+) -> ConditionScore:
+    values = scores.values[:, columns]
+    means = values.mean(axis=1)
+    low, high = intervals(means[:, None], np.array([examples.variance]), np.array([examples.df]))
+    languages = [scores.tests[i].test.language for i in columns]
+    targets = [i for i, language in enumerate(languages) if language != source]
+    of_targets = float(values[:, targets].mean()) if targets and not under[3] else None
+    gap = None
+    if source in languages and of_targets is not None and under[0] == "clean":
+        gap = float(values[:, languages.index(source)].mean()) - of_targets
+    drops = (scores.clean[:, columns] - values).mean()
+    return ConditionScore(
+        **condition(under).model_dump(),
+        test_sets=len(columns),
+        values=means.tolist(),
+        mean=float(means.mean()),
+        sd=float(means.std(ddof=1)) if len(means) > 1 else None,
+        ci_low=_number(low[0]),
+        ci_high=_number(high[0]),
+        targets=of_targets,
+        transfer_gap=gap,
+        drop=_number(drops),
+        examples_variance=examples.variance,
+        examples_df=examples.df,
+        some_runs_only=[name for its, name in scores.only_some if its == under],
+        rank=None,
+        unranked=None,
+    )
+
+
+def _test_sets(scores: EntryScores) -> list[TestSetScore]:
+    """A row for each test set, as plain values: pydantic reads thousands of them at once faster than one by one."""
+    errors = scores.errors.mean(axis=0)
+    sizes = np.array([one.n for one in scores.tests])
+    low, high = intervals(scores.values, errors**2, np.maximum(sizes - 1.0, 1.0))
+    several = len(scores.values) > 1
+    spread = scores.values.std(axis=0, ddof=1).tolist() if several else [None] * len(scores.tests)
+    columns = zip(
+        scores.tests,
+        scores.values.T.tolist(),
+        (scores.clean + 0 * scores.clean.sum(axis=0)).T.tolist(),  # NaN for all runs if it is for one
+        scores.values.mean(axis=0).tolist(),
+        spread,
+        low.tolist() if several else spread,
+        high.tolist() if several else spread,
+        errors.tolist(),
+        strict=True,
+    )
+    return [
+        {  # type: ignore[misc]
+            "condition": one.test.condition,
+            "perturbation": one.test.perturbation,
+            "attack": one.test.attack,
+            "language": one.test.language,
+            "pair": one.test.pair.split(":") if one.test.pair else None,
+            "values": values,
+            "clean_values": None if clean[0] != clean[0] else clean,  # NaN
+            "mean": mean,
+            "sd": sd,
+            "ci_low": begin,
+            "ci_high": end,
+            "examples_se": error,
+            "n": one.n,
+            "rows": one.rows,
+            "metric_version": one.metric_version,
+        }
+        for one, values, clean, mean, sd, begin, end, error in columns
+    ]
+
+
+def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """95% intervals of means over seeds, for new seeds and examples: (columns,) each; NaN for a single seed.
+
+    `values` are (seeds, columns); `examples` and `df` the part of the variance that comes from test examples. As
+    `xrobust.metrics.inference.infer`, for many at once.
+    """
+    from scipy.special import stdtrit  # the quantile of Student's t, without the checks that take most of t.ppf's time
+
+    count = len(values)
+    if count < FEWEST_SEEDS:
+        return np.full(values.shape[1], np.nan), np.full(values.shape[1], np.nan)
+    seeds = values.var(axis=0, ddof=1) / count
+    variance = seeds + examples
+    freedom = array_degrees_of_freedom([(seeds, count - 1)], (examples, df))
+    half = stdtrit(freedom, 1 - ALPHA / 2) * np.sqrt(variance)
+    return values.mean(axis=0) - half, values.mean(axis=0) + half
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def records_of(entry: Entry) -> list[RunRecord]:
+    """The records of an entry's runs, as far as the document has them: what merging and verifying begin with."""
+    return [_record(entry, i) for i in range(len(entry.runs))]
+
+
+def _record(entry: Entry, i: int) -> RunRecord:
+    run = entry.runs[i]
+    nan = float("nan")
+    values = [
+        [row.values[i] for row in entry.scores],
+        [nan if row.clean_values is None else row.clean_values[i] for row in entry.scores],
+        [row.examples_se for row in entry.scores],
+    ]
+    layout = [
+        [*columns, ":".join(row.pair) if row.pair else None, row.rows, row.n, row.metric_version]
+        for row in entry.scores
+        for columns in [(row.condition, row.perturbation, row.attack, row.language)]
+    ]
+    return RunRecord(
+        run_id=run.run_id,
+        group_id=entry.id,
+        sha256=run.sha256,
+        updated=run.updated,
+        data=run.data,
+        data_revision=run.data_revision,
+        task=entry.task,
+        source=entry.source,
+        seed=run.seed,
+        model=entry.model,
+        model_identity=entry.model_identity,
+        parameters=entry.cost.parameters,
+        trainable_parameters=entry.cost.trainable_parameters,
+        method=entry.method,
+        settings=entry.settings,
+        supervision=entry.supervision,
+        steps=entry.budget.steps,
+        batch_size=entry.budget.batch_size,
+        dev_evaluations=entry.budget.dev_evaluations,
+        examples=run.examples,
+        tokens=run.tokens,
+        seconds=run.seconds,
+        peak_memory_bytes=run.peak_memory_bytes,
+        selected_step=run.selected_step,
+        device=SEVERAL.join(entry.cost.devices),
+        packages={name: SEVERAL.join(versions) for name, versions in entry.packages.items()},
+        sample=entry.sample,
+        metric=entry.metric,
+        layout=layout_of(layout),
+        values=np.array(values),
+    )

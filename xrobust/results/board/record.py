@@ -1,0 +1,240 @@
+"""Record of one run: what a leaderboard needs of its document, small enough to hold ten thousand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from xrobust.config.resolved_spec import MethodSpec
+from xrobust.errors import UserError
+from xrobust.metrics.by_name import metric_of_output
+from xrobust.results.comparison import Condition
+from xrobust.results.examples import shown_key, worst_case_set
+from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.score_key import ScoreKey
+from xrobust.results.summary import summarise
+
+NORMAL_95 = 1.959963984540054
+"""97.5% point of the normal distribution: an interval is that many standard errors to each side."""
+
+
+class Test(NamedTuple):
+    """A test set under a condition."""
+
+    condition: str
+    perturbation: str | None
+    attack: str | None
+    language: str | None
+    pair: str | None
+    """`en:de`."""
+
+    @property
+    def key(self) -> ScoreKey:
+        """The same as a key of the run's document."""
+        values = self._asdict() | {"pair": tuple(self.pair.split(":")) if self.pair else None}
+        return ScoreKey(**values)
+
+    @property
+    def under(self) -> tuple[str, str | None, str | None, bool]:
+        """Its condition: condition, perturbation, attack, True for a pair."""
+        return self.condition, self.perturbation, self.attack, self.pair is not None
+
+    @property
+    def name(self) -> str:
+        """The language, or the pair."""
+        return self.pair or str(self.language)
+
+
+def condition(under: tuple[str, str | None, str | None, bool]) -> Condition:
+    """The condition of a test set, as documents have it."""
+    name, perturbation, attack, pairs = under
+    return Condition(condition=name, perturbation=perturbation, attack=attack, pairs=pairs)  # type: ignore[arg-type]
+
+
+class TestSet(NamedTuple):
+    """A test set under a condition, and what two scores on it must have in common to be compared."""
+
+    test: Test
+    rows: str
+    """sha256 of the rows; of a worst case with the labels of its perturbations."""
+    n: int
+    metric_version: int
+
+
+Layout = tuple[TestSet, ...]
+"""The test sets of a run, in a fixed order. Thousands of runs have the same: they share one object."""
+_LAYOUTS: dict[Layout, Layout] = {}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a leaderboard needs of one run."""
+
+    run_id: str
+    group_id: str
+    sha256: str | None
+    updated: str
+    data: str
+    data_revision: str | None
+    task: str
+    source: str
+    seed: int
+    model: str
+    model_identity: dict[str, str | None]
+    parameters: int | None
+    trainable_parameters: int | None
+    method: list[dict[str, Any]]
+    settings: dict[str, Any]
+    supervision: list[str]
+    steps: int
+    batch_size: int
+    dev_evaluations: int
+    examples: int
+    tokens: int | None
+    seconds: float
+    peak_memory_bytes: int
+    selected_step: int
+    device: str
+    packages: dict[str, str]
+    sample: bool
+    metric: str
+    layout: Layout
+    values: np.ndarray
+    """float64 (3, test sets): scores; scores of the same examples on clean text, NaN on clean text; standard errors
+    that come from the choice of examples."""
+
+    @property
+    def methods(self) -> tuple[MethodSpec, ...]:
+        """The parts of its method."""
+        return tuple(MethodSpec(**part) for part in self.method)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, from which `of_json` makes an equal record; without its layout."""
+        head = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ("layout", "values")}
+        return head | {"values": [[None if value != value else value for value in row] for row in self.values.tolist()]}
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any], layout: Layout) -> RunRecord:
+        """The record of such plain values."""
+        return cls(**{**values, "layout": layout, "values": np.array(values["values"], dtype=float)})
+
+
+def layout_of(rows: Sequence[Sequence[Any]]) -> Layout:
+    """The layout of plain values: the columns of each test, then `rows`, `n` and the metric's version."""
+    width = len(Test._fields)
+    found = tuple(TestSet(Test(*row[:width]), *row[width:]) for row in rows)
+    return _LAYOUTS.setdefault(found, found)
+
+
+def layout_as_json(layout: Layout) -> list[list[Any]]:
+    """Plain values, from which `layout_of` makes the layout."""
+    return [[*test, *rest] for test, *rest in layout]
+
+
+def order(test: Test) -> tuple[str, ...]:
+    """The order of test sets in documents: by condition, then language."""
+    return tuple(part or "" for part in test)
+
+
+def record_of(result: RunResult) -> RunRecord:
+    """The record of a complete run. Raises UserError for a document that contradicts itself."""
+    if result.training is None:
+        raise UserError("the document has no section on training")
+    check_values(result)
+    train, training = result.spec.train, result.training
+    rows = sorted(result.main_scores(), key=lambda row: order(test_of(row)))
+    nan = float("nan")
+    values = [
+        [row.value for row in rows],
+        [nan if row.clean_value is None else row.clean_value for row in rows],
+        [(row.ci_high - row.ci_low) / (2 * NORMAL_95) for row in rows],
+    ]
+    return RunRecord(
+        run_id=result.run_id,
+        group_id=result.group_id,
+        sha256=result.sha256,
+        updated=result.updated,
+        data=result.data.id,
+        data_revision=result.data.revision,
+        task=train.task,
+        source=train.source,
+        seed=train.seed,
+        model=result.model.id,
+        model_identity={"revision": result.model.revision, "sha256": result.model.sha256},
+        parameters=result.model.parameters,
+        trainable_parameters=result.model.trainable_parameters,
+        method=[part.model_dump(mode="json") for part in train.method],
+        settings=train.training.model_dump(mode="json") | {"precision": train.precision, "limit": train.limit},
+        supervision=list(result.supervision),
+        steps=training.budget.steps,
+        batch_size=train.training.batch_size,
+        dev_evaluations=training.budget.dev_evaluations,
+        examples=training.budget.examples,
+        tokens=training.budget.tokens,
+        seconds=training.seconds,
+        peak_memory_bytes=training.peak_memory_bytes,
+        selected_step=training.selected_step,
+        device=result.environment.device,
+        packages=dict(result.environment.packages),
+        sample=result.sample,
+        metric=result.main_metric,
+        layout=layout_of([[*test_of(row), _rows(result, row), row.n, row.metric_version] for row in rows]),
+        values=np.array(values),
+    )
+
+
+def test_of(row: ScoreRow) -> Test:
+    """The test set and condition of a score."""
+    return Test(row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
+
+
+def _rows(result: RunResult, row: ScoreRow) -> str:
+    if row.condition != "worst_case":
+        return row.rows_sha256
+    return f"{row.rows_sha256} {'+'.join(worst_case_set(result, row.key))}"
+
+
+def check_values(result: RunResult) -> None:
+    """Raises UserError for values out of bounds, rows that occur twice, and sums that do not add up."""
+    seen = set()
+    bounded = {name: metric_of_output(name) is not None for name in {row.metric for row in result.scores}}
+    for row in result.scores:
+        if (wrong := _wrong(row, bounded[row.metric])) is not None:
+            raise UserError(f"{row.metric} of {shown_key(row.key)} {wrong}")
+        seen.add((*test_of(row), row.metric))
+    if len(seen) < len(result.scores):
+        raise UserError("a score occurs twice")
+    if result.summary is not None and not _same(
+        *(
+            None if summary is None else summary.model_dump(mode="json")
+            for summary in (result.summary, summarise(result))
+        )
+    ):
+        raise UserError("its summary does not fit its scores")
+
+
+def _wrong(row: ScoreRow, bounded: bool) -> str | None:
+    """What is wrong with a score, or None."""
+    values = [row.value, row.ci_low, row.ci_high, *(v for v in (row.clean_value, row.value_all) if v is not None)]
+    if not all(map(math.isfinite, values)) or (bounded and not 0 <= min(values) <= max(values) <= 1):
+        return f"is out of bounds: {row.value}, {row.ci_low} to {row.ci_high}"
+    if row.n < 1 or row.ci_low > row.ci_high or not 0 <= row.coverage <= 1:
+        return f"is out of bounds: {row.n} examples, coverage {row.coverage}, {row.ci_low} to {row.ci_high}"
+    if row.drop is not None and not math.isclose(row.drop, (row.clean_value or 0) - row.value, abs_tol=1e-9):
+        return "has a drop that is not its score on clean text minus that under the condition"
+    return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    """True if two plain values are equal, numbers to 1e-9."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=0, abs_tol=1e-9)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, Sequence) and isinstance(other, Sequence) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)

@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from xrobust.contracts.metric import Metric
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.inference import ALPHA, POWER, Inference, Part, Side, degrees_of_freedom, infer_difference
+from xrobust.metrics.inference import ALPHA, POWER, Inference, Part, Side, array_degrees_of_freedom, infer_difference
 from xrobust.metrics.influence import influence
 
 from .comparison_model import SEEDS, Design, Runs
@@ -67,9 +67,8 @@ class Estimates:
     @property
     def df(self) -> np.ndarray:
         """Degrees of freedom, as xrobust has them; 1 where nothing varies."""
-        known = self.error > 0
-        seeds = [Part(np.where(known, part.variance, 1), part.df) for part in self.seeds]
-        return np.where(known, degrees_of_freedom(seeds, self.examples), 1)
+        seeds = [(part.variance, part.df) for part in self.seeds]
+        return array_degrees_of_freedom(seeds, (self.examples.variance, self.examples.df))
 
     @property
     def welch(self) -> np.ndarray:

@@ -79,10 +79,9 @@ class _Batch:
         """Where intervals do not hold the truth, of the two versions of B; where other tests reject what is true."""
         chosen = comparisons(self._paired)
         scored = {version: [Scored(*r.score_and_influence()) for r in runs] for version, runs in self.runs.items()}
-        truth = self.design.truth(0, np.zeros_like(self.design.base))
         found: Rates = {}
-        for version, added in (("alike", self.design.alike), ("unlike", self.design.unlike)):
-            difference = self.design.truth(1, added) - truth
+        for version in ("alike", "unlike"):
+            difference = self.design.truths[version] - self.design.truths["A"]
             truths = {"average": difference[0].mean(), "single": difference[0][:, None]}
             truths["drop"] = (difference[0] - difference[1]).mean()
             estimates = self._estimates(scored["A"], scored[version], chosen)
@@ -96,7 +95,7 @@ class _Batch:
                     check(self.design, self.runs["A"], self.runs[version], estimates["drop"])
         moved = mean_influence(scored["A"][0].influence, [c.a for c in chosen])
         of_level = level(_mean(scored["A"][0]), examples_of_average(moved, self.design.parallel), chosen)
-        return found | _missed("unlike", "level", of_level, truth[0].mean())
+        return found | _missed("unlike", "level", of_level, self.design.truths["A"][0].mean())
 
     @property
     def _paired(self) -> bool:
@@ -142,14 +141,19 @@ def _missed(version: str, target: str, estimates: Estimates, truth: np.ndarray |
 
 
 def _of_average(average: Estimates) -> Rates:
-    """What is told of the average besides, where the methods are alike.
-
-    Power: how often a difference is shown that is as large as what another replication says it could have shown.
-    """
-    of_another = np.roll(average.detectable(), 1, axis=0)
+    """What is told of the average besides, where the methods are alike."""
     found = {"estimate": average.estimate, "variance": average.error**2, "df": average.df}
-    found["power"] = average.rejects(-of_another, average.df)
+    found |= {"half width": average.half_width(average.df), "detectable": average.detectable()}
     return {("alike", name): values[:, 0] for name, values in found.items()}
+
+
+def _powers(estimate: np.ndarray, half_width: np.ndarray, detectable: np.ndarray) -> dict[str, list[float]]:
+    """How often a difference is shown that is as large as what could be shown: as another replication says; the median.
+
+    Estimates are those of methods that are alike, (replications, comparisons); the difference is added to them.
+    """
+    sizes = {"of another": np.roll(detectable, 1, axis=0), "of the median": np.median(detectable)}
+    return {name: _share(np.abs(estimate + size) > half_width) for name, size in sizes.items()}
 
 
 def _records(design: Design, found: Rates) -> list[dict[str, Any]]:
@@ -158,9 +162,9 @@ def _records(design: Design, found: Rates) -> list[dict[str, Any]]:
     for label in dict.fromkeys(labels):
         columns = [k for k, name in enumerate(labels) if name == label]
         of_label = {key: values[:, columns] for key, values in found.items()}
-        told = ("estimate", "variance", "df")
+        told = ("estimate", "variance", "df", "half width", "detectable")
         shares = {key: _share(values) for key, values in of_label.items() if key[1] not in told}
-        estimate, variance, df = (of_label["alike", name] for name in told)
+        estimate, variance, df, half_width, detectable = (of_label["alike", name] for name in told)
         records.append(
             {
                 "regime": design.regime.name,
@@ -172,6 +176,7 @@ def _records(design: Design, found: Rates) -> list[dict[str, Any]]:
                 "seeds": label,
                 "not covered": {name: share for (version, name), share in shares.items() if version == "unlike"},
                 "rejected": {name: share for (version, name), share in shares.items() if version == "alike"},
+                "power": _powers(estimate, half_width, detectable),
                 "df, median": float(np.median(df)),
                 "df, mean": float(df.mean()),
                 "mean variance over true": float(variance.mean() / estimate.var(axis=0).mean()),

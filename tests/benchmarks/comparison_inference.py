@@ -10,7 +10,7 @@ from scipy.stats import t
 
 from xrobust.contracts.metric import Metric
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.inference import ALPHA, POWER, Inference, Part, Side, degrees_of_freedom, infer_difference
+from xrobust.metrics.inference import ALPHA, POWER, Inference, Part, Side, array_degrees_of_freedom, infer_difference
 from xrobust.metrics.influence import influence
 
 from .comparison_model import SEEDS, Design, Runs
@@ -67,9 +67,8 @@ class Estimates:
     @property
     def df(self) -> np.ndarray:
         """Degrees of freedom, as xrobust has them; 1 where nothing varies."""
-        known = self.error > 0
-        seeds = [Part(np.where(known, part.variance, 1), part.df) for part in self.seeds]
-        return np.where(known, degrees_of_freedom(seeds, self.examples), 1)
+        seeds = [(part.variance, part.df) for part in self.seeds]
+        return array_degrees_of_freedom(seeds, (self.examples.variance, self.examples.df))
 
     @property
     def welch(self) -> np.ndarray:
@@ -77,15 +76,17 @@ class Estimates:
         below = sum(part.variance**2 / part.df for part in (*self.seeds, self.examples))
         return np.divide(self.error**4, below, out=np.ones_like(below), where=below > 0)
 
+    def half_width(self, df: np.ndarray) -> np.ndarray:
+        """Half of the 95% interval with these degrees of freedom."""
+        return np.interp(1 / df, INVERSE_DF, CRITICAL) * self.error
+
     def rejects(self, truth: np.ndarray | float, df: np.ndarray) -> np.ndarray:
         """Where the interval does not hold this value: bool, as `estimate`."""
-        return np.abs(self.estimate - truth) > np.interp(1 / df, INVERSE_DF, CRITICAL) * self.error
+        return np.abs(self.estimate - truth) > self.half_width(df)
 
     def detectable(self) -> np.ndarray:
         """The smallest difference that xrobust says could have been shown."""
-        return (
-            np.interp(1 / self.df, INVERSE_DF, CRITICAL) + np.interp(1 / self.df, INVERSE_DF, POWERFUL)
-        ) * self.error
+        return self.half_width(self.df) + np.interp(1 / self.df, INVERSE_DF, POWERFUL) * self.error
 
 
 def mean_influence(of_runs: np.ndarray, seeds: Sequence[slice]) -> np.ndarray:

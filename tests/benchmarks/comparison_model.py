@@ -95,6 +95,12 @@ class Design:
             before, now, error = now, now - step, new
         return now
 
+    @cached_property
+    def truths(self) -> dict[str, np.ndarray]:
+        """Expected scores of "A", and of B where it is "alike" and "unlike"; (2, languages), clean and perturbed."""
+        a = self.truth(0, np.zeros_like(self.base))
+        return {"A": a, "alike": self.truth(1, self.alike), "unlike": self.truth(1, self.unlike)}
+
     def truth(self, method: int, added: np.ndarray) -> np.ndarray:
         """Expected score of a method, (2, languages), clean and perturbed, with this added to its logits."""
         points, weights = np.polynomial.hermite_e.hermegauss(NODES)

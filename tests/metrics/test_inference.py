@@ -15,6 +15,7 @@ from xrobust.metrics.inference import (
     Inference,
     Part,
     Side,
+    array_degrees_of_freedom,
     degrees_of_freedom,
     example_part,
     holm,
@@ -189,6 +190,15 @@ def test_degrees_of_freedom_are_at_most_welchs(of_seeds: list[Part], examples: P
 def test_degrees_of_freedom_of_seeds_alone_or_examples_alone_are_welchs(of_seeds: list[Part], df: int) -> None:
     assert degrees_of_freedom(of_seeds, Part(0.0, df)) == pytest.approx(welch(of_seeds))
     assert degrees_of_freedom([Part(0.0, p.df) for p in of_seeds], Part(1.0, df)) == pytest.approx(df)
+
+
+def test_degrees_of_freedom_of_many_estimates_are_those_of_each() -> None:
+    rng = np.random.default_rng(5)
+    a, b, examples = rng.gamma(1.0, size=(3, 20))
+    many = array_degrees_of_freedom([(a, 1), (b, np.arange(1, 21))], (examples, 99))
+    each = [degrees_of_freedom([Part(a[i], 1), Part(b[i], i + 1)], Part(examples[i], 99)) for i in range(20)]
+    assert many == pytest.approx(each)
+    assert array_degrees_of_freedom([(np.zeros(2), 1)], (np.array([0.0, 1.0]), 9)).tolist() == [1, 9]
 
 
 def test_the_seeds_part_counts_more_the_fewer_they_are() -> None:

@@ -13,7 +13,8 @@ import scipy.stats
 from scored_runs import accuracy_group, write_scored_run
 
 from xrobust.errors import UserError
-from xrobust.results.compare import CompareOptions, compare
+from xrobust.results.compare import compare
+from xrobust.results.comparing.estimates import CompareOptions
 from xrobust.results.store import load_predictions, load_result, save_result
 
 LANGUAGES = {"en": 0.8, "de": 0.6, "fr": 0.55}

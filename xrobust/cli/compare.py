@@ -74,7 +74,8 @@ def compare_command(
     plugin: Plugin = None,
 ) -> None:
     """Compare runs with a baseline, the first argument: differences with intervals, tests, and what they show."""
-    from xrobust.results.compare import CompareOptions, compare_sides, open_sides
+    from xrobust.results.compare import compare_sides, open_sides
+    from xrobust.results.comparing.estimates import CompareOptions
 
     if output is not None:
         require_writable(output)

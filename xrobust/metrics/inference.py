@@ -66,7 +66,8 @@ class Inference:
     p: float
     """Two-sided."""
     detectable: float
-    """Smallest true value that would have been told from zero (5%, two-sided) with a probability of 80%."""
+    """Smallest true value that would have been told from zero (5%, two-sided) with a probability of 80%, if the variance
+    is what it was found to be."""
 
 
 def seed_part(values: np.ndarray) -> Part:
@@ -127,6 +128,7 @@ def array_degrees_of_freedom(
 
 def infer(estimate: float, seeds: Sequence[Part], examples: Part) -> Inference:
     """Interval, test and power of an estimate whose variance is the sum of these parts."""
+    from scipy.special import nctdtrinc
     from scipy.stats import t
 
     error = math.sqrt(sum(part.variance for part in seeds) + examples.variance)
@@ -141,7 +143,7 @@ def infer(estimate: float, seeds: Sequence[Part], examples: Part) -> Inference:
         low=estimate - critical * error,
         high=estimate + critical * error,
         p=float(2 * t.sf(abs(estimate) / error, df)),
-        detectable=(critical + float(t.ppf(POWER, df))) * error,
+        detectable=float(nctdtrinc(df, 1 - POWER, critical)) * error,  # by the noncentral t distribution
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import nctdtrinc
 from scipy.stats import t
 
 from xrobust.contracts.metric import Metric
@@ -15,8 +16,9 @@ from xrobust.metrics.influence import influence
 
 from .comparison_model import SEEDS, Design, Runs
 
-INVERSE_DF = np.linspace(1e-9, 1, 20_001)
-CRITICAL, POWERFUL = (t.ppf(share, 1 / INVERSE_DF) for share in (1 - ALPHA / 2, POWER))
+INVERSE_DF = np.linspace(1e-6, 1, 20_001)
+CRITICAL = t.ppf(1 - ALPHA / 2, 1 / INVERSE_DF)
+POWERFUL = nctdtrinc(1 / INVERSE_DF, 1 - POWER, CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Estimates:
 
     def detectable(self) -> np.ndarray:
         """The smallest difference that xrobust says could have been shown."""
-        return self.half_width(self.df) + np.interp(1 / self.df, INVERSE_DF, POWERFUL) * self.error
+        return np.interp(1 / self.df, INVERSE_DF, POWERFUL) * self.error
 
 
 def mean_influence(of_runs: np.ndarray, seeds: Sequence[slice]) -> np.ndarray:

@@ -218,7 +218,7 @@ def test_the_detectable_difference_is_shown_with_a_probability_of_80_percent(
     critical = scipy.stats.t.ppf(0.975, inference.df)
     shift = inference.detectable / inference.standard_error
     theirs = scipy.stats.nct(inference.df, shift)
-    assert theirs.sf(critical) + theirs.cdf(-critical) == pytest.approx(0.8, abs=0.03)
+    assert theirs.sf(critical) + theirs.cdf(-critical) == pytest.approx(0.8, abs=0.005)
 
 
 @given(p_values)

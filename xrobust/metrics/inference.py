@@ -66,8 +66,8 @@ class Inference:
     p: float
     """Two-sided."""
     detectable: float
-    """Smallest true value that would have been told from zero (5%, two-sided) with a probability of 80%, if the variance
-    is what it was found to be."""
+    """Smallest true value that would have been told from zero (5%, two-sided) with a probability of 80%, if the
+    variance is what it was found to be."""
 
 
 def seed_part(values: np.ndarray) -> Part:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from xrobust.errors import RunError, UserError
     from xrobust.models.trained import load_model
     from xrobust.pipeline import evaluate, run
+    from xrobust.results.compare import compare
     from xrobust.results.frame import load_results
+    from xrobust.results.leaderboard import leaderboard, load_leaderboard
     from xrobust.results.store import load_predictions, load_result
 
 try:
@@ -29,8 +31,11 @@ _HOME = {
     "RunError": "xrobust.errors",
     "RunSpec": "xrobust.config.run_spec",
     "UserError": "xrobust.errors",
+    "compare": "xrobust.results.compare",
     "evaluate": "xrobust.pipeline",
     "hookimpl": "xrobust.contracts.hooks",
+    "leaderboard": "xrobust.results.leaderboard",
+    "load_leaderboard": "xrobust.results.leaderboard",
     "load_model": "xrobust.models.trained",
     "load_predictions": "xrobust.results.store",
     "load_result": "xrobust.results.store",
@@ -43,8 +48,11 @@ __all__ = [
     "RunError",
     "RunSpec",
     "UserError",
+    "compare",
     "evaluate",
     "hookimpl",
+    "leaderboard",
+    "load_leaderboard",
     "load_model",
     "load_predictions",
     "load_result",

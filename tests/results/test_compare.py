@@ -14,7 +14,6 @@ from scored_runs import accuracy_group, write_scored_run
 
 from xrobust.errors import UserError
 from xrobust.results.compare import compare
-from xrobust.results.comparing.estimates import CompareOptions
 from xrobust.results.store import load_predictions, load_result, save_result
 
 LANGUAGES = {"en": 0.8, "de": 0.6, "fr": 0.55}
@@ -115,18 +114,14 @@ def test_span_f1_of_tags_is_compared(tmp_path: Path) -> None:
     comparison = compare("method=vanilla", "method=rs_aug", runs=tmp_path)
     row = comparison.compared[0].find(over="language")
     assert comparison.metric == "span_f1" and row.verdict == "better"
-    precision = compare("method=vanilla", "method=rs_aug", runs=tmp_path, options=CompareOptions(metric="span_recall"))
+    precision = compare("method=vanilla", "method=rs_aug", runs=tmp_path, metric="span_recall")
     assert precision.metric == "span_recall" and precision.compared[0].find(over="language").difference > 0
 
 
 def test_bootstrap_agrees_with_the_formula_where_there_are_many_seeds(tmp_path: Path) -> None:
     for method, accuracy in (("vanilla", LANGUAGES), ("rs_aug", BETTER)):
         accuracy_group(tmp_path, method, accuracy, range(1, 13), spread=0.05)
-    row = (
-        compare("method=vanilla", "method=rs_aug", runs=tmp_path, options=CompareOptions(bootstrap=True))
-        .compared[0]
-        .find()
-    )
+    row = compare("method=vanilla", "method=rs_aug", runs=tmp_path, bootstrap=True).compared[0].find()
     assert row.bootstrap_low == pytest.approx(row.ci_low, abs=0.02)
     assert row.bootstrap_high == pytest.approx(row.ci_high, abs=0.02)
 
@@ -153,17 +148,13 @@ def test_a_seed_fewer_than_five_is_marked(runs: Path) -> None:
 
 
 def test_paired_seeds_use_the_differences(runs: Path) -> None:
-    row = (
-        compare("method=vanilla", "method=rs_aug", runs=runs, options=CompareOptions(paired_seeds=True))
-        .compared[0]
-        .find()
-    )
+    row = compare("method=vanilla", "method=rs_aug", runs=runs, paired_seeds=True).compared[0].find()
     a, b = (np.mean([correct(runs, m, x).mean(axis=1) for x in LANGUAGES], axis=0) for m in ("vanilla", "rs_aug"))
     deltas = [correct(runs, "rs_aug", x).mean(axis=0) - correct(runs, "vanilla", x).mean(axis=0) for x in LANGUAGES]
     _, variance = by_hand(deltas, [np.zeros(3), b - a])
     assert row.standard_error == pytest.approx(variance**0.5)
     with pytest.raises(UserError, match="same seeds on both sides"):
-        compare("method=vanilla,seed=1", "method=rs_aug", runs=runs, options=CompareOptions(paired_seeds=True))
+        compare("method=vanilla,seed=1", "method=rs_aug", runs=runs, paired_seeds=True)
 
 
 def test_several_sides_adjust_the_averages(runs: Path, tmp_path: Path) -> None:
@@ -210,7 +201,7 @@ def test_refused_other_languages_unless_common(runs: Path, tmp_path: Path) -> No
     edited(next((folder / "pos" / "rs_aug").iterdir()), without_french)
     with pytest.raises(UserError, match=r"no score in fr.*--common"):
         compare("method=vanilla", "method=rs_aug", runs=folder)
-    comparison = compare("method=vanilla", "method=rs_aug", runs=folder, options=CompareOptions(common=True))
+    comparison = compare("method=vanilla", "method=rs_aug", runs=folder, common=True)
     assert comparison.compared[0].languages == ["en", "de"] and comparison.common_only
 
 
@@ -224,7 +215,7 @@ def test_refused_other_budget_unless_any(runs: Path, tmp_path: Path) -> None:
         edited(run, longer)
     with pytest.raises(UserError, match=r"1 and 4 optimiser steps.*--budget any"):
         compare("method=vanilla", "method=rs_aug", runs=folder)
-    comparison = compare("method=vanilla", "method=rs_aug", runs=folder, options=CompareOptions(budget="any"))
+    comparison = compare("method=vanilla", "method=rs_aug", runs=folder, budget="any")
     assert comparison.compared[0].budgets_differ and "BUDGETS DIFFER" in comparison.notes[0]
 
 
@@ -281,7 +272,7 @@ def test_refused_two_tasks_and_a_group_beside_itself(runs: Path, tmp_path: Path)
     with pytest.raises(UserError, match="runs of one group"):
         compare("method=vanilla", "method=vanilla", runs=folder)
     with pytest.raises(UserError, match="no scores of metric 'f1'"):
-        compare("method=vanilla", "method=rs_aug", runs=runs, options=CompareOptions(metric="f1"))
+        compare("method=vanilla", "method=rs_aug", runs=runs, metric="f1")
 
 
 def test_a_prediction_outside_the_run_is_not_read(runs: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
@@ -52,8 +53,8 @@ def compare(
     *arguments: str | Path,
     runs: str | Path = "runs",
     where: str | None = None,
-    options: CompareOptions | None = None,
     plugins: Sequence[Path] = (),
+    **options: Any,
 ) -> Comparison:
     """Compares runs with a baseline, which is the first argument: `compare("method=vanilla", "method=rs_aug")`.
 
@@ -62,12 +63,12 @@ def compare(
             side, whatever arguments they come from; a later argument that has several groups gives several sides.
         runs: folder that ids and filters look in.
         where: filter over all arguments, such as `task=wikiann`.
-        options: see `CompareOptions`.
         plugins: files with task plugins whose own metrics are compared.
+        options: `metric`, `common`, `budget`, `paired_seeds`, `bootstrap`: see `CompareOptions`.
 
     Returns the comparison document. Raises UserError where the sides cannot be compared, with the reason.
     """
-    given = options or CompareOptions()
+    given = CompareOptions(**options)
     sides = open_sides([str(a) for a in arguments], Path(runs), where=where, metric=given.metric, plugins=plugins)
     return compare_sides(sides, given)
 

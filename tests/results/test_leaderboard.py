@@ -69,6 +69,8 @@ def test_rank_counts_the_entries_that_are_significantly_better(built: Path) -> N
     board = leaderboard(built)
     assert [rank(board, method) for method in ("rs_aug", "vanilla", "adversarial")] == [1, 2, 2]
     assert [rank(board, method, "typos") for method in ("rs_aug", "vanilla", "adversarial")] == [1, 2, 2]
+    ties = [entry(board, method).under() for method in ("rs_aug", "vanilla", "adversarial")]
+    assert [row.rank_to for row in ties if row] == [1, 3, 3]
     assert board.documents == 18 and len(board.boards) == 2 and not board.excluded
     assert board.verified == "predictions"
 

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xrobust.cli.options import Plugin
-from xrobust.cli.output import Format, FormatOption, OutputFile, require_writable, tables_text, write_or_print
+from xrobust.cli.output import (
+    Format,
+    FormatOption,
+    OutputFile,
+    remarks_text,
+    require_writable,
+    tables_text,
+    write_or_print,
+)
 from xrobust.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -115,11 +123,8 @@ def _text(comparison: Comparison, conditions: Sequence[str], form: Format) -> st
     tables = comparison_tables(comparison, conditions)
     if not conditions:
         tables += trained_models_tables(comparison)
-    if form is Format.latex:
-        return tables_text(tables, form)
     remarks = [*comparison.notes, *(line for part in comparison.compared for line in _remarks(part))]
-    bullet = "- " if form is Format.markdown else ""
-    return "\n".join([tables_text(tables, form), *(bullet + remark for remark in remarks)]) + "\n"
+    return "\n".join(filter(None, (tables_text(tables, form), remarks_text(remarks, form))))
 
 
 def _remarks(part: ComparedWith) -> list[str]:

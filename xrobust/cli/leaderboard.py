@@ -12,7 +12,15 @@ from typer.core import TyperGroup
 
 from xrobust.cli.leaderboard_export import export_command
 from xrobust.cli.options import Plugin
-from xrobust.cli.output import Format, FormatOption, OutputFile, require_writable, tables_text, write_or_print
+from xrobust.cli.output import (
+    Format,
+    FormatOption,
+    OutputFile,
+    remarks_text,
+    require_writable,
+    tables_text,
+    write_or_print,
+)
 from xrobust.errors import RunError
 
 if TYPE_CHECKING:
@@ -165,12 +173,9 @@ def _shown(board: Leaderboard, sort: str | None, languages: bool, form: Format) 
     if form is Format.json:
         return json.dumps(leaderboard_rows(board, sort), indent=1, ensure_ascii=False) + "\n"
     text = tables_text(leaderboard_tables(board, sort, languages=languages), form)
-    if form is Format.latex:
-        return text
     lines = remarks(board)
     more = [f"and {len(lines) - MOST_LINES} more, in the document"] if len(lines) > MOST_LINES else []
-    bullet = "- " if form is Format.markdown else ""
-    return "\n".join([text, *(bullet + line for line in (*lines[:MOST_LINES], *more))]).rstrip("\n") + "\n"
+    return "\n".join(filter(None, (text, remarks_text([*lines[:MOST_LINES], *more], form))))
 
 
 def _write(board: Leaderboard, output: Path | None) -> None:

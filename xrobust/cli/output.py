@@ -34,13 +34,32 @@ OutputFile = Annotated[
 def tables_text(tables: Sequence[Table], form: Format) -> str:
     """Tables as plain text, Markdown or LaTeX."""
     from xrobust.cli.table import plain_table
-    from xrobust.report.tables import latex, markdown
+    from xrobust.report.tables import latex, markdown, printable
 
     if form is Format.latex:
         return "\n".join(map(latex, tables))
     if form is Format.markdown:
         return "\n".join(map(markdown, tables))
-    return "\n".join("\n".join(plain_table(table.columns, table.rows, table.title)) + "\n" for table in tables)
+    plain = [
+        plain_table(
+            [printable(cell) for cell in table.columns],
+            [[printable(cell) for cell in row] for row in table.rows],
+            printable(table.title),
+        )
+        for table in tables
+    ]
+    return "\n".join("\n".join(lines) + "\n" for lines in plain)
+
+
+def remarks_text(remarks: Sequence[str], form: Format) -> str:
+    """Remarks below tables, a line each; a list in Markdown, nothing in LaTeX."""
+    from xrobust.report.tables import markdown_text, printable
+
+    if form is Format.latex:
+        return ""
+    return "".join(
+        f"- {markdown_text(line)}\n" if form is Format.markdown else f"{printable(line)}\n" for line in remarks
+    )
 
 
 def write_or_print(text: str, output: Path | None) -> None:

@@ -10,13 +10,13 @@ from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
 from xrobust.results.board.document import Board, Entry, Leaderboard
 
-FIXED = ("rank", "entry", "model", "seeds", "average", "sd", "ci_low", "ci_high", "targets", "gap", "seconds")
+FIXED = tuple("rank rank_to entry model seeds average sd ci_low ci_high targets gap seconds".split())
 """Columns that every board has; then come conditions, drops and languages."""
 ASCENDING = ("rank", "entry", "model", "seconds", "gap")
 """Columns in which small values come first; so do drops."""
 HEADS = {"ci_low": "95% interval"}
-WITH_OTHERS = ("sd", "ci_high")
-"""Columns that are shown in the cell of another: mean ± sd, low to high."""
+WITH_OTHERS = ("sd", "ci_high", "rank_to")
+"""Columns that are shown in the cell of another: mean ± sd, low to high, the ranks that cannot be told apart."""
 
 
 def leaderboard_tables(board: Leaderboard, sort: str | None = None, *, languages: bool = False) -> list[Table]:
@@ -43,6 +43,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     clean = entry.under()
     row: dict[str, Any] = {
         "rank": clean.rank if clean else None,
+        "rank_to": clean.rank_to if clean else None,
         "entry": entry.name,
         "model": entry.model,
         "seeds": len(entry.runs),
@@ -120,6 +121,8 @@ def _cell(name: str, row: dict[str, Any]) -> str:
         return "-"
     if name == "average" and row["sd"] is not None:
         return f"{percent(value)} ± {percent(row['sd'])}"
+    if name == "rank" and row["rank_to"] != value:
+        return f"{value}-{row['rank_to']}"
     if name == "ci_low":
         return f"{percent(value)} to {percent(row['ci_high'])}"
     if name in ("rank", "seeds") or name.endswith(" rank"):

@@ -5,8 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Embeddings, overrides and isolates of bidirectional text; marks and joiners, which words need, are not among them."""
+
+
+LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+"""Characters that a backslash in front does not make plain."""
 
 
 @dataclass(frozen=True)
@@ -18,34 +26,40 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+def printable(text: str) -> str:
+    """Text in one line without characters that control a terminal, or turn the direction of all that follows."""
+    line = " ".join(text.split())
+    return "".join(char for char in line if unicodedata.category(char) != "Cc" and char not in DIRECTION)
+
+
 def markdown(table: Table) -> str:
     """A table of GitHub's Markdown. Text is shown as it is: nothing in it is markup."""
     lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)], *table.rows]
-    body = [f"| {' | '.join(map(_plain_markdown, line) if i != 1 else line)} |" for i, line in enumerate(lines)]
-    title = [f"**{_plain_markdown(table.title)}**", ""] if table.title else []
+    body = [f"| {' | '.join(map(markdown_text, line) if i != 1 else line)} |" for i, line in enumerate(lines)]
+    title = [f"**{markdown_text(table.title)}**", ""] if table.title else []
     return "\n".join([*title, *body]) + "\n"
 
 
-def _plain_markdown(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text whose characters mean nothing to Markdown or HTML."""
-    return re.sub(r"([\\`*_\[\]|<>#~$!&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]|<>#~$!&])", r"\\\1", printable(text))
 
 
 def latex(table: Table) -> str:
     """A LaTeX table in the style of booktabs, by the Styler of pandas; text is escaped."""
     import pandas as pd
 
-    frame = pd.DataFrame([list(row) for row in table.rows], columns=list(table.columns))
+    frame = pd.DataFrame([list(map(printable, row)) for row in table.rows], columns=list(map(printable, table.columns)))
     styler = frame.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
-    caption = re.sub(r"([&%$#_{}])", r"\\\1", table.title) or None
+    title = re.sub(r"[&%$#_{}~^\\]", lambda found: LATEX.get(found[0], f"\\{found[0]}"), printable(table.title))
     alignment = "l" + "r" * (len(table.columns) - 1)
-    return str(styler.to_latex(hrules=True, column_format=alignment, caption=caption))
+    return str(styler.to_latex(hrules=True, column_format=alignment, caption=title or None))
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Comma-separated values, numbers as they are; None is an empty cell.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    Text is in one line; what a spreadsheet would run as a formula gets an apostrophe in front.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -56,4 +70,7 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t")) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

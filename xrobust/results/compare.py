@@ -109,7 +109,7 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
         compared=compared,
         common_only=given.common,
         budget=given.budget,
-        notes=_notes(baseline, sides.others, compared),
+        notes=_notes(baseline, sides.others, compared, common=given.common),
         excluded=[Excluded(path=item.path, reason=item.reason) for item in sides.left_out],
     )
 
@@ -207,7 +207,9 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
     )
 
 
-def _notes(baseline: GroupSide, others: Sequence[GroupSide], compared: Sequence[ComparedWith]) -> list[str]:
+def _notes(
+    baseline: GroupSide, others: Sequence[GroupSide], compared: Sequence[ComparedWith], *, common: bool
+) -> list[str]:
     """Remarks that a reader of the tables must know."""
     notes = []
     if baseline.first.sample:
@@ -215,6 +217,9 @@ def _notes(baseline: GroupSide, others: Sequence[GroupSide], compared: Sequence[
     for other, part in zip(others, compared, strict=True):
         if (difference := budget_difference(baseline.first, other.first)) is not None:
             notes.append(f"BUDGETS DIFFER: {baseline.name} and {other.name}: {difference}")
+        scored = {key.name for side in (baseline, other) for run in side.runs for key in run.scored_keys}
+        if common and (left := sorted(scored - set(part.languages))):
+            notes.append(f"{baseline.name} and {other.name}: not all runs have {', '.join(left)}: left out (--common)")
         if part.differ_in:
             notes.append(f"{baseline.name} and {other.name} differ in {', '.join(part.differ_in)} too")
         if (remark := supervision_note(baseline.first.supervision, other)) is not None:

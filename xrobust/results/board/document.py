@@ -117,6 +117,9 @@ class ConditionScore(Condition):
     """Test sets that only some runs of the entry have: left out."""
     rank: int | None
     """1 + number of entries of the board that are significantly better (Holm over all pairs); null: see `unranked`."""
+    rank_to: int | None
+    """Number of ranked entries - number of those that are significantly worse: the ranks `rank` to `rank_to` cannot be
+    told apart from this one."""
     unranked: str | None
     """Reason that there is no rank."""
 

@@ -105,6 +105,7 @@ def _condition(
         examples_df=examples.df,
         some_runs_only=[name for its, name in scores.only_some if its == under],
         rank=None,
+        rank_to=None,
         unranked=None,
     )
 

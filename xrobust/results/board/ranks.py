@@ -171,12 +171,12 @@ def _rank(ranked: Sequence[tuple[Entry, ConditionScore]], variances: ExampleVari
         (examples[one, other], examples_df[one, other]),
     )
     adjusted = np.array(holm(p))
-    better = np.zeros(count, dtype=int)
     shown = adjusted <= ALPHA
-    np.add.at(better, other[shown & (means[one] > means[other])], 1)
-    np.add.at(better, one[shown & (means[other] > means[one])], 1)
-    for (_, row), beaten_by in zip(ranked, better, strict=True):
-        row.rank = 1 + int(beaten_by)
+    winners = np.where(means[one] > means[other], one, other)[shown]
+    losers = np.where(means[one] > means[other], other, one)[shown]
+    better, worse = (np.bincount(its, minlength=count).tolist() for its in (losers, winners))
+    for (_, row), above, below in zip(ranked, better, worse, strict=True):
+        row.rank, row.rank_to = 1 + above, count - below
     if count > MOST_TESTED:
         return []
     condition = {name: getattr(ranked[0][1], name) for name in ("condition", "perturbation", "attack", "pairs")}

@@ -99,7 +99,8 @@ def build_command(
     board, named = build_leaderboard(runs, options, _progress())
     _write(board, output)
     if named:
-        raise RunError(f"{len(named)} documents that were named are left out: {named[0].path}: {named[0].reason}")
+        more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
+        raise RunError(f"a document that was named is left out: {named[0].path}: {named[0].reason}{more}")
 
 
 @leaderboard_app.command("merge")

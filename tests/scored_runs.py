@@ -123,11 +123,12 @@ def accuracy_group(
     drop: float = 0.0,
     spread: float = 0.0,
     random: int = 0,
+    label: str = "typos",
     **run: Any,
 ) -> list[Path]:
     """Runs of one method, one a seed: labels right with the probability `accuracy` of each language.
 
-    `spread` is the standard deviation of that probability between seeds; `drop` what `typos` takes from it, on the
+    `spread` is the standard deviation of that probability between seeds; `drop` what the perturbation `label` takes from it, on the
     first half of the examples. The data are the same for all methods.
     """
     folders = []

@@ -235,16 +235,12 @@ def test_refused_sample_data_and_other_versions(runs: Path, tmp_path: Path, chan
 
 
 def test_a_worst_case_of_other_perturbations_is_not_compared(runs: Path, tmp_path: Path) -> None:
-    folder = copied(runs, tmp_path)
-
-    def more(result: Any) -> None:
-        row = result.data.perturbed[0]
-        result.data.perturbed.append(row.model_copy(update={"perturbation": "casing"}))
-
-    for run in (folder / "pos" / "rs_aug").iterdir():
-        edited(run, more)
-    (left,) = compare("method=vanilla", "method=rs_aug", runs=folder).compared[0].not_compared
-    assert left.label == "worst_case" and "casing" in left.reason
+    shutil.copytree(runs / "pos" / "vanilla", tmp_path / "pos" / "vanilla")
+    accuracy_group(tmp_path, "rs_aug", BETTER, [1, 2, 3], drop=0.1, label="casing")
+    left = compare("method=vanilla", "method=rs_aug", runs=tmp_path).compared[0].not_compared
+    reasons = {item.label: item.reason for item in left}
+    assert set(reasons) == {"typos", "casing", "worst_case"}
+    assert "worst case of other perturbations" in reasons["worst_case"]
 
 
 def test_predictions_must_give_the_scores(runs: Path, tmp_path: Path) -> None:
@@ -255,11 +251,14 @@ def test_predictions_must_give_the_scores(runs: Path, tmp_path: Path) -> None:
         result.scores[0].__dict__.update(value=0.99)
 
     edited(run, raised)
-    with pytest.raises(UserError, match="its predictions give accuracy"):
-        compare("method=vanilla", "method=rs_aug", runs=folder)
+    comparison = compare("method=vanilla", "method=rs_aug", runs=folder)
+    (left,) = comparison.excluded
+    assert "its predictions give accuracy" in left.reason and left.path == str(run)
+    assert len(comparison.compared[0].other.seeds) == 2
     (run / "predictions" / "en.parquet").unlink()
-    with pytest.raises(UserError, match="predictions are missing"):
-        compare("method=vanilla", "method=rs_aug", runs=folder)
+    assert "predictions are missing" in compare("method=vanilla", "method=rs_aug", runs=folder).excluded[0].reason
+    with pytest.raises(UserError, match="no run is left"):
+        compare("method=vanilla", run, runs=folder)
 
 
 def test_refused_two_tasks_and_a_group_beside_itself(runs: Path, tmp_path: Path) -> None:
@@ -283,8 +282,8 @@ def test_a_prediction_outside_the_run_is_not_read(runs: Path, tmp_path: Path) ->
         result.artifacts[0].path = "../elsewhere.parquet"
 
     edited(run, outside)
-    with pytest.raises(UserError, match="outside the run's folder"):
-        compare("method=vanilla", "method=rs_aug", runs=folder)
+    (left,) = compare("method=vanilla", "method=rs_aug", runs=folder).excluded
+    assert "outside the run's folder" in left.reason
 
 
 def test_the_document_fits_its_schema_and_is_the_same_each_time(runs: Path) -> None:

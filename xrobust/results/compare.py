@@ -6,6 +6,7 @@ docs/comparing.md explains what is estimated; xrobust/metrics/inference.py has t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from xrobust.results.comparing.verdicts import sentence, supervision_note
 from xrobust.results.examples import score_metric
 from xrobust.results.runs import differences
 from xrobust.results.select import FoundRun, LeftOut, select_all
+from xrobust.results.store import RESULT
 
 CLEAN = Condition()
 
@@ -86,8 +88,25 @@ def open_sides(
     name = metric or groups[0][0].result.main_metric
     _require_metric(groups, name)
     scored_by = score_metric(name, groups[0][0].result.spec.train.task, Plugins(plugins))
-    baseline, *others = make_sides(groups, scored_by)
+    named = {argument.rstrip("/") for argument in arguments}
+    baseline, *others = (_with_predictions(side, named, left_out) for side in make_sides(groups, scored_by))
     return Sides(baseline, tuple(others), name, tuple(left_out))
+
+
+def _with_predictions(side: GroupSide, named: AbstractSet[str], left_out: list[LeftOut]) -> GroupSide:
+    """The runs of a side whose saved predictions give their scores; the others go to `left_out`. Raises UserError."""
+    kept = []
+    for run in side.runs:
+        try:
+            for key in run.scored_keys:
+                run.of(key)
+            kept.append(run)
+        except UserError as error:
+            by_name = not named.isdisjoint((str(run.folder), str(run.folder / RESULT), run.result.run_id))
+            left_out.append(LeftOut(str(run.folder), str(error), by_name))
+    if not kept:
+        raise UserError(f"{side.name}: no run is left ({left_out[-1].reason})")
+    return GroupSide(side.name, tuple(kept))
 
 
 def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:

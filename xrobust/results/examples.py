@@ -108,7 +108,9 @@ class RunExamples:
 
     def _of(self, key: ScoreKey) -> ScoredExamples:
         """Statistics of the examples of a test set under a condition. Raises UserError where its score is another."""
-        row = self._scores[key]
+        row = self._scores.get(key)
+        if row is None:
+            raise UserError(f"run {self.result.run_id} has no score of {shown_key(key)}, which its worst case is over")
         found = self._worst_case(key) if key.condition == "worst_case" else self._read(key)
         self._check(row, found)
         return found

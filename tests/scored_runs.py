@@ -128,8 +128,8 @@ def accuracy_group(
 ) -> list[Path]:
     """Runs of one method, one a seed: labels right with the probability `accuracy` of each language.
 
-    `spread` is the standard deviation of that probability between seeds; `drop` what the perturbation `label` takes from it, on the
-    first half of the examples. The data are the same for all methods.
+    `spread` is the standard deviation of that probability between seeds; `drop` what the perturbation `label` takes from
+    it, on the first half of the examples. The data are the same for all methods.
     """
     folders = []
     for seed in seeds:
@@ -151,7 +151,7 @@ def accuracy_group(
             write_scored_run(
                 folder,
                 clean,
-                {"typos": typos} if drop else None,
+                {label: typos} if drop else None,
                 worst_case=bool(drop),
                 method=method,
                 seed=seed,

@@ -128,8 +128,8 @@ def accuracy_group(
 ) -> list[Path]:
     """Runs of one method, one a seed: labels right with the probability `accuracy` of each language.
 
-    `spread` is the standard deviation of that probability between seeds; `drop` what the perturbation `label` takes from
-    it, on the first half of the examples. The data are the same for all methods.
+    `spread` is the standard deviation of that probability between seeds; `drop` what the perturbation `label` takes
+    from it, on the first half of the examples. The data are the same for all methods.
     """
     folders = []
     for seed in seeds:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xrobust.cli.options import Plugin
+from xrobust.cli.options import Budget, Plugin
 from xrobust.cli.output import (
     Format,
     FormatOption,
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
     from xrobust.report.tables import Table
     from xrobust.results.compare import Sides
     from xrobust.results.comparing.document import ComparedWith, Comparison
-
-
-class Budget(StrEnum):
-    """Training budgets that may be compared."""
-
-    equal = "equal"
-    any = "any"
 
 
 class Check(StrEnum):

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from xrobust.cli.leaderboard_export import export_command
-from xrobust.cli.options import Plugin
+from xrobust.cli.options import Budget, Plugin
 from xrobust.cli.output import (
     Format,
     FormatOption,
@@ -54,13 +54,6 @@ class Verify(StrEnum):
 
     predictions = "predictions"
     documents = "documents"
-
-
-class Budget(StrEnum):
-    """Training budgets that are ranked together."""
-
-    equal = "equal"
-    any = "any"
 
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A leaderboard document.")]

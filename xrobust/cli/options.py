@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xrobust.errors import UserError
+
+
+class Budget(StrEnum):
+    """Training budgets that may be compared: equal ones, or any, which is marked."""
+
+    equal = "equal"
+    any = "any"
+
 
 Task = Annotated[
     str | None, typer.Option("--task", "-t", metavar="TASK", help="Task plugin: see `xrobust list tasks`.")

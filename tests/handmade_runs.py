@@ -106,6 +106,11 @@ def make_run(
     )
 
 
+def signed(document: dict[str, Any]) -> dict[str, Any]:
+    """The same document, as plain values, with the sha256 that fits it."""
+    return document | {"sha256": RunResult.model_validate(document).computed_sha256()}
+
+
 def write_runs(folder: Path, *results: RunResult) -> Path:
     """Writes documents below a folder as `xrobust run` does, and returns the folder."""
     for result in results:

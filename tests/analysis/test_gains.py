@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from handmade_runs import make_run, score
+from handmade_runs import make_run, score, signed
 
 from xrobust.analysis.gains import series
 from xrobust.errors import UserError
@@ -136,7 +136,7 @@ def test_of_two_copies_of_a_run_the_later_counts(write: Write):
     document = json.loads(path.read_text())
     document["updated"] = "2001-01-01T00:00:00+00:00"
     document["scores"] = document["scores"][:1]
-    document["sha256"] = None
+    document = signed(document)
     path.write_text(json.dumps(document))
     for paths in ([folder, other], [other, folder]):
         (result,), _ = find_runs(paths)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from handmade_runs import signed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -143,7 +144,7 @@ def test_scores_of_all_methods_stand_beside_one_overlap(finished_run: Path, tmp_
     document["spec"]["train"]["method"][0]["name"] = "other"
     train = document["spec"]["train"]
     document |= {"run_id": run_id(train), "group_id": group_id(train), "scores": document["scores"][:2]}
-    document["sha256"] = None
+    document = signed(document)
     (tmp_path / "result.json").write_text(json.dumps(document))
     measured, _ = measure([load_result(finished_run), load_result(tmp_path)])
     assert [sorted(one.scores) for one in measured] == [["other", "vanilla"], ["vanilla"], ["vanilla"]]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import typer
+from handmade_runs import signed
 
 from xrobust import RunSpec, load_model, load_result, run
 from xrobust.cli.main import app
@@ -285,7 +286,7 @@ def test_predict_refuses_a_bad_file(
     document = read(tagging_run)
     document["spec"]["train"]["task"] = "pawsx"  # the file is read before the model is
     train = document["spec"]["train"]
-    document |= {"run_id": run_id(train), "group_id": group_id(train), "sha256": None}
+    document = signed(document | {"run_id": run_id(train), "group_id": group_id(train)})
     (tagging_run / "result.json").write_text(json.dumps(document))
     text = tmp_path / "text.tsv"
     if content is not None:
@@ -314,7 +315,7 @@ def test_runs_lists_every_state(tagging_run: Path, good: Good, folder: Path) -> 
     copy_of(tagging_run, "going", status="running")
     document = read(tagging_run)
     document["updated"] = (datetime.now(UTC) - timedelta(hours=5, minutes=59)).isoformat(timespec="seconds")
-    document["sha256"] = None
+    document = signed(document)
     (tagging_run / "result.json").write_text(json.dumps(document))
     for name, content in (("cut", (tagging_run / "result.json").read_bytes()[:500]), ("changed", b"")):
         shutil.copytree(tagging_run, tagging_run.with_name(name))
@@ -377,9 +378,17 @@ COMMANDS = {
     "eval": "RUN --languages --perturb --attack --pairs --set --plugin --data-dir --num-processes --offline",
     "predict": "RUN FILE --output --offline",
     "runs": "FOLDER --group --filter --sort --json",
+    "compare": "BASELINE --runs --filter --metric --condition --common --budget --paired-seeds --check --flips --format "
+    "--json --output --plugin",
+    "leaderboard": "build merge verify show export",
+    "leaderboard build": "RUNS --output --filter --verify --budget --sample --plugin",
+    "leaderboard merge": "FILE --output",
+    "leaderboard verify": "FILE --runs --plugin",
+    "leaderboard show": "FILE --sort --languages --format --output",
+    "leaderboard export": "FILE --to --output --entry --force",
     "list": "--plugin --json",
     "show": "NAME --plugin",
-    "schema": "",
+    "schema": "result comparison leaderboard",
     "analyze": "overlap distance",
     "analyze overlap": "RUNS --metric --data-dir --offline --json",
     "analyze distance": "RUNS --of --metric --perturbation --distance --plot --json",

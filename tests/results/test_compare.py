@@ -261,6 +261,34 @@ def test_predictions_must_give_the_scores(runs: Path, tmp_path: Path) -> None:
         compare("method=vanilla", run, runs=folder)
 
 
+def test_other_numbers_of_word_pieces_are_noted(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs, tmp_path)
+    for run in (folder / "pos" / "rs_aug").iterdir():
+        edited(run, lambda result: setattr(result.training.budget, "tokens", 100))
+    assert any(
+        "80 and 100 word pieces" in note for note in compare("method=vanilla", "method=rs_aug", runs=folder).notes
+    )
+
+
+def test_a_side_that_cannot_be_compared_does_not_stop_the_others(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs, tmp_path)
+    for run in accuracy_group(folder, "lora", LANGUAGES, [1, 2, 3], drop=0.2):
+        edited(run, lambda result: setattr(result.training.budget, "steps", 7))
+    comparison = compare("method=vanilla", folder, runs=folder)
+    assert [part.other.name for part in comparison.compared] == ["rs_aug"]
+    assert any(note.startswith("NOT COMPARED: lora: ") for note in comparison.notes)
+    assert comparison.compared[0].find().tests == 1
+
+
+def test_what_was_detectable_is_that_of_the_tests_that_were_made(runs: Path) -> None:
+    rows = [row for row in compare("method=vanilla", "method=rs_aug", runs=runs).compared[0].estimates]
+    single = next(row for row in rows if row.language == "de" and row.label == "clean")
+    assert single.tests == 3 and single.detectable and single.standard_error and single.df
+    critical = scipy.stats.t.ppf(1 - 0.05 / 6, single.df)
+    power = scipy.stats.nct(single.df, single.detectable / single.standard_error).sf(critical)
+    assert power == pytest.approx(0.8, abs=0.005)
+
+
 def test_refused_two_tasks_and_a_group_beside_itself(runs: Path, tmp_path: Path) -> None:
     folder = copied(runs, tmp_path)
     accuracy_group(folder, "rs_aug", BETTER, [1], task="xnli")

@@ -166,6 +166,11 @@ def newer(runs: Path) -> None:
     file.write_text(file.read_text().replace('"schema_version": 2', '"schema_version": 9'))
 
 
+def unsigned(runs: Path) -> None:
+    file = one_run(runs) / "result.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sha256": None}))
+
+
 def other_predictions(runs: Path) -> None:
     folder = one_run(runs) / "predictions"
     shutil.copy(folder / "de.parquet", folder / "fr.parquet")
@@ -187,6 +192,7 @@ def duplicate(runs: Path) -> None:
         (signed(lambda result: setattr(result, "status", "failed")), "failed, not complete"),
         (signed(lambda result: result.scores.append(result.scores[0])), "occurs twice"),
         (tampered, "sha256 does not fit"),
+        (unsigned, "sha256 does not fit"),
         (truncated, "not a result document"),
         (newer, "schema version 9"),
         (other_predictions, "was changed since it was written"),
@@ -211,6 +217,27 @@ def test_what_was_named_is_told_from_what_a_folder_held(runs: Path) -> None:
     files = [*(runs / "pos").rglob("result.json")]
     _, named = build_leaderboard(files)
     assert len(named) == 1
+
+
+def test_runs_named_one_by_one_count_though_their_predictions_fail(runs: Path) -> None:
+    (one_run(runs) / "predictions" / "de.parquet").unlink()
+    _, named = build_leaderboard([one_run(runs), runs])
+    assert len(named) == 1
+
+
+def test_a_filter_holds_for_what_is_left_out(runs: Path) -> None:
+    edit(one_run(runs), lambda result: setattr(result, "status", "failed"))
+    assert build_leaderboard([runs], BoardOptions(where="task=pos"))[0].excluded
+    assert not build_leaderboard([runs], BoardOptions(where="task=xnli"))[0].excluded
+
+
+def test_entries_of_one_seed_do_not_set_the_coverage(runs: Path) -> None:
+    for method in ("vanilla", "adversarial"):
+        for run in sorted((runs / "pos" / method).iterdir())[1:]:
+            shutil.rmtree(run)
+    for run in (runs / "pos" / "rs_aug").iterdir():
+        edit(run, lambda r: setattr(r, "scores", [row for row in r.scores if row.language != "fr"]))
+    assert rank(leaderboard(runs), "rs_aug") == 1
 
 
 def test_other_coverage_is_listed_without_a_rank(runs: Path) -> None:
@@ -306,7 +333,7 @@ def test_merging_unites_seeds(built: Path, tmp_path: Path) -> None:
 def test_verifying_finds_any_changed_number(built: Path, tmp_path: Path) -> None:
     board = leaderboard(built)
     assert disagreements(board, recomputed(board)) == []
-    assert rebuilt(board, built, (), lambda *_: None) == []
+    assert rebuilt(board, built, (), lambda *_: None) == ([], 0)
     changed = board.model_copy(deep=True)
     row = changed.entries[0].under()
     assert row is not None
@@ -324,16 +351,34 @@ def test_verifying_finds_any_changed_number(built: Path, tmp_path: Path) -> None
 def test_verifying_beside_runs_finds_missing_and_other_ones(built: Path, runs: Path) -> None:
     board = leaderboard(built)
     shutil.rmtree(one_run(runs))
-    (found,) = rebuilt(board, runs, (), lambda *_: None)
+    (found,), _ = rebuilt(board, runs, (), lambda *_: None)
     assert "is not among the verified runs" in found
     accuracy_group(runs, "another", BETTER, [1, 2])
-    assert rebuilt(leaderboard(built / "xnli"), runs, (), lambda *_: None) == []
+    accuracy_group(runs, "vanilla", LANGUAGES, [4], task="xnli")
+    assert rebuilt(leaderboard(built / "xnli"), runs, (), lambda *_: None) == ([], 1), "a seed that was not chosen"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "leaderboard", "schema_version": 9}'])
 def test_what_is_no_leaderboard(tmp_path: Path, text: str) -> None:
     (tmp_path / "board.json").write_text(text)
     with pytest.raises(UserError, match=r"board\.json"):
+        load_leaderboard(tmp_path / "board.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda board: board.entries.append(board.entries[0]),
+        lambda board: board.entries[0].scores[0].values.pop(),
+        lambda board: board.boards[0].entries.append("f" * 16),
+        lambda board: board.entries[0].runs.clear(),
+    ],
+)
+def test_a_signed_board_that_contradicts_itself(built: Path, tmp_path: Path, change: Callable[[Any], None]) -> None:
+    board = leaderboard(built).model_copy(deep=True)
+    change(board)
+    (tmp_path / "board.json").write_text(board.text())
+    with pytest.raises(UserError, match="contradicts itself"):
         load_leaderboard(tmp_path / "board.json")
 
 

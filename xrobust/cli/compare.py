@@ -84,8 +84,10 @@ def compare_command(
     sides = open_sides(runs, folder, where=where, metric=metric, plugins=plugin or ())
     for item in sides.left_out:
         typer.echo(f"left out: {item.path}: {item.reason}", err=True)
+    if sides.left_out:
+        typer.echo(f"runs left out: {len(sides.left_out)}", err=True)
     if flips is not None:
-        text = _flips_text(sides, flips, form)
+        text = _flips_text(sides, flips, form, budget.value)
     else:
         options = CompareOptions(metric, common, budget.value, paired_seeds, check is not None)
         comparison = compare_sides(sides, options)
@@ -131,16 +133,18 @@ def _remarks(part: ComparedWith) -> list[str]:
     return [*part.sentences, *counts, *left]
 
 
-def _flips_text(sides: Sides, language: str, form: Format) -> str:
+def _flips_text(sides: Sides, language: str, form: Format, budget: str) -> str:
     import json
 
     from xrobust.report.tables import Table, csv_text
     from xrobust.results.comparing.flips import Flip, flips
+    from xrobust.results.comparing.sides import require_comparable
 
     columns = list(Flip.model_fields)
     tables: list[Table] = []
     documents = []
     for other in sides.others:
+        require_comparable(sides.baseline, other, budget)
         found, reason = flips(sides.baseline, other, language)
         if reason is not None:
             typer.echo(f"no texts: {reason}", err=True)

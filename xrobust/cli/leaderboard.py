@@ -124,9 +124,9 @@ def verify_command(
 
     board = load_leaderboard(file)
     found = disagreements(board, recomputed(board))
-    how = "from the values by seed in it"
+    how, others = "from the values by seed in it", 0
     if not found and runs is not None:
-        found = rebuilt(board, runs, plugin or (), _progress())
+        found, others = rebuilt(board, runs, plugin or (), _progress())
         how = f"from its {'predictions' if board.verified == 'predictions' else 'documents'} in {runs}"
     if found:
         for line in found:
@@ -134,6 +134,8 @@ def verify_command(
         raise RunError(f"{file} is not what its runs give")
     untested = [one.task for one in board.boards if one.tests is None]
     typer.echo(f"{file}: {len(board.entries)} entries of {board.documents} runs, each number computed again {how}")
+    if others:
+        typer.echo(f"other runs of its entries in {runs}, which are not on it: {others}")
     if untested and runs is None:
         typer.echo(
             f"ranks of {', '.join(untested)} rest on bounds: the document has no tests of pairs of so many entries"

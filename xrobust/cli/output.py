@@ -52,14 +52,13 @@ def tables_text(tables: Sequence[Table], form: Format) -> str:
 
 
 def remarks_text(remarks: Sequence[str], form: Format) -> str:
-    """Remarks below tables, a line each; a list in Markdown, nothing in LaTeX."""
+    """Remarks below tables, a line each: a list in Markdown, comments in LaTeX."""
     from xrobust.report.tables import markdown_text, printable
 
-    if form is Format.latex:
-        return ""
-    return "".join(
-        f"- {markdown_text(line)}\n" if form is Format.markdown else f"{printable(line)}\n" for line in remarks
-    )
+    if form is Format.markdown:
+        return "".join(f"- {markdown_text(line)}\n" for line in remarks)
+    mark = "% " if form is Format.latex else ""
+    return "".join(f"{mark}{printable(line)}\n" for line in remarks)
 
 
 def write_or_print(text: str, output: Path | None) -> None:

@@ -33,11 +33,8 @@ def _table(
     comparison: Comparison, part: ComparedWith, rows: list[Estimate], what: str, *, named: bool = False
 ) -> Table:
     seeds = f"{len(comparison.baseline.seeds)} and {len(part.other.seeds)} seeds"
-    marks = [
-        text
-        for text, applies in (("BUDGETS DIFFER", part.budgets_differ), ("SAMPLE DATA", part.other.sample))
-        if applies
-    ]
+    marks = ["BUDGETS DIFFER"] * part.budgets_differ + ["SAMPLE DATA"] * part.other.sample
+    marks += ["COMMON LANGUAGES ONLY"] * comparison.common_only
     title = (
         f"{comparison.task}: {part.other.name} beside {comparison.baseline.name}, {what} ({'; '.join([seeds, *marks])})"
     )
@@ -127,9 +124,14 @@ def _trained_models(comparison: Comparison, part: ComparedWith) -> Table:
 
 def comparison_csv(comparison: Comparison) -> str:
     """All estimates, a row each, numbers as the document has them: fractions of 1."""
-    columns = ["task", "metric", "baseline_name", "other_name", *Estimate.model_fields]
+    about = ["task", "metric", "baseline_name", "other_name", "budgets_differ", "sample", "common_only"]
+    columns = [*about, *Estimate.model_fields]
     rows = [
-        [comparison.task, comparison.metric, comparison.baseline.name, part.other.name, *_plain(row)]
+        [
+            *(comparison.task, comparison.metric, comparison.baseline.name, part.other.name),
+            *(part.budgets_differ, part.other.sample, comparison.common_only),
+            *_plain(row),
+        ]
         for part in comparison.compared
         for row in part.estimates
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from xrobust.errors import UserError, did_you_mean
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
-from xrobust.results.board.document import Board, Entry, Leaderboard
+from xrobust.results.board.document import Board, Entry, Leaderboard, Overall
 
 FIXED = tuple("rank rank_to entry model seeds average sd ci_low ci_high targets gap seconds".split())
 """Columns that every board has; then come conditions, drops and languages."""
@@ -30,7 +30,7 @@ def leaderboard_tables(board: Leaderboard, sort: str | None = None, *, languages
         column = _sort_column(board, one, sort)
         shown = _shown_columns(rows, languages, column)
         cells = [[_cell(name, row) for name in shown] for row in _sorted(rows, column)]
-        tables.append(Table(_title(board, one), [HEADS.get(name, name) for name in shown], cells))
+        tables.append(Table(_title(board, one), [_head(name, one) for name in shown], cells))
     return tables + [_overall_table(board, i) for i in range(len(board.overall))]
 
 
@@ -79,6 +79,13 @@ def _title(board: Leaderboard, one: Board) -> str:
     about = [f"{len(covered)} languages"] if covered else []
     parts = [one.metric, *about, *supervision, budget, f"verified by {board.verified}", *marks]
     return f"{one.task} from {one.source}: {', '.join(parts)}"
+
+
+def _head(name: str, board: Board) -> str:
+    """The head of a column; of a condition with the number of its test sets, which may be fewer than on clean text."""
+    if name in board.coverage:
+        return f"{name} ({len(board.coverage[name])})"
+    return HEADS.get(name, name)
 
 
 def _sort_column(board: Leaderboard, one: Board, sort: str | None) -> str | None:
@@ -132,13 +139,23 @@ def _cell(name: str, row: dict[str, Any]) -> str:
     return value if isinstance(value, str) else percent(value)
 
 
+def _place(entry: Overall, entries: Sequence[Overall]) -> str:
+    return str(1 + sum(other.borda > entry.borda for other in entries))
+
+
 def _overall_table(board: Leaderboard, i: int) -> Table:
     one = board.overall[i]
     tasks = sorted({task for entry in one.entries for task in entry.entries})
     kind = "strict zero-shot" if one.zero_shot else "NOT ZERO-SHOT: training has seen " + ", ".join(one.supervision)
     rows = [
-        [str(k + 1), entry.name, entry.model, f"{entry.borda:g}", f"{entry.ci_low:g} to {entry.ci_high:g}"]
-        for k, entry in enumerate(one.entries)
+        [
+            _place(entry, one.entries),
+            entry.name,
+            entry.model,
+            f"{entry.borda:g}",
+            f"{entry.ci_low:g} to {entry.ci_high:g}",
+        ]
+        for entry in one.entries
     ]
     return Table(
         f"over {', '.join(tasks)}: Borda count, {kind}", ["place", "entry", "model", "count", "95% interval"], rows

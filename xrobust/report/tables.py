@@ -53,7 +53,8 @@ def latex(table: Table) -> str:
     styler = frame.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
     title = re.sub(r"[&%$#_{}~^\\]", lambda found: LATEX.get(found[0], f"\\{found[0]}"), printable(table.title))
     alignment = "l" + "r" * (len(table.columns) - 1)
-    return str(styler.to_latex(hrules=True, column_format=alignment, caption=title or None))
+    text = str(styler.to_latex(hrules=True, column_format=alignment, caption=title or None))
+    return text.replace("<", r"\textless{}").replace(">", r"\textgreater{}")  # which print as other signs in OT1 fonts
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -63,7 +64,7 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(_harmless, columns))
     for row in rows:
         writer.writerow(map(_harmless, row))
     return out.getvalue()

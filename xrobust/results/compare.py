@@ -31,6 +31,7 @@ from xrobust.results.comparing.sides import (
     require_comparable,
     shared_keys,
     shared_tests,
+    token_difference,
 )
 from xrobust.results.comparing.verdicts import sentence, supervision_note
 from xrobust.results.examples import score_metric
@@ -112,12 +113,19 @@ def _with_predictions(side: GroupSide, named: AbstractSet[str], left_out: list[L
 def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
     """Compares each side with the baseline. Raises UserError where two cannot be compared, with the reason."""
     baseline, metric = sides.baseline, sides.metric
-    compared = [_compare_with(baseline, other, given) for other in sides.others]
+    compared, others, refused = [], [], []
+    for other in sides.others:
+        try:
+            compared.append(_compare_with(baseline, other, given))
+            others.append(other)
+        except UserError as error:
+            refused.append((other, error))
+    if not compared:
+        raise refused[0][1]
     adjust_averages(compared)
     described = baseline.described()
     for part in compared:
-        headlines = [row for row in part.estimates if row.over == "average"]
-        part.sentences = [sentence(described, part, row, metric, len(compared)) for row in headlines]
+        part.sentences = [sentence(described, part, row, metric) for row in part.estimates if row.over == "average"]
     first = baseline.runs[0].score(baseline.runs[0].scored_keys[0])
     assert first is not None
     return Comparison(
@@ -128,7 +136,10 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
         compared=compared,
         common_only=given.common,
         budget=given.budget,
-        notes=_notes(baseline, sides.others, compared, common=given.common),
+        notes=[
+            *_notes(baseline, others, compared, common=given.common),
+            *(f"NOT COMPARED: {other.name}: {error}" for other, error in refused),
+        ],
         excluded=[Excluded(path=item.path, reason=item.reason) for item in sides.left_out],
     )
 
@@ -236,6 +247,8 @@ def _notes(
     for other, part in zip(others, compared, strict=True):
         if (difference := budget_difference(baseline.first, other.first)) is not None:
             notes.append(f"BUDGETS DIFFER: {baseline.name} and {other.name}: {difference}")
+        if (difference := token_difference(baseline.first, other.first)) is not None:
+            notes.append(f"{baseline.name} and {other.name} were trained on {difference}")
         scored = {key.name for side in (baseline, other) for run in side.runs for key in run.scored_keys}
         if common and (left := sorted(scored - set(part.languages))):
             notes.append(f"{baseline.name} and {other.name}: not all runs have {', '.join(left)}: left out (--common)")

@@ -140,23 +140,28 @@ def load_leaderboard(path: Path | str) -> Leaderboard:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path} does not fit the schema at {where}: {first['msg']}") from error
+    if (contradiction := board.contradiction()) is not None:
+        raise UserError(f"{path} contradicts itself: {contradiction}")
     if board.sha256 != board.computed_sha256():
         raise UserError(f"{path}: its sha256 does not fit its content: the document was changed")
     return board
 
 
-def rebuilt(board: Leaderboard, runs: Path, plugins: Sequence[Path], progress: Progress) -> list[str]:
-    """Places at which a leaderboard differs from that of its own runs, built again from their folder.
+def rebuilt(board: Leaderboard, runs: Path, plugins: Sequence[Path], progress: Progress) -> tuple[list[str], int]:
+    """Builds a leaderboard again from its runs in a folder.
 
-    Other runs in the folder are of no account. Raises UserError where none of them is there.
+    Returns the places at which it differs, and the number of other runs of its entries that are in the folder: a board
+    may have been made of chosen seeds. Raises UserError where none of its runs is there.
     """
-    options = BoardOptions(
-        board.verified, board.budget, any(one.sample for one in board.boards), plugins=tuple(plugins)
-    )
+    sample = any(one.sample for one in board.boards)
+    options = BoardOptions(board.verified, board.budget, sample, plugins=tuple(plugins))
     wanted = {run.run_id for entry in board.entries for run in entry.runs}
     again, _ = build_leaderboard([runs], options, progress, only=wanted)
     there = {run.run_id for entry in again.entries for run in entry.runs}
     if missing := sorted(wanted - there):
-        return [f"run {run} is not among the verified runs in {runs}" for run in missing]
+        return [f"run {run} is not among the verified runs in {runs}" for run in missing], 0
+    found = find_documents([str(runs)], None, sample=sample, progress=lambda done, total: None)
+    entries = {entry.id for entry in board.entries}
+    others = sum(record.group_id in entries and run not in wanted for run, (_, record) in found.records.items())
     again.xrobust, again.excluded = board.xrobust, board.excluded
-    return disagreements(board, again)
+    return disagreements(board, again), others

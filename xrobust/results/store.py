@@ -76,13 +76,13 @@ def load_result(path: Path | str) -> RunResult:
 
 
 def _fits_its_sha256(raw: Mapping[str, Any], result: RunResult) -> bool:
-    """True if the document has no sha256, or that of its stored JSON, or that of its values.
+    """True if the document's sha256 is that of its stored JSON, or that of its values.
 
     The stored JSON has no fields that were added to the schema since; in the values, 1 and 1.0 are one number, which
     other programs write as they like.
     """
     if result.sha256 is None:
-        return True
+        return False
     whole = {key: value for key, value in raw.items() if key not in ("local", "sha256")}
     try:
         stored = hashlib.sha256(canonical_json(whole).encode()).hexdigest()

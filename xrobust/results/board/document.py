@@ -263,6 +263,23 @@ class Leaderboard(Section):
         body = self._body()
         return f'{{\n{body},\n"sha256":"{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
 
+    def contradiction(self) -> str | None:
+        """What in the document contradicts itself, so that nothing can be computed from it; None if nothing does."""
+        ids = [entry.id for entry in self.entries]
+        if len(set(ids)) < len(ids):
+            return "an entry occurs twice"
+        for entry in self.entries:
+            values = [row.values for row in (*entry.scores, *entry.conditions)]
+            values += [row.clean_values for row in entry.scores if row.clean_values is not None]
+            if not entry.runs or any(len(its) != len(entry.runs) for its in values):
+                return f"entry {entry.id} has not one value for each of its runs"
+        named = [one for board in self.boards for one in board.entries]
+        named += [one for board in self.boards for test in board.tests or () for one in (test.better, test.worse)]
+        named += [one for board in self.overall for row in board.entries for one in row.entries.values()]
+        if unknown := set(named) - set(ids):
+            return f"there is no entry {min(unknown)}"
+        return None
+
     def entry(self, entry_id: str) -> Entry:
         """The entry of that id. Raises KeyError."""
         return next(entry for entry in self.entries if entry.id == entry_id)

@@ -24,14 +24,16 @@ class Documents:
     named: list[Excluded] = field(default_factory=list)
     """Those of `excluded` that the user named."""
 
+    by_name: set[Path] = field(default_factory=set)
+    """Documents that the user named one by one."""
     root: Path = Path()
     """Folder that paths in the board are relative to: no path of this machine goes into it."""
 
-    def leave_out(self, file: Path, reason: str, *, by_name: bool = False) -> None:
+    def leave_out(self, file: Path, reason: str) -> None:
         """Adds a document to those that are left out."""
         item = Excluded(path=os.path.relpath(file.absolute(), self.root), reason=host_free(reason))
         self.excluded.append(item)
-        if by_name:
+        if file in self.by_name:
             self.named.append(item)
 
 
@@ -48,14 +50,16 @@ def find_documents(
         for file in one.files:
             reached.setdefault(file, []).append(one)
     files = sorted(reached)
-    documents = Documents(root=_common_root(files))
+    by_name = {file for one in searches if one.by_name for file in one.files}
+    documents = Documents(root=_common_root(files), by_name=by_name)
     for found in read_documents(files, arguments, progress):
         its = reached[found.file]
-        by_name = any(one.by_name for one in its)
+        if not _is_asked_for(found.file, its):
+            continue
         if found.record is None:
-            documents.leave_out(found.file, found.reason or "", by_name=by_name)
-        elif _is_asked_for(found.file, its):
-            _add(documents, found.file, found.record, sample=sample, by_name=by_name)
+            documents.leave_out(found.file, found.reason or "")
+        else:
+            _add(documents, found.file, found.record, sample=sample)
     for one in searches:
         if one.filter is not None and one.filter.looked_at and not documents.records:
             raise one.filter.nothing_fits(one.where)
@@ -63,17 +67,17 @@ def find_documents(
 
 
 def _is_asked_for(file: Path, searches: Sequence[Search]) -> bool:
-    """True if a search takes the document: a filter and an id are looked up in the whole of it."""
+    """True if a search takes the document, or might: a filter and an id are looked up in the whole of it."""
     if any(one.filter is None and one.prefix is None for one in searches):
         return True
     found = read(file)
-    return isinstance(found, FoundRun) and any(one.takes(found) for one in searches)
+    return not isinstance(found, FoundRun) or any(one.takes(found) for one in searches)
 
 
-def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool, by_name: bool) -> None:
+def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool) -> None:
     if record.sample and not sample:
         reason = "scored on the sample data that come with xrobust (--sample takes them)"
-        documents.leave_out(file, reason, by_name=by_name)
+        documents.leave_out(file, reason)
         return
     other = documents.records.get(record.run_id)
     if other is None:
@@ -82,7 +86,7 @@ def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool, b
     older, newer = sorted([other, (file, record)], key=lambda one: one[1].updated)
     same = "another copy" if older[1].sha256 == newer[1].sha256 else "another, newer document"
     documents.records[record.run_id] = newer
-    documents.leave_out(older[0], f"duplicate run id {record.run_id}: {same} is taken", by_name=by_name)
+    documents.leave_out(older[0], f"duplicate run id {record.run_id}: {same} is taken")
 
 
 def _common_root(files: Sequence[Path]) -> Path:

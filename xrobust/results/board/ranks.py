@@ -123,8 +123,9 @@ def _ranked(
         if (row := entry.under(label)) is not None:
             covered[entry.id] = scores[entry.id].covered(_under(row))
     counts: dict[Layout, int] = {}
-    for coverage in covered.values():
-        counts[coverage] = counts.get(coverage, 0) + 1
+    several = {entry.id for entry in entries if len(entry.runs) >= FEWEST_SEEDS}
+    for entry_id, coverage in covered.items():
+        counts[coverage] = counts.get(coverage, 0) + (entry_id in several)  # others cannot be ranked anyway
     reference = max(counts, key=lambda coverage: (counts[coverage], len(coverage), str(coverage)))
     ranked = []
     for entry in entries:

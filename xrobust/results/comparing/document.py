@@ -82,8 +82,11 @@ class Estimate(Condition):
     p_holm: float | None = None
     """Holm's adjusted p-value: of a single language over the languages of the same condition and quantity; of an
     average over the sides that are compared with the baseline."""
+    tests: int | None = None
+    """Number of tests that Holm's method was applied over."""
     detectable: float | None = None
-    """Smallest difference that this many seeds and examples would have shown with a probability of 80%."""
+    """Smallest difference that this many seeds and examples would have shown with a probability of 80%, at the first
+    step of Holm's method, 0.05 / `tests`."""
     seed_share: float | None = None
     """Share of the variance that comes from seeds; the rest comes from test examples."""
     bootstrap_low: float | None = None

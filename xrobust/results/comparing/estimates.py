@@ -11,6 +11,7 @@ from xrobust.metrics.inference import (
     FEWEST_SEEDS,
     Inference,
     Side,
+    detectable_value,
     holm,
     improved_count,
     infer_difference,
@@ -71,10 +72,7 @@ class Question:
             self._estimate("pair" if self.condition.pairs else "language", [i], key)
             for i, key in enumerate(self.tests.keys)
         ]
-        tested = [row for row in singles if row.p is not None]
-        for row, p in zip(tested, holm([row.p for row in tested if row.p is not None]), strict=True):
-            row.p_holm = p
-            row.verdict = verdict(row)
+        adjust(singles)
         return rows + singles
 
     def counts(self, rows: Sequence[Estimate]) -> list[LanguageCount]:
@@ -174,6 +172,14 @@ def adjust_averages(compared: Sequence[ComparedWith]) -> None:
             if row.over in ("average", "targets") and row.p is not None:
                 families.setdefault((row.label, row.quantity, row.over), []).append(row)
     for rows in families.values():
-        for row, p in zip(rows, holm([row.p for row in rows if row.p is not None]), strict=True):
-            row.p_holm = p
-            row.verdict = verdict(row)
+        adjust(rows)
+
+
+def adjust(rows: Sequence[Estimate]) -> None:
+    """Adjusts the tests of a family for their number: p-values by Holm's method, verdicts, and what was detectable."""
+    tested = [row for row in rows if row.p is not None]
+    for row, p in zip(tested, holm([row.p for row in tested if row.p is not None]), strict=True):
+        row.p_holm, row.tests = p, len(tested)
+        row.verdict = verdict(row)
+        if row.standard_error is not None and row.df is not None:
+            row.detectable = detectable_value(row.standard_error, row.df, ALPHA / len(tested))

@@ -12,7 +12,8 @@ from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import load_split
 from xrobust.errors import RunError, UserError
 from xrobust.registry.plugins import Plugins
-from xrobust.results.comparing.sides import GroupSide
+from xrobust.results.comparing.document import Condition
+from xrobust.results.comparing.sides import GroupSide, shared_keys
 from xrobust.results.examples import RunExamples
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey, Section
@@ -46,6 +47,7 @@ def flips(baseline: GroupSide, other: GroupSide, language: str) -> tuple[list[Fl
             if run.score(key) is None:
                 known = ", ".join(k.name for k in run.scored_keys if k.condition == "clean" and k.pair is None)
                 raise UserError(f"run {run.result.run_id} ({side.name}) has no score in {language!r}: it has {known}")
+    shared_keys((baseline, other), Condition(), common=True)  # refuses other test rows and metric versions
     ids, gold, a = _predicted(baseline.runs, key)
     other_ids, _, b = _predicted(other.runs, key)
     if other_ids != ids:

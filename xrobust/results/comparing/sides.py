@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 SAME_BUDGET = 0.05
-"""Examples and tokens of two budgets may differ by that share: the last batch of an epoch is smaller, and other words
-have other numbers of pieces. Steps, batch size and looks at the dev set must be equal."""
+"""Training examples of two budgets may differ by that share: the last batch of an epoch is smaller. Steps, batch size
+and looks at the dev set must be equal. Word pieces need not, since a method that changes words changes the number of
+their pieces; where they differ by more than that, a note says so."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +123,20 @@ def budget_difference(one: RunResult, other: RunResult) -> str | None:
         ("looks at the dev set", a.dev_evaluations, b.dev_evaluations, 0.0),
         ("training examples", a.examples, b.examples, SAME_BUDGET),
     ]
-    if a.tokens is not None and b.tokens is not None:
-        parts.append(("word pieces", a.tokens, b.tokens, SAME_BUDGET))
     for name, x, y, tolerance in parts:
         if abs(x - y) > tolerance * max(x, y):
             return f"{x} and {y} {name}"
     return None
+
+
+def token_difference(one: RunResult, other: RunResult) -> str | None:
+    """Says that two runs were trained on numbers of word pieces that differ by more than a few percent."""
+    a, b = budget_of(one), budget_of(other)
+    if a is None or b is None or a.tokens is None or b.tokens is None:
+        return None
+    if abs(a.tokens - b.tokens) <= SAME_BUDGET * max(a.tokens, b.tokens):
+        return None
+    return f"{a.tokens} and {b.tokens} word pieces in as many steps"
 
 
 def require_comparable(baseline: GroupSide, other: GroupSide, budget: str) -> None:
@@ -138,7 +147,8 @@ def require_comparable(baseline: GroupSide, other: GroupSide, budget: str) -> No
     if a.sample != b.sample:
         sample = baseline.name if a.sample else other.name
         raise UserError(f"{sample} was scored on the sample data that come with xrobust, the other side on real data")
-    if (difference := budget_difference(a, b)) is not None and budget == "equal":
+    others = (budget_difference(a, run.result) for side in (baseline, other) for run in side.runs)
+    if budget == "equal" and (difference := next((one for one in others if one is not None), None)) is not None:
         raise UserError(
             f"{names} were not trained for as long as one another ({difference}): train both with one "
             "--set training.max_steps=N, or compare them with --budget any, which marks it"

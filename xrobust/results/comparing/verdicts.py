@@ -10,7 +10,7 @@ ZERO_SHOT = ["source"]
 """Supervision of strict zero-shot transfer: labelled data of the source language, nothing of the targets."""
 
 
-def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str, sides: int) -> str:
+def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str) -> str:
     """One sentence on an average: the difference that is shown, or the one that would have been."""
     base, other = baseline.name, part.other.name
     points = f"{100 * abs(row.difference):.2f} points of {metric}"
@@ -19,11 +19,10 @@ def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric:
     over = f"on average over {row.test_sets} {'pairs' if row.pairs else 'languages'}"
     if row.p is None:
         return f"{under}, nothing is said of the {what} of {other} beside {base}: {row.reason}."
-    p = f"p {_p(row.p if row.p_holm is None else row.p_holm)}" + (
-        f" by Holm over {sides} comparisons" if sides > 1 else ""
-    )
-    assert row.ci_low is not None and row.ci_high is not None and row.detectable is not None
-    interval = f"95% interval {100 * row.ci_low:+.2f} to {100 * row.ci_high:+.2f}, {p}"
+    assert row.ci_low is not None and row.ci_high is not None and row.detectable is not None and row.tests is not None
+    interval = f"95% interval {100 * row.ci_low:+.2f} to {100 * row.ci_high:+.2f}, p {_p(row.p)}"
+    if row.tests > 1 and row.p_holm is not None:
+        interval += f", by Holm over {row.tests} comparisons {_p(row.p_holm)}"
     few = min(len(part.other.seeds), len(baseline.seeds))
     mark = f"; only {few} seeds, of which the spread is poorly known" if few < FEW_SEEDS else ""
     if row.verdict == "not shown":

@@ -378,8 +378,8 @@ COMMANDS = {
     "eval": "RUN --languages --perturb --attack --pairs --set --plugin --data-dir --num-processes --offline",
     "predict": "RUN FILE --output --offline",
     "runs": "FOLDER --group --filter --sort --json",
-    "compare": "BASELINE --runs --filter --metric --condition --common --budget --paired-seeds --check --flips --format "
-    "--json --output --plugin",
+    "compare": "BASELINE --runs --filter --metric --condition --common --budget --paired-seeds --check --flips "
+    "--format --json --output --plugin",
     "leaderboard": "build merge verify show export",
     "leaderboard build": "RUNS --output --filter --verify --budget --sample --plugin",
     "leaderboard merge": "FILE --output",

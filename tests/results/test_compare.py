@@ -265,9 +265,8 @@ def test_other_numbers_of_word_pieces_are_noted(runs: Path, tmp_path: Path) -> N
     folder = copied(runs, tmp_path)
     for run in (folder / "pos" / "rs_aug").iterdir():
         edited(run, lambda result: setattr(result.training.budget, "tokens", 100))
-    assert any(
-        "80 and 100 word pieces" in note for note in compare("method=vanilla", "method=rs_aug", runs=folder).notes
-    )
+    notes = compare("method=vanilla", "method=rs_aug", runs=folder).notes
+    assert any("80 and 100 word pieces" in note for note in notes)
 
 
 def test_a_side_that_cannot_be_compared_does_not_stop_the_others(runs: Path, tmp_path: Path) -> None:
@@ -281,7 +280,7 @@ def test_a_side_that_cannot_be_compared_does_not_stop_the_others(runs: Path, tmp
 
 
 def test_what_was_detectable_is_that_of_the_tests_that_were_made(runs: Path) -> None:
-    rows = [row for row in compare("method=vanilla", "method=rs_aug", runs=runs).compared[0].estimates]
+    rows = compare("method=vanilla", "method=rs_aug", runs=runs).compared[0].estimates
     single = next(row for row in rows if row.language == "de" and row.label == "clean")
     assert single.tests == 3 and single.detectable and single.standard_error and single.df
     critical = scipy.stats.t.ppf(1 - 0.05 / 6, single.df)

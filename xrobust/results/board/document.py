@@ -269,7 +269,7 @@ class Leaderboard(Section):
         if len(set(ids)) < len(ids):
             return "an entry occurs twice"
         for entry in self.entries:
-            values = [row.values for row in (*entry.scores, *entry.conditions)]
+            values = [row.values for row in entry.scores] + [row.values for row in entry.conditions]
             values += [row.clean_values for row in entry.scores if row.clean_values is not None]
             if not entry.runs or any(len(its) != len(entry.runs) for its in values):
                 return f"entry {entry.id} has not one value for each of its runs"

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xrobust.results.board.document import Leaderboard
     from xrobust.results.leaderboard import Progress
 
+MOST_ENTRIES = 200
+"""With more entries the tables are not printed when the document is written to a file."""
 MOST_LINES = 12
 """Most remarks that are printed one by one."""
 
@@ -84,13 +86,14 @@ def build_command(
     plugin: Plugin = None,
 ) -> None:
     """Build the leaderboard of runs. The word build may be left out."""
-    from xrobust.results.leaderboard import BoardOptions, build_leaderboard
+    from xrobust.results.leaderboard import BoardOptions, build_leaderboard, uncollected
 
     if output is not None:
         require_writable(output)
     options = BoardOptions(verify.value, budget.value, sample, where, tuple(plugin or ()))
-    board, named = build_leaderboard(runs, options, _progress())
-    _write(board, output)
+    with uncollected():
+        board, named = build_leaderboard(runs, options, _progress())
+        _write(board, output)
     if named:
         more = f" (and {len(named) - 1} more)" if len(named) > 1 else ""
         raise RunError(f"a document that was named is left out: {named[0].path}: {named[0].reason}{more}")
@@ -176,9 +179,12 @@ def _shown(board: Leaderboard, sort: str | None, languages: bool, form: Format) 
 
 def _write(board: Leaderboard, output: Path | None) -> None:
     """Prints the tables, and writes the document if there is a place for it."""
-    typer.echo(_shown(board, None, False, Format.table), nl=False)
+    if output is None or len(board.entries) <= MOST_ENTRIES:
+        typer.echo(_shown(board, None, False, Format.table), nl=False)
     if output is not None:
         write_or_print(board.text(), output)
+        if len(board.entries) > MOST_ENTRIES:
+            typer.echo(f"xrobust leaderboard show {output} prints the tables")
         typer.echo(f"{output}: {len(board.entries)} entries of {board.documents} runs, {len(board.excluded)} left out")
 
 

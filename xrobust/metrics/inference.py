@@ -188,16 +188,20 @@ def infer_difference(
     return infer(estimate, [seed_part(baseline.values), seed_part(other.values)], examples)
 
 
-def holm(p_values: Sequence[float] | np.ndarray) -> list[float]:
+def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for their number (Holm 1979): below alpha with a chance of at most alpha for any true null.
 
     Written out, for scipy adjusts for the false discovery rate only.
     """
-    values = np.asarray(p_values, dtype=float)
-    order = np.argsort(values, kind="stable")
-    adjusted = np.empty(len(values))
-    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(values), 0, -1) * values[order]))
-    return [float(p) for p in adjusted]
+    return [float(p) for p in array_holm(np.asarray(p_values, dtype=float))]
+
+
+def array_holm(p_values: np.ndarray) -> np.ndarray:
+    """`holm` of an array: (n,) to (n,)."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, np.arange(len(p_values), 0, -1) * p_values[order]))
+    return adjusted
 
 
 def improved_count(inferences: Sequence[tuple[float, Inference]]) -> int:

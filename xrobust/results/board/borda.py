@@ -47,7 +47,7 @@ def _overall(boards: Sequence[Board], by_id: dict[str, Entry]) -> OverallBoard |
     if len(boards) < 2 or len(everywhere) < 2:
         return None
     rng = np.random.default_rng(SEED)
-    counts = np.zeros(len(everywhere))
+    counts = np.zeros(len(everywhere))  # of draws, argsort of argsort counts those below: there are no ties
     drawn = np.zeros((DRAWS, len(everywhere)))
     for table in tables:
         rows = [table[contestant].under() for contestant in everywhere]
@@ -56,7 +56,7 @@ def _overall(boards: Sequence[Board], by_id: dict[str, Entry]) -> OverallBoard |
             [np.sqrt((row.sd or 0) ** 2 / len(row.values) + row.examples_variance) for row in rows if row is not None]
         )
         counts += _beaten(means[None, :])[0]
-        drawn += _beaten(rng.normal(means, errors, size=(DRAWS, len(means))))
+        drawn += np.argsort(np.argsort(rng.normal(means, errors, size=(DRAWS, len(means))), axis=1), axis=1)
     low, high = np.percentile(drawn, [2.5, 97.5], axis=0)
     overall = [
         Overall(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, Part, array_degrees_of_freedom
 from xrobust.results.board.document import BudgetClass, ConditionScore, Cost, Entry, EntryRun, TestSetScore
-from xrobust.results.board.record import RunRecord, condition, layout_of
+from xrobust.results.board.record import RunRecord, layout_of
 from xrobust.results.board.scores import EntryScores, Under
 from xrobust.results.board.variances import ExampleVariances
 
@@ -61,10 +62,7 @@ def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, va
             devices=sorted({device for run in runs for device in run.device.split(SEVERAL)}),
         ),
         packages=_packages(runs),
-        conditions=[
-            _condition(scores, under, its, first.source, variances.level(entry_id, under))
-            for under, its in scores.columns.items()
-        ],
+        conditions=_conditions(scores, first.source, {u: variances.level(entry_id, u) for u in scores.columns}),
         scores=_test_sets(scores),
     )
 
@@ -77,37 +75,52 @@ def _packages(runs: Sequence[RunRecord]) -> dict[str, list[str]]:
     }
 
 
-def _condition(
-    scores: EntryScores, under: Under, columns: Sequence[int], source: str, examples: Part
-) -> ConditionScore:
+def _conditions(scores: EntryScores, source: str, examples: Mapping[Under, Part]) -> list[ConditionScore]:
+    """The averages under each condition; intervals of all at once, which is several times as fast as one by one."""
+    columns = scores.columns
+    means = np.stack([scores.values[:, its].mean(axis=1) for its in columns.values()], axis=1)
+    parts = [examples[under] for under in columns]
+    low, high = intervals(means, np.array([p.variance for p in parts]), np.array([p.df for p in parts]))
+    several = len(means) > 1
+    spread = means.std(axis=0, ddof=1).tolist() if several else [None] * len(parts)
+    rows = zip(columns, parts, means.T, means.mean(axis=0).tolist(), spread, low.tolist(), high.tolist(), strict=True)
+    return [
+        ConditionScore(
+            **_named(under),
+            **_transfer(scores, under, source),
+            test_sets=len(columns[under]),
+            values=values.tolist(),
+            mean=mean,
+            sd=sd,
+            ci_low=begin if several else None,
+            ci_high=end if several else None,
+            examples_variance=part.variance,
+            examples_df=part.df,
+            some_runs_only=[name for its, name in scores.only_some if its == under],
+            rank=None,
+            rank_to=None,
+            unranked=None,
+        )
+        for under, part, values, mean, sd, begin, end in rows
+    ]
+
+
+def _named(under: Under) -> dict[str, Any]:
+    return dict(zip(("condition", "perturbation", "attack", "pairs"), under, strict=True))
+
+
+def _transfer(scores: EntryScores, under: Under, source: str) -> dict[str, Any]:
+    """Mean over targets, transfer gap and drop under a condition."""
+    columns = scores.columns[under]
     values = scores.values[:, columns]
-    means = values.mean(axis=1)
-    low, high = intervals(means[:, None], np.array([examples.variance]), np.array([examples.df]))
-    languages = [scores.tests[i].test.language for i in columns]
-    targets = [i for i, language in enumerate(languages) if language != source]
+    at_source = [i for i, column in enumerate(columns) if scores.tests[column].test.language == source]
+    targets = [i for i in range(len(columns)) if i not in at_source]
     of_targets = float(values[:, targets].mean()) if targets and not under[3] else None
     gap = None
-    if source in languages and of_targets is not None and under[0] == "clean":
-        gap = float(values[:, languages.index(source)].mean()) - of_targets
-    drops = (scores.clean[:, columns] - values).mean()
-    return ConditionScore(
-        **condition(under).model_dump(),
-        test_sets=len(columns),
-        values=means.tolist(),
-        mean=float(means.mean()),
-        sd=float(means.std(ddof=1)) if len(means) > 1 else None,
-        ci_low=_number(low[0]),
-        ci_high=_number(high[0]),
-        targets=of_targets,
-        transfer_gap=gap,
-        drop=_number(drops),
-        examples_variance=examples.variance,
-        examples_df=examples.df,
-        some_runs_only=[name for its, name in scores.only_some if its == under],
-        rank=None,
-        rank_to=None,
-        unranked=None,
-    )
+    if at_source and of_targets is not None and under[0] == "clean":
+        gap = float(values[:, at_source].mean()) - of_targets
+    drop = float((scores.clean[:, columns] - values).mean())
+    return {"targets": of_targets, "transfer_gap": gap, "drop": None if np.isnan(drop) else drop}
 
 
 def _test_sets(scores: EntryScores) -> list[TestSetScore]:
@@ -166,10 +179,6 @@ def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple
     freedom = array_degrees_of_freedom([(seeds, count - 1)], (examples, df))
     half = stdtrit(freedom, 1 - ALPHA / 2) * np.sqrt(variance)
     return values.mean(axis=0) - half, values.mean(axis=0) + half
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
 
 
 def records_of(entry: Entry) -> list[RunRecord]:

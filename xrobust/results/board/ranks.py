@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, holm
+from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, array_holm
 from xrobust.results.board.document import Board, ConditionScore, Entry, ExamplesFrom, PairTest
 from xrobust.results.board.record import Layout, RunRecord
 from xrobust.results.board.scores import EntryScores, Under
@@ -171,7 +171,7 @@ def _rank(ranked: Sequence[tuple[Entry, ConditionScore]], variances: ExampleVari
         [(seeds[one], freedom[one]), (seeds[other], freedom[other])],
         (examples[one, other], examples_df[one, other]),
     )
-    adjusted = np.array(holm(p))
+    adjusted = array_holm(p)
     shown = adjusted <= ALPHA
     winners = np.where(means[one] > means[other], one, other)[shown]
     losers = np.where(means[one] > means[other], other, one)[shown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class EntryScores:
     only_some: tuple[tuple[Under, str], ...]
     """Conditions and names of test sets that only some of the runs have, or on other rows."""
 
-    @property
+    @cached_property
     def columns(self) -> dict[Under, list[int]]:
         """For each condition the columns of its test sets."""
         return columns(self.tests)

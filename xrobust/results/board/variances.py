@@ -35,10 +35,15 @@ class Bounds:
 
     def __init__(self, scores: Mapping[str, EntryScores]) -> None:
         self._scores = scores
+        self._levels: dict[tuple[str, Under], Part] = {}
 
     def level(self, entry: str, under: Under) -> Part:
-        scores = self._scores[entry]
-        return Part(float(scores.errors[:, scores.columns[under]].mean()) ** 2, ENOUGH)
+        found = self._levels.get((entry, under))
+        if found is None:
+            scores = self._scores[entry]
+            found = Part(float(scores.errors[:, scores.columns[under]].mean()) ** 2, ENOUGH)
+            self._levels[entry, under] = found
+        return found
 
     def matrix(self, entries: Sequence[str], under: Under) -> tuple[np.ndarray, np.ndarray]:
         levels = np.array([self.level(entry, under).variance for entry in entries])

@@ -173,7 +173,7 @@ class RunExamples:
 
 
 def clean_key(key: ScoreKey) -> ScoreKey:
-    """The same test set on clean text."""
+    """Key of a test set on clean text."""
     return ScoreKey(language=key.language, pair=key.pair)
 
 

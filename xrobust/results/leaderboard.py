@@ -85,7 +85,7 @@ def build_leaderboard(
         reasons = (
             f", such as {documents.excluded[0].path}: {documents.excluded[0].reason}" if documents.excluded else ""
         )
-        raise UserError(f"no run is left for a leaderboard: {len(documents.excluded)} were left out{reasons}")
+        raise UserError(f"no run is left for a leaderboard, left out: {len(documents.excluded)}{reasons}")
     scores = {entry: entry_scores(its) for entry, its in groups.items()}
     variances: ExampleVariances = Bounds(scores)
     if given.verify == "predictions":

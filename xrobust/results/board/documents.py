@@ -90,5 +90,5 @@ def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool) -
 
 
 def _common_root(files: Sequence[Path]) -> Path:
-    folders = [str(file.absolute().parent) for file in files]
+    folders = [str(file.absolute().parents[1]) for file in files]  # so that each path names the folder of the run
     return Path(os.path.commonpath(folders)) if folders else Path.cwd()

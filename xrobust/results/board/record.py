@@ -34,7 +34,7 @@ class Test(NamedTuple):
 
     @property
     def key(self) -> ScoreKey:
-        """The same as a key of the run's document."""
+        """Its key in the run's document."""
         values = self._asdict() | {"pair": tuple(self.pair.split(":")) if self.pair else None}
         return ScoreKey(**values)
 

@@ -56,7 +56,7 @@ class RunPlan:
     @property
     def method_name(self) -> str:
         """Names of the method's parts in canonical order, joined by `+`."""
-        return "+".join(part.name for part in self.spec.train.method)
+        return self.spec.train.method_name
 
     @property
     def origins(self) -> dict[str, str]:

@@ -164,8 +164,8 @@ def test_sides_in_the_other_order_give_the_opposite(seed: int) -> None:
 def test_languages_can_be_taken_alone_or_some_of_them() -> None:
     values = np.arange(6.0).reshape(2, 3)
     side = Side(values, tuple(np.full(4, float(i)) for i in range(3)))
-    assert side.only(1).values.tolist() == [[1], [4]]
-    assert [moved[0] for moved in side.only(1).influence] == [1]
+    assert side.some([1]).values.tolist() == [[1], [4]]
+    assert [moved[0] for moved in side.some([1]).influence] == [1]
     assert side.some([2, 0]).values.tolist() == [[2, 0], [5, 3]]
     assert [moved[0] for moved in side.some([2, 0]).influence] == [2, 0]
 

@@ -15,10 +15,13 @@ from handmade_runs import make_run, write_runs
 from scored_runs import accuracy_group
 
 from xrobust.errors import UserError
+from xrobust.metrics.inference import infer_level
 from xrobust.results.board.document import Entry, Leaderboard, leaderboard_schema
 from xrobust.results.board.merge import disagreements, merge_leaderboards, recomputed
-from xrobust.results.compare import compare
+from xrobust.results.compare import compare, open_sides
+from xrobust.results.comparing.sides import shared_tests, side_arrays
 from xrobust.results.leaderboard import BoardOptions, build_leaderboard, leaderboard, load_leaderboard, rebuilt
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_result, save_result
 
 LANGUAGES = {"en": 0.8, "de": 0.6, "fr": 0.55}
@@ -89,6 +92,15 @@ def test_tests_and_intervals_are_those_of_compare(built: Path) -> None:
         clean is not None and clean.mean == pytest.approx(row.baseline) and clean.sd == pytest.approx(row.baseline_sd)
     )
     assert clean.ci_low is not None and clean.ci_low < clean.mean < (clean.ci_high or 0)
+
+
+def test_the_interval_of_an_entry_is_that_of_one_side(built: Path) -> None:
+    sides = open_sides(["method=vanilla", "method=rs_aug"], built, where="task=pos")
+    tests = shared_tests(sides.baseline.runs[0], [ScoreKey(language=language) for language in LANGUAGES])
+    level = infer_level(side_arrays(sides.baseline, tests, "score"), tests.clusters)
+    clean = entry(leaderboard(built), "vanilla").under()
+    assert level is not None and clean is not None
+    assert (clean.ci_low, clean.ci_high) == (pytest.approx(level.low, rel=1e-6), pytest.approx(level.high, rel=1e-6))
 
 
 def test_means_gap_and_drop(built: Path) -> None:

@@ -123,7 +123,7 @@ def _text(comparison: Comparison, conditions: Sequence[str], form: Format) -> st
 
 
 def _remarks(part: ComparedWith) -> list[str]:
-    """What is shown and what is not, how many languages differ, and conditions that are not compared."""
+    """Lines below the tables: sentences, counts of languages that differ, conditions that are not compared."""
     counts = [
         f"{part.other.name}, {count.label}: at least {count.better} of {count.languages} are better, at least "
         f"{count.worse} worse (95% confidence)"

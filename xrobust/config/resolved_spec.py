@@ -60,6 +60,11 @@ class TrainSpec(BaseModel):
     data: dict[str, str]
     """sha256 of the `train` and `dev` rows in the source language."""
 
+    @property
+    def method_name(self) -> str:
+        """The method as people write it: names of its parts, joined with `+`."""
+        return "+".join(part.name for part in self.method)
+
 
 class PerturbationSpec(BaseModel):
     """One perturbation with its parameters."""

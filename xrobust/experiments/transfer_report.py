@@ -60,7 +60,7 @@ def write_report(plan: TransferPlan, results: Sequence[RunResult], folder: Path)
     report = TransferReport(
         pairs=plan.name,
         task=first.spec.train.task,
-        method="+".join(part.name for part in first.spec.train.method),
+        method=first.spec.train.method_name,
         model=first.model.id,
         metric=first.main_metric,
         seeds=sorted({result.spec.train.seed for result in results}),

@@ -36,12 +36,8 @@ class Side:
     influence: tuple[np.ndarray, ...]
     """A language each: float64 (examples,), the influence of its examples, averaged over seeds."""
 
-    def only(self, language: int) -> Side:
-        """The same of one language alone."""
-        return Side(self.values[:, [language]], (self.influence[language],))
-
     def some(self, languages: Sequence[int]) -> Side:
-        """The same of some of the languages."""
+        """Scores and influences of some of the languages."""
         return Side(self.values[:, list(languages)], tuple(self.influence[i] for i in languages))
 
 

@@ -119,7 +119,7 @@ def _rows(run: FoundRun) -> Iterator[dict[str, Any]]:
         "run_id": result.run_id,
         "group_id": result.group_id,
         "task": train.task,
-        "method": "+".join(part.name for part in train.method),
+        "method": train.method_name,
         "model": result.model.id,
         "source": train.source,
         "seed": train.seed,

@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without garbage collection, which would look at all of the many objects again and again, and free none."""
+    """Switches garbage collection off: it would look at all of the many objects again and again, and free none."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -24,7 +24,7 @@ def run_row(run: FoundRun, folder: Path) -> Row:
         "run_id": result.run_id,
         "group_id": result.group_id,
         "task": train.task,
-        "method": "+".join(part.name for part in train.method),
+        "method": train.method_name,
         "model": result.model.id,
         "source": train.source,
         "seed": train.seed,

@@ -33,7 +33,7 @@ def _models(result: RunResult) -> list[str]:
 
 KEYS: dict[str, Callable[[RunResult], list[Any]]] = {
     "task": lambda result: _names(result.spec.train.task),
-    "method": lambda result: _names("+".join(part.name for part in result.spec.train.method)),
+    "method": lambda result: _names(result.spec.train.method_name),
     "model": _models,
     "source": lambda result: [result.spec.train.source],
     "seed": lambda result: [result.spec.train.seed],

@@ -15,7 +15,6 @@ from xrobust.results.schema import Time
 from xrobust.results.score_key import Pair, Section, pair_name
 
 BOARD_VERSION = 1
-Sha256 = str
 ExamplesFrom = Literal["predictions", "bound"]
 """Source of the part of a variance that comes from test examples: saved predictions; or the intervals in the documents,
 as if all examples were as much alike as they can be, which is an upper bound, and a rank with it is conservative."""
@@ -35,7 +34,7 @@ class EntryRun(Section):
 
     run_id: str
     seed: int
-    sha256: Sha256 | None
+    sha256: str | None
     """sha256 of the run's document; null for one of schema version 1."""
     updated: Time
     """Time of the last change of the run's document."""
@@ -264,7 +263,7 @@ class Leaderboard(Section):
         return f'{{\n{body},\n"sha256":"{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n'
 
     def contradiction(self) -> str | None:
-        """What in the document contradicts itself, so that nothing can be computed from it; None if nothing does."""
+        """Says where the document contradicts itself, so that nothing can be computed from it; None if it does not."""
         ids = [entry.id for entry in self.entries]
         if len(set(ids)) < len(ids):
             return "an entry occurs twice"

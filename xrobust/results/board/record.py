@@ -72,7 +72,7 @@ _LAYOUTS: dict[Layout, Layout] = {}
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a leaderboard needs of one run."""
+    """Facts and scores of one run, as far as a leaderboard needs them."""
 
     run_id: str
     group_id: str
@@ -218,7 +218,7 @@ def check_values(result: RunResult) -> None:
 
 
 def _wrong(row: ScoreRow, bounded: bool) -> str | None:
-    """What is wrong with a score, or None."""
+    """Says what is wrong with a score; None if nothing is."""
     values = [row.value, row.ci_low, row.ci_high, *(v for v in (row.clean_value, row.value_all) if v is not None)]
     if not all(map(math.isfinite, values)) or (bounded and not 0 <= min(values) <= max(values) <= 1):
         return f"is out of bounds: {row.value}, {row.ci_low} to {row.ci_high}"

@@ -56,7 +56,7 @@ class GroupSide:
             run_ids=[run.result.run_id for run in self.runs],
             seeds=self.seeds,
             task=train.task,
-            method="+".join(part.name for part in train.method),
+            method=train.method_name,
             model=self.first.model.id,
             source=train.source,
             supervision=self.first.supervision,

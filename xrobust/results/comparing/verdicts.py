@@ -6,9 +6,6 @@ from xrobust.metrics.inference import FEW_SEEDS
 from xrobust.results.comparing.document import ComparedGroup, ComparedWith, Estimate
 from xrobust.results.comparing.sides import GroupSide
 
-ZERO_SHOT = ["source"]
-"""Supervision of strict zero-shot transfer: labelled data of the source language, nothing of the targets."""
-
 
 def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str) -> str:
     """One sentence on an average: the difference that is shown, or the one that would have been."""

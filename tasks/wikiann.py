@@ -31,7 +31,7 @@ class WikiAnn(Task):
         ),
     )
     kind = TokenClassification(("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"))
-    metrics = ("span_f1",)
+    metrics = ("span_f1", "span_f1_strict")
     columns = ("tokens", "tags")
     # As Manafi & Krishnaswamy (LREC-COLING 2024) have it.
     transfer_perturbations = ("entity_swap", "context_swap", "entity_context_swap")

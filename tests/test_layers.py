@@ -42,7 +42,7 @@ FILES_AT_THE_ROOT = {"__init__", "__main__", "errors", "fetch", "pipeline", "pla
 
 OUTSIDE = {
     "tasks": ("contracts", "kinds", "data", "storage", "errors"),
-    "tasks/perturbations": ("contracts", "data", "errors"),
+    "tasks/perturbations": ("contracts", "metrics.entities", "data", "errors"),
     "methods": ("contracts", "engine.seeds", "engine.modules", "storage", "errors"),
     "plugins": ("contracts", "kinds", "errors", "testing", "metrics", "data.text", "data.tsv", "storage.cache"),
 }

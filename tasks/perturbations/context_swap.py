@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from xrobust.contracts import Example, Perturbation, PerturbationContext, PerturbationInfo, Task
-from xrobust.data.text import OUTSIDE
+from xrobust.metrics.entities import OUTSIDE
 
 from .shared.entities import entity_problem
 from .shared.letters import lower, with_case_of

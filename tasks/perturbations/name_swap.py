@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from xrobust.contracts import Example, PerturbationInfo
-from xrobust.data.text import entity_spans
+from xrobust.metrics.entities import entity_spans
 
 from .shared.gazetteer import Entry, GazetteerSwap
 

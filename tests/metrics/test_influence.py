@@ -12,7 +12,6 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
-from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score as sklearn_f1
 
@@ -88,7 +87,7 @@ def test_influence_on_span_scores_is_what_one_more_copy_does_to_seqevals(output:
         picked = [*(list(range(6)) * copies), *more]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return theirs([gold[i] for i in picked], [guess[i] for i in picked], mode="strict", scheme=IOB2)
+            return theirs([gold[i] for i in picked], [guess[i] for i in picked])
 
     whole = score([])
     changes = [6 * copies * (score([i]) - whole) for i in range(6)]

@@ -29,15 +29,32 @@ def sentences(tags: list[str]) -> st.SearchStrategy[list[tuple[list[str], list[s
 
 @given(sentences(NER_TAGS))
 @settings(deadline=None, max_examples=150)
-def test_span_f1_is_seqevals_strict_iob2(data: list[tuple[list[str], list[str]]]) -> None:
+def test_span_f1_is_seqevals_default(data: list[tuple[list[str], list[str]]]) -> None:
     gold, guess = [g for g, _ in data], [p for _, p in data]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = [
-            f(gold, guess, mode="strict", scheme=IOB2, zero_division=0)
-            for f in (f1_score, precision_score, recall_score)
-        ]
+        theirs = [f(gold, guess, zero_division=0) for f in (f1_score, precision_score, recall_score)]
     assert list(metric("span_f1")(gold, guess).values()) == pytest.approx(theirs)
+
+
+@given(sentences(NER_TAGS))
+@settings(deadline=None, max_examples=150)
+def test_span_f1_strict_is_seqevals_strict_iob2(data: list[tuple[list[str], list[str]]]) -> None:
+    gold, guess = [g for g, _ in data], [p for _, p in data]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = f1_score(gold, guess, mode="strict", scheme=IOB2, zero_division=0)
+    assert metric("span_f1_strict")(gold, guess) == {"span_f1_strict": pytest.approx(theirs)}
+
+
+def test_a_stray_predicted_tag_costs_precision_and_in_strict_mode_nothing() -> None:
+    gold, guess = [["B-PER", "O", "O"]], [["B-PER", "O", "I-LOC"]]
+    assert metric("span_f1")(gold, guess) == {
+        "span_f1": pytest.approx(2 / 3),
+        "span_precision": 0.5,
+        "span_recall": 1.0,
+    }
+    assert metric("span_f1_strict")(gold, guess) == {"span_f1_strict": 1.0}
 
 
 @given(sentences(["NOUN", "CCONJ", "SCONJ", "X"]))

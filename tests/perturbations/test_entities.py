@@ -90,7 +90,7 @@ def test_every_unknown_entity_is_drawn_from_time_to_time() -> None:
 def test_tags_are_rebuilt_for_entities_that_touch_and_for_tags_that_begin_with_i() -> None:
     before = {"id": "0", "tokens": list("abcdef"), "tags": "I-P B-P I-P B-P I-L O".split()}
     after = replaced_entities(before, lambda entity, kind: ["x"] if len(entity) == 2 else ["y", "z"])
-    assert after == {"id": "0", "tokens": list("axyzef"), "tags": "I-P B-P B-P I-P I-L O".split()}
+    assert after == {"id": "0", "tokens": list("yzxyzyzf"), "tags": "B-P I-P B-P B-P I-P B-L I-L O".split()}
 
 
 def test_only_tasks_with_entities() -> None:

@@ -33,9 +33,10 @@ def independent(task: str, rows: list[dict[str, Any]]) -> dict[str, float]:
             }
         strict = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
         return {
-            "span_f1": seqeval.metrics.f1_score(gold, guess, **strict),
-            "span_precision": seqeval.metrics.precision_score(gold, guess, **strict),
-            "span_recall": seqeval.metrics.recall_score(gold, guess, **strict),
+            "span_f1": seqeval.metrics.f1_score(gold, guess, zero_division=0),
+            "span_precision": seqeval.metrics.precision_score(gold, guess, zero_division=0),
+            "span_recall": seqeval.metrics.recall_score(gold, guess, zero_division=0),
+            "span_f1_strict": seqeval.metrics.f1_score(gold, guess, **strict),
         }
 
 

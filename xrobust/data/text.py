@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from xrobust.contracts import Example
+from xrobust.metrics.entities import OUTSIDE, entity_spans
 
 if TYPE_CHECKING:
     import regex
 
-OUTSIDE = "O"
-"""The tag of a token that belongs to no entity."""
 JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiners: letters to a reader of Persian or Sinhala, and no punctuation."""
-
-
-class Span(NamedTuple):
-    """An entity: the tokens `start` to `stop` (exclusive) of a sentence."""
-
-    start: int
-    stop: int
-    type: str
-
-
-def entity_spans(tags: Sequence[str]) -> list[Span]:
-    """The entities of a sentence in IOB2: a `B-X` and the `I-X` that follow it.
-
-    An `I-X` that continues no entity of its type belongs to none, as in seqeval's strict mode.
-    """
-    spans: list[Span] = []
-    for i, tag in enumerate(tags):
-        prefix, _, kind = tag.partition("-")
-        if prefix == "B":
-            spans.append(Span(i, i + 1, kind))
-        elif prefix == "I" and spans and spans[-1].stop == i and spans[-1].type == kind:
-            spans[-1] = spans[-1]._replace(stop=i + 1)
-    return spans
 
 
 def entity_chunks(examples: Iterable[Example]) -> Counter[tuple[str, str]]:

@@ -11,6 +11,7 @@ import regex
 
 from xrobust.contracts import Example, Kind, Perturbation, keyed_random
 from xrobust.errors import RunError
+from xrobust.metrics.entities import entity_spans
 
 _WITHOUT_SPACES = (
     r"\p{Unified_Ideograph}\p{Block=CJK_Compatibility_Ideographs}\p{Block=CJK_Compatibility_Ideographs_Supplement}"
@@ -84,8 +85,8 @@ def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Ex
 
 
 def entity_types(tags: Sequence[str]) -> list[str]:
-    """The types of the entities of a sentence in IOB2, in order: `[B-PER, I-PER, O, B-LOC]` -> `[PER, LOC]`."""
-    return [tag[2:] for tag in tags if tag.startswith("B-")]
+    """The types of the entities of a sentence, in order: `[B-PER, I-PER, O, B-LOC]` -> `[PER, LOC]`."""
+    return [span.type for span in entity_spans(tags)]
 
 
 def text_tokens(kind: Kind, example: Example) -> list[str]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from xrobust.metrics.classification import Accuracy, MacroF1
     from xrobust.metrics.from_evaluate import FromEvaluate
     from xrobust.metrics.hf_evaluate import evaluate_metric
-    from xrobust.metrics.spans import SpanF1, XtremeF1
+    from xrobust.metrics.spans import SpanF1, SpanF1Strict, XtremeF1
 
 _HOME = {
     "BOOTSTRAP_DRAWS": "bootstrap",
@@ -37,6 +37,7 @@ _HOME = {
     "MacroF1": "classification",
     "Score": "bootstrap",
     "SpanF1": "spans",
+    "SpanF1Strict": "spans",
     "XtremeF1": "spans",
     "drop_intervals": "bootstrap",
     "evaluate_metric": "hf_evaluate",
@@ -55,6 +56,7 @@ __all__ = [
     "Metric",
     "Score",
     "SpanF1",
+    "SpanF1Strict",
     "WholeSetMetric",
     "XtremeF1",
     "drop_intervals",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from xrobust.contracts.metric import Metric
+from xrobust.metrics.entities import entity_spans, strict_spans
 from xrobust.metrics.ratio import ratio_or_zero
 
 
 class _SpanF1(Metric):
-    """Micro-averaged F1 over spans; subclasses say what a span is."""
+    """Micro F1 over spans, then precision and recall where `outputs` names them; subclasses say what a span is."""
 
     def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
         raise NotImplementedError
@@ -29,24 +30,42 @@ class _SpanF1(Metric):
 
     def score(self, counts: np.ndarray) -> np.ndarray:
         hits, predicted, actual = counts[..., 0], counts[..., 1], counts[..., 2]
-        return np.stack(
-            [ratio_or_zero(2 * hits, predicted + actual), ratio_or_zero(hits, predicted), ratio_or_zero(hits, actual)],
-            axis=-1,
+        values = (
+            ratio_or_zero(2 * hits, predicted + actual),
+            ratio_or_zero(hits, predicted),
+            ratio_or_zero(hits, actual),
         )
+        return np.stack(values[: len(self.outputs)], axis=-1)
 
 
 class SpanF1(_SpanF1):
-    """seqeval's micro F1 in strict mode, scheme IOB2: a span that starts with I- is not a span."""
+    """Micro F1 of entities as conlleval and seqeval's default read them: a stray `I-X` begins an entity.
+
+    The score that published tables of WikiANN and CoNLL have. Equal to `seqeval.metrics.f1_score` without a mode.
+    """
 
     name = "span_f1"
-    definition = "seqeval micro F1 over entity spans, strict mode, IOB2"
+    definition = "micro F1 over entities, conlleval's reading (seqeval's default): a stray I- begins an entity"
     outputs = ("span_f1", "span_precision", "span_recall")
+    version = 2
+    """Version 1 was strict: `span_f1_strict`."""
 
     def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
-        from seqeval.scheme import IOB2, Entities
+        return [set(entity_spans(sentence)) for sentence in tags]
 
-        parsed = Entities([list(t) for t in tags], IOB2).entities
-        return [{(e.start, e.end, e.tag) for e in sentence} for sentence in parsed]
+
+class SpanF1Strict(_SpanF1):
+    """Micro F1 of entities in strict IOB2: a span that begins with `I-X` is none, in gold and in predictions.
+
+    A stray predicted `I-X` costs nothing here. Equal to `seqeval.metrics.f1_score(mode="strict", scheme=IOB2)`.
+    """
+
+    name = "span_f1_strict"
+    definition = "micro F1 over entities in strict IOB2 (seqeval's strict mode): a stray I- is no entity"
+    outputs = ("span_f1_strict",)
+
+    def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
+        return [set(strict_spans(sentence)) for sentence in tags]
 
 
 class XtremeF1(_SpanF1):
@@ -73,6 +92,3 @@ class XtremeF1(_SpanF1):
         for span in found:
             spans[int(np.searchsorted(ends, span[2], side="right"))].add(span)
         return spans
-
-    def score(self, counts: np.ndarray) -> np.ndarray:
-        return super().score(counts)[..., :1]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData
 
 PLACES = 4
-METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "span_f1": "f1", "xtreme_f1": "f1"}
+METRICS = {"accuracy": "accuracy", "macro_f1": "f1", "span_f1": "f1", "span_f1_strict": "f1", "xtreme_f1": "f1"}
 """Metric -> the hub's id of it, for those that have one."""
 TASK_TYPES = {
     "token_classification": "token-classification",

@@ -20,6 +20,7 @@ from xrobust.contracts import (
 from xrobust.contracts.task import Recipe, TaskInfo
 from xrobust.evaluation.apply_perturbation import example_rng, violation
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
+from xrobust.metrics.entities import entity_spans
 
 
 def check_perturbation(cls: type[Perturbation]) -> int:
@@ -100,8 +101,8 @@ def kind_of(example: Mapping[str, Any]) -> Kind:
 
 
 def _inside(tags: Sequence[str]) -> list[str]:
-    """An I- tag for each B- tag: an entity may get longer."""
-    return [f"I-{tag[2:]}" for tag in tags if tag.startswith("B-")]
+    """The tags of each type of entity: one may get longer, and a stray I- is written B- when it is replaced."""
+    return [f"{prefix}-{span.type}" for span in entity_spans(tags) for prefix in "BI"]
 
 
 def task_of(example: Mapping[str, Any]) -> Task:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xrobust.contracts import Example, Task
-from xrobust.data.text import OUTSIDE, Span, entity_spans
+from xrobust.metrics.entities import OUTSIDE, Span, entity_spans
 
 
 def entity_problem(task: Task, wanted: str | None = None) -> str | None:

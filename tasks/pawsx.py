@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 
-from xrobust.contracts import Example, Expected, HubFiles, Recipe, Split, Task, TaskInfo
+from xrobust.contracts import Cleaner, Example, Expected, HubFiles, LeftOut, Recipe, Task, TaskInfo
 from xrobust.kinds import SequenceClassification
-
-logger = logging.getLogger("xrobust")
 
 
 class PawsX(Task):
@@ -47,9 +44,11 @@ class PawsX(Task):
         ),
     )
 
-    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        """Drops pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
-        whole = [e for e in examples if not {"", "NS"} & {e["text"].strip(), e["text_pair"].strip()}]
-        if left_out := len(examples) - len(whole):
-            logger.info("pawsx %s %s: %d pairs left out, never translated (NS)", split, language, left_out)
-        return whole
+    def cleaner(self, rows: Iterable[Example]) -> Cleaner:
+        """Leaves out pairs of which a sentence was never translated: the published files have "NS" or nothing there."""
+        return Cleaner(_translated)
+
+
+def _translated(row: Example) -> Example | LeftOut:
+    missing = {"", "NS"} & {row["text"].strip(), row["text_pair"].strip()}
+    return LeftOut("never translated (NS, or empty)") if missing else row

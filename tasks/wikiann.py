@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
 
-from xrobust.contracts import Example, HubFiles, Recipe, Split, Task, TaskInfo
+from xrobust.contracts import Cleaner, Example, HubFiles, Recipe, Task, TaskInfo
 from xrobust.kinds import TokenClassification
 
 LANGUAGES = (
     "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi "
     "yo zh"
 )
+PREFIX = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
+"""Language code of Wikipedia with a colon: `de:`, `zh-min-nan:`, `simple:`."""
+NEARLY_ALL = 0.95
+"""Share of a file's tokens from which on a common prefix is no part of the text."""
 
 
 class WikiAnn(Task):
@@ -42,9 +49,21 @@ class WikiAnn(Task):
         source="google-research/xtreme, scripts/train_panx.sh",
     )
 
-    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        """Removes the `en:` before every token that the data set's original files have."""
-        prefix = f"{language}:"
-        if not all(token.startswith(prefix) for example in examples for token in example["tokens"]):
-            return examples
-        return [{**example, "tokens": [t.removeprefix(prefix) for t in example["tokens"]]} for example in examples]
+    def cleaner(self, rows: Iterable[Example]) -> Cleaner | None:
+        """Cuts the `en:` before tokens that the data set's original files have, if (nearly) all tokens of the file have
+        the same one, whichever language it names: some files bear another code than their tokens."""
+        tokens, prefixes = 0, Counter[str]()
+        for row in rows:
+            tokens += len(row["tokens"])
+            prefixes.update(found[0] for token in row["tokens"] if ":" in token and (found := PREFIX.match(token)))
+        if not prefixes:
+            return None
+        prefix, count = prefixes.most_common(1)[0]
+        if count < NEARLY_ALL * tokens:
+            return None
+        without = f" ({tokens - count:,} of {tokens:,} tokens have none)" if count < tokens else ""
+        return Cleaner(partial(_without_prefix, prefix), f"prefix {prefix!r} cut from tokens{without}")
+
+
+def _without_prefix(prefix: str, row: Example) -> Example:
+    return {**row, "tokens": [token.removeprefix(prefix) for token in row["tokens"]]}

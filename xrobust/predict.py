@@ -2,42 +2,122 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from xrobust.data.tsv import read
+from xrobust.contracts import Cleaner, Example, LeftOut, Prediction, Task
+from xrobust.data.tsv import Record, empty_file, records
 from xrobust.engine.accelerator import accelerator
+from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
 from xrobust.models.trained import load_model
 from xrobust.registry.plugins import Plugins
 from xrobust.results.store import load_result
 
+BLOCK = 4096
+"""Examples predicted at a time: no more of them are in memory."""
 
-def predict_file(run: Path, file: Path, *, offline: bool = False) -> list[str]:
-    """Labels the lines of `file` with the run's model; returns tab-separated lines.
 
-    Classification and multiple choice: the text columns, the label and its probability. Tagging: a line a token (token,
-    tag, probability), an empty line between sentences. A gold column in the file is ignored. With `offline` a base
-    model that the run needs must be on this machine. Raises UserError.
+def predict_file(
+    run: Path, file: Path, *, offline: bool = False, progress: Callable[[int, int], None] | None = None
+) -> Iterator[str]:
+    """Labels the lines of `file` with the run's model; yields a tab-separated line for each line of the file.
+
+    The text is read and cleaned as a test set of the task is. Classification and multiple choice: the text columns, the
+    label and its probability. Tagging: token, tag and probability. An empty line, or one of blanks, gives an empty one;
+    text that the task leaves out of its test sets has an empty label and probability. A gold column in the file is
+    ignored. The whole file is checked before the first line is labelled, and never in memory as a whole.
+
+    With `offline` a base model that the run needs must be on this machine. `progress` is called with the number of
+    lines done and that of all. Raises UserError.
     """
     result = load_result(run)
     task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
-    kind = task.kind
-    examples: list[dict[str, Any]] = read(file, task, text_only=True)
-    model, tokenizer = load_model(run, offline=offline)
-    accelerate = accelerator(result.spec.train.precision)
-    encoded = kind.encode(examples, tokenizer, result.spec.train.training.max_length)
-    predictions = predict_examples(
-        task, model.to(accelerate.device), encoded, examples, accelerate, tokenizer.pad_token_id
-    )
-    lines: list[str] = []
-    for example, prediction in zip(examples, predictions, strict=True):
-        if kind.pre_split:
-            if lines:
-                lines.append("")
-            rows = zip(example["tokens"], prediction.value, prediction.scores, strict=True)
-            lines += [f"{token}\t{tag}\t{probability:.4f}" for token, tag, probability in rows]
-        else:
-            text = [part for value in example.values() for part in ([value] if isinstance(value, str) else value)]
-            lines.append("\t".join([*text, prediction.value, f"{max(prediction.scores):.4f}"]))
-    return lines
+    with _rereadable(file) as text:
+        total = sum(len(record.lines) for record in _checked(text, file, task))
+        cleaner = task.cleaner(_rows(records(text, task, text_only=True)))
+        model, tokenizer = load_model(run, offline=offline)
+        accelerate = accelerator(result.spec.train.precision)
+        model, max_length = model.to(accelerate.device), result.spec.train.training.max_length
+        done = 0
+        for block in _blocks(records(text, task, text_only=True)):
+            cleaned = dict(_cleaned(block, cleaner))
+            examples = list(cleaned.values())
+            predictions: dict[int, Prediction] = {}
+            if examples:
+                encoded = task.kind.encode(examples, tokenizer, max_length)
+                found = predict_examples(task, model, encoded, examples, accelerate, tokenizer.pad_token_id)
+                predictions = dict(zip(cleaned, found, strict=True))
+            for i, record in enumerate(block):
+                yield from _labelled(record, predictions.get(i), task)
+            done += sum(len(record.lines) for record in block)
+            if progress is not None:
+                progress(done, total)
+
+
+@contextmanager
+def _rereadable(file: Path) -> Iterator[Path]:
+    """The file itself, or a copy of what can be read only once, such as a pipe."""
+    if file.is_file() or not file.exists() or file.is_dir():
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(suffix=file.suffix) as copy, file.open("rb") as source:
+        shutil.copyfileobj(source, copy)
+        copy.flush()
+        try:
+            yield Path(copy.name)
+        except UserError as error:
+            raise UserError(str(error).replace(copy.name, str(file))) from error
+
+
+def _checked(text: Path, file: Path, task: Task) -> Iterator[Record]:
+    """The records of the whole file. Raises UserError, at the end, where none has an example."""
+    some = False
+    for record in records(text, task, text_only=True):
+        some = some or record.row is not None
+        yield record
+    if not some:
+        raise empty_file(file, task)
+
+
+def _rows(found: Iterable[Record]) -> Iterator[Example]:
+    """The examples of records, each with the number of its first line as its id."""
+    return ({"id": str(record.number), **record.row} for record in found if record.row is not None)
+
+
+def _blocks(found: Iterable[Record]) -> Iterator[list[Record]]:
+    """Lists of records that hold BLOCK examples."""
+    block: list[Record] = []
+    rows = 0
+    for record in found:
+        block.append(record)
+        rows += record.row is not None
+        if rows == BLOCK:
+            yield block
+            block, rows = [], 0
+    if block:
+        yield block
+
+
+def _cleaned(block: list[Record], cleaner: Cleaner | None) -> Iterator[tuple[int, Example]]:
+    """The index of each record with an example to label, and that example as the task cleans it."""
+    for i, record in enumerate(block):
+        for row in _rows([record]):
+            made: Any = row if cleaner is None else cleaner.clean(row)
+            if not isinstance(made, LeftOut):
+                yield i, made
+
+
+def _labelled(record: Record, prediction: Prediction | None, task: Task) -> Iterator[str]:
+    """The lines of a record with what was predicted."""
+    if prediction is None:
+        yield from (f"{line}\t\t" if line else "" for line in record.lines)
+    elif task.kind.pre_split:
+        for line, tag, probability in zip(record.lines, prediction.value, prediction.scores, strict=True):
+            yield f"{line}\t{tag}\t{probability:.4f}"
+    else:
+        yield f"{record.lines[0]}\t{prediction.value}\t{max(prediction.scores):.4f}"

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xrobust.data import conllu
+from xrobust.data.local import LocalSource
 from xrobust.errors import UserError
 from xrobust_tasks.pos import Pos
 
@@ -96,19 +97,42 @@ def test_spaces_in_a_form_stay_and_the_last_empty_line_may_lack(file: Path) -> N
         ("UD_de-GSD/gsd-test.conllu", "de", "test", "UD_de-GSD"),
         ("kk/train.conllu", "kk", "train", "kk"),
         ("UD_Yoruba/dev.conllu", "yo", "dev", "UD_Yoruba"),
+        ("UD_French-PUD/test-en.conllu", "en", "test", "en"),
+        ("test-fro.conllu", "fro", "test", "fro"),
     ],
 )
 def test_names_tell_language_and_split(tmp_path: Path, name: str, language: str, split: str, bank: str) -> None:
     path = write(tmp_path / name, word(1, "a", "NOUN"))
     write(path.parent / "not-a-split.conllu", "")
-    assert conllu.find([tmp_path]) == [conllu.TreebankFile(bank, path, language, split)]
+    assert conllu.find(tmp_path, Pos()) == [conllu.TreebankFile(bank, path, language, split)]
 
 
-def test_a_language_that_no_name_tells(tmp_path: Path) -> None:
-    path = write(tmp_path / "UD_Klingon-X" / "test.conllu", word(1, "a", "NOUN"))
+@pytest.mark.parametrize("place", ["UD_Klingon-X", "pos", "ud", "pos/ud", ".", "pos/UD_pos-X"])
+def test_a_language_that_no_name_tells(tmp_path: Path, place: str) -> None:
+    """The folder of the task is no language, and neither is that of any data, whatever it is called."""
+    data = tmp_path / "abc"
+    path = write(data / place / "test.conllu", word(1, "a", "NOUN"))
     with pytest.raises(UserError) as error:
-        conllu.find([tmp_path])
-    assert str(error.value).startswith(f"{path}: cannot tell its language; name the file like de_gsd-ud-test.conllu")
+        LocalSource(data).languages(Pos(), "test")
+    assert str(error.value).startswith(f"{path}: cannot tell its language; name the file like test-de.conllu")
+
+
+def test_a_data_folder_may_be_a_treebank(tmp_path: Path) -> None:
+    write(tmp_path / "UD_German-GSD" / "test.conllu", word(1, "a", "NOUN"))
+    assert LocalSource(tmp_path / "UD_German-GSD").languages(Pos(), "test") == ("de",)
+
+
+def test_sentences_without_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    """A treebank released without its text has _ for every form; a genuine _ among other words stays."""
+    text = "\n".join([word(1, "snake", "NOUN"), word(2, "_", "PUNCT"), word(3, "case", "NOUN")])
+    without = "\n".join([word(1, "_", "DET"), word(2, "_", "NOUN")])
+    write(tmp_path / "de_two-ud-test.conllu", treebank(text, without, without))
+    rows = conllu.read(conllu.find(tmp_path, Pos()), Pos(), "de", "test")
+    assert [row["tokens"] for row in rows] == [["snake", "_", "case"]]
+    assert rows.account.left_out == {"no text in the treebank (every form is _)": 2} and not rows.account.parts
+    write(tmp_path / "de_two-ud-test.conllu", treebank(without))
+    with pytest.raises(UserError, match=r"de_two-ud-test.conllu: no sentence has text: every form is _"):
+        conllu.read(conllu.find(tmp_path, Pos()), Pos(), "de", "test")
 
 
 def test_treebanks_of_a_language_are_joined_in_sorted_order(tmp_path: Path) -> None:
@@ -119,13 +143,14 @@ def test_treebanks_of_a_language_are_joined_in_sorted_order(tmp_path: Path) -> N
     write(tmp_path / "UD_German-GSD" / "de_gsd-ud-dev.conllu", treebank(sentence.format("dev-s1", "x")))
     write(tmp_path / "UD_Chinese-GSD" / "zh_gsd-ud-test.conllu", treebank(sentence.format("test-s1", "y")))
     write(tmp_path / "UD_Chinese-PUD" / "zh_pud-ud-test.conllu", treebank(sentence.format("n1", "z")))
-    files = conllu.find([tmp_path])
+    files = conllu.find(tmp_path, Pos())
     german = conllu.read(files, Pos(), "de", "test")
     assert [(e["id"], e["tokens"]) for e in german] == [
         ("de_gsd:test-s1", ["a"]),
         ("de_gsd:test-s2", ["b"]),
         ("n1", ["c"]),
     ]
+    assert german.account.parts == {"de_gsd": 2, "de_pud": 1}
     chinese = conllu.read(files, Pos(), "zh", "test")
     # What is parallel has one id in both languages; equal numbers of unrelated treebanks have not.
     assert {e["id"] for e in german} & {e["id"] for e in chinese} == {"n1"}
@@ -136,7 +161,7 @@ def test_a_sentence_without_an_id_has_its_row(tmp_path: Path) -> None:
         "# sent_id = s1\n" + word(1, "a", "NOUN"), word(1, "b", "NOUN"), "# sent_id =\n" + word(1, "c", "X")
     )
     write(tmp_path / "UD_German-GSD" / "de_gsd-ud-test.conllu", text)
-    rows = conllu.read(conllu.find([tmp_path]), Pos(), "de", "test")
+    rows = conllu.read(conllu.find(tmp_path, Pos()), Pos(), "de", "test")
     assert [row["id"] for row in rows] == ["de_gsd:s1", "de:1", "de:2"]
 
 
@@ -168,5 +193,5 @@ def test_an_id_that_is_there_twice(tmp_path: Path) -> None:
     sentence = "# sent_id = s1\n" + word(1, "a", "NOUN")
     path = write(tmp_path / "UD_German-GSD" / "de_gsd-ud-test.conllu", treebank(sentence, sentence))
     with pytest.raises(UserError) as error:
-        conllu.read(conllu.find([tmp_path]), Pos(), "de", "test")
+        conllu.read(conllu.find(tmp_path, Pos()), Pos(), "de", "test")
     assert str(error.value) == f"{path}:5: sent_id 's1' is that of {path}:2 too"

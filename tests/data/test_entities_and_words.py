@@ -13,7 +13,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
 
 from xrobust.data.text import entity_chunks, entity_tokens, word_pattern
-from xrobust.metrics.entities import begins_without_b, entity_spans, strict_spans
+from xrobust.metrics.entities import entity_spans, strict_spans
 
 SENTENCES = [
     {"id": "0", "tokens": "Anna Karenina leaves Moscow".split(), "tags": "B-PER I-PER O B-LOC".split()},
@@ -30,7 +30,6 @@ def test_spans_are_the_entities_of_seqeval(tags: list[str]) -> None:
 def test_strict_spans_are_the_entities_of_seqevals_strict_iob2(tags: list[str]) -> None:
     theirs = Entities([tags], IOB2).entities[0]
     assert strict_spans(tags) == [(e.start, e.end, e.tag) for e in theirs]
-    assert begins_without_b(tags) == len(entity_spans(tags)) - len(theirs)
 
 
 def test_what_is_counted() -> None:

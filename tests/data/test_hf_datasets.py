@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, IterableDataset, List, Value
 
 from xrobust import RunSpec, UserError, load_predictions, run
-from xrobust.contracts import Example, Recipe, Split, Task, TaskInfo
+from xrobust.contracts import Cleaner, Example, LeftOut, Recipe, Split, Task, TaskInfo
 from xrobust.data import open_source
 from xrobust.data.hf_datasets import DatasetExamples
 from xrobust.data.splits import load_split, open_split
@@ -44,8 +44,8 @@ class Parallel(Reviews):
 
 
 class Long(Reviews):
-    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        return [example for example in examples if int(example["text"]) >= 5]
+    def cleaner(self, rows: Iterable[Example]) -> Cleaner:
+        return Cleaner(lambda row: row if int(row["text"]) >= 5 else LeftOut("too short"))
 
 
 class Tags(Reviews):

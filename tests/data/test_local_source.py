@@ -117,7 +117,7 @@ def test_what_is_missing_is_said_with_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "wikiann").mkdir()
     assert message(source, PawsX(), "test", "de") == f"data dir {tmp_path}: no folder 'pawsx'; it has wikiann, xnli"
     assert message(source, Xnli(), "test", "de") == (
-        f"{tmp_path / 'xnli'}: no file named <split>-<language>.tsv in it, for instance test-de.tsv"
+        f"{tmp_path / 'xnli'}: no file named <split>-<language>.tsv in it, for instance test-de.tsv (or test-de.tsv.gz)"
     )
     write(tmp_path / "xnli/test-de.tsv", "a\tb\tneutral\n")
     write(tmp_path / "xnli/test-en.tsv", "a\tb\tneutral\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 import xrobust_tasks
 from xrobust.contracts import Example, Split, Task
 from xrobust.data import conllu
+from xrobust.data.rows import Account, cleaned
 from xrobust_tasks.pawsx import PawsX
 from xrobust_tasks.pos import Pos
 from xrobust_tasks.wikiann import WikiAnn
@@ -95,24 +95,28 @@ def test_tags() -> None:
     assert WikiAnn.kind.labels[0] == "O"
 
 
-def test_pairs_that_were_never_translated_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "xrobust")
+def test_pairs_that_were_never_translated_are_left_out() -> None:
     texts = [("a", "b"), ("NS", "b"), ("a", "NS"), ("", ""), ("a", " "), ("NS .", "c")]
     rows = [{"id": str(i), "text": a, "text_pair": b, "label": "0"} for i, (a, b) in enumerate(texts)]
-    assert [e["id"] for e in PawsX().transform(rows, "test", "de")] == ["0", "5"]
-    assert caplog.messages == ["pawsx test de: 4 pairs left out, never translated (NS)"]
-    caplog.clear()
-    assert len(PawsX().transform(rows[:1], "test", "de")) == 1
-    assert not caplog.messages
+    account = Account()
+    assert [e["id"] for e in cleaned(PawsX(), rows, account)] == ["0", "5"]
+    assert account.left_out == {"never translated (NS, or empty)": 4}
 
 
-def test_a_language_prefix_is_taken_off_where_all_tokens_have_it() -> None:
-    def tokens(*sentences: list[str]) -> list[list[str]]:
+def test_a_language_prefix_is_cut_where_nearly_all_tokens_have_it() -> None:
+    def tokens(*sentences: list[str]) -> tuple[list[list[str]], dict[str, int]]:
         rows = [{"id": str(i), "tokens": s, "tags": ["O"] * len(s)} for i, s in enumerate(sentences)]
-        return [list(e["tokens"]) for e in WikiAnn().transform(rows, "test", "de")]
+        account = Account()
+        return [list(e["tokens"]) for e in cleaned(WikiAnn(), rows, account)], account.changed
 
-    assert tokens(["de:Bad", "de:Ems"], ["de:", "de:de:"]) == [["Bad", "Ems"], ["", "de:"]]
-    assert tokens(["de:Bad", "de:Ems"], ["Ems"]) == [["de:Bad", "de:Ems"], ["Ems"]]
+    assert tokens(["de:Bad", "de:Ems"], ["de:", "de:de:"]) == (
+        [["Bad", "Ems"], ["", "de:"]],
+        {"prefix 'de:' cut from tokens": 2},
+    )
+    assert tokens(["no:"] * 19, ["zh-min-nan:"])[1] == {"prefix 'no:' cut from tokens (1 of 20 tokens have none)": 2}
+    assert tokens(["zh-min-nan:a"])[0] == [["a"]]
+    for genuine in (["de:Bad", "de:Ems", "Ems"], ["en:Paris"] + ["a"] * 9, [":", "a:b"]):
+        assert tokens(genuine) == ([genuine], {})
 
 
 def test_the_declarations_import_nothing_heavy() -> None:
@@ -125,9 +129,10 @@ def test_the_declarations_import_nothing_heavy() -> None:
 
 
 def test_the_declarations_use_the_public_contracts_only() -> None:
-    allowed = {"__future__", "logging", "collections.abc", "pathlib", "xrobust.contracts", "xrobust.kinds"}
+    allowed = {"__future__", "collections.abc", "pathlib", "xrobust.contracts", "xrobust.kinds"}
     more = {
         "pos": {"xrobust.data.conllu"},  # its tags are those of the format
+        "wikiann": {"re", "collections", "functools"},  # the prefixes of its files
         "wikititle": {"typing", "numpy", "xrobust.metrics.ratio", ".wikititle_pages"},  # a metric and a converter too
     }
     declarations = ("__init__", "pawsx", "pos", "wikiann", "wikititle", "xnli")

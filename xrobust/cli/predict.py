@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from xrobust.cli.counted import Counted
 from xrobust.cli.output import require_writable
 
 
@@ -17,7 +18,8 @@ def predict_command(
         typer.Argument(
             metavar="FILE",
             help="Text: one example a line, columns with tabs (sentence1 TAB sentence2 for a pair task); for tagging "
-            "one token a line, an empty line after each sentence. A column of labels may be there, and is ignored.",
+            "one token a line, an empty line after each sentence. A column of labels may be there, and is ignored. It "
+            "may be compressed (.gz, .bz2, .xz, .zst).",
         ),
     ],
     output: Annotated[
@@ -25,18 +27,22 @@ def predict_command(
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
 ) -> None:
-    """Label a file of text. The output has the file's rows with the predicted label (and its probability) added."""
+    """Label a file of text. The output has a line for each line of it: its text, the label and its probability."""
     if output is not None:
         require_writable(output)
     from xrobust.runtime.libraries import quiet_libraries
 
     quiet_libraries()
     from xrobust.predict import predict_file
-    from xrobust.storage.atomic import write_atomically
+    from xrobust.storage.atomic import atomic_file, writing
 
-    lines = predict_file(run, file, offline=offline)
-    if output is None:
-        for line in lines:
-            typer.echo(line)
-    else:
-        write_atomically(output, lambda handle: handle.write(("\n".join(lines) + "\n").encode()))
+    with Counted("lines") as counted:
+        lines = predict_file(run, file, offline=offline, progress=counted.update)
+        if output is None:
+            for line in lines:
+                typer.echo(line)
+            return
+        with atomic_file(output) as handle:
+            for line in lines:
+                with writing(output):
+                    handle.write(f"{line}\n".encode())

@@ -1,5 +1,6 @@
 """Base classes for plugin authors. Importing this package imports neither torch nor transformers."""
 
+from xrobust.contracts.cleaner import Cleaner, LeftOut
 from xrobust.contracts.example import IGNORED, Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.method import (
@@ -29,6 +30,7 @@ from xrobust.contracts.task import Expected, HubFiles, Recipe, Source, Split, Ta
 __all__ = [
     "IGNORED",
     "Batch",
+    "Cleaner",
     "DataContext",
     "Example",
     "Expected",
@@ -36,6 +38,7 @@ __all__ = [
     "GoldenCase",
     "HubFiles",
     "Kind",
+    "LeftOut",
     "Method",
     "MethodInfo",
     "Metric",

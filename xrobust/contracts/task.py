@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from datasets import Dataset, IterableDataset
 
+    from xrobust.contracts.cleaner import Cleaner
     from xrobust.contracts.kind import Kind
     from xrobust.contracts.metric import Metric
 
@@ -140,7 +141,7 @@ class Task:
             The rows in order, in the columns of the task's kind, as a sequence of dicts; or, since what `load_dataset`
             gives does as well, a `datasets.Dataset` (it is left where it lies, and read a part at a time) or a
             `datasets.IterableDataset` (a stream: with `--limit` no more rows than that are read, if the task has no
-            `transform`). Of these two, class labels become their names, a number in a gold column of plain numbers
+            `cleaner`). Of these two, class labels become their names, a number in a gold column of plain numbers
             stands for the label at that place of `kind.labels`, and rows without an `id` get one by the rule of
             `parallel_rows`. Values are text, numbers and lists of them: leave other columns out. Pin the revision of
             what comes from the hub; the rows' fingerprint is part of the run's identity.
@@ -150,12 +151,14 @@ class Task:
         """
         return source.load(self, split, language)
 
-    def transform(self, examples: Sequence[Example], split: Split, language: str) -> Sequence[Example]:
-        """The examples to use, made from those that `load` gave: some left out, or cleaned. As they are by default.
+    def cleaner(self, rows: Iterable[Example]) -> Cleaner | None:
+        """A function that cleans each row, or leaves it out; None, the default, uses the rows as they are.
 
-        What it gives must depend on its arguments alone: it is not asked again while the files have not changed.
+        Called once for each split in each language, and for a user's own text that is to be labelled, whose rows have
+        neither a gold label nor, in memory, an end: `rows` may be looked through once, from the first to the last, to
+        find out what is to be done.
         """
-        return examples
+        return None
 
     def convert(self, dump: Path, language: str, output: Path, seed: int) -> list[str]:
         """Writes the task's files of one language to the folder `output`, made from `dump`; optional.

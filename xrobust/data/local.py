@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Split, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.about import read_about
 from xrobust.data.ids import row_id
+from xrobust.data.lines import COMPRESSED, lines, plain_name, refuse_twins
+from xrobust.data.rows import Rows
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.registry import bundles
 
@@ -44,13 +45,13 @@ class LocalSource:
         if treebanks:
             return conllu.read(treebanks, task, language, split)
         path = files[split, language]
-        return with_ids(tsv.read(path, task), task, language, path.with_suffix(".ids"))
+        return with_ids(tsv.read(path, task), task, language, _ids_of(path))
 
     def files(self, task: Task, split: Split, language: str) -> list[Path] | None:
         """The table and its ids, or the treebanks of the language; None where there is neither."""
         path = self._tables(task).get((split, language))
         if path is not None:
-            return [path, path.with_suffix(".ids")]
+            return [path, _ids_of(path)]
         if self._tables(task):
             return None
         found = [file.path for file in self._treebanks(task) if (file.language, file.split) == (language, split)]
@@ -68,11 +69,13 @@ class LocalSource:
         return {"id": self._about.id, "revision": self._about.revision}
 
     def _tables(self, task: Task) -> dict[tuple[str, str], Path]:
-        """(split, language) -> its TSV file."""
-        found = {}
-        for path in sorted((self.data_dir / task.info.name).glob("*.tsv")):
-            split, dash, language = path.stem.partition("-")
-            if dash and split in ("train", "dev", "test"):
+        """(split, language) -> its TSV file, which may be compressed."""
+        found: dict[tuple[str, str], Path] = {}
+        for path in sorted((self.data_dir / task.info.name).glob("*.tsv*")):
+            split, dash, rest = plain_name(path).partition("-")
+            language, _, end = rest.partition(".")
+            if dash and split in ("train", "dev", "test") and end == "tsv":
+                refuse_twins(filter(None, (found.get((split, language)), path)))
                 found[split, language] = path
         return found
 
@@ -80,7 +83,7 @@ class LocalSource:
         if not (task.kind.pre_split and set(task.kind.labels).issuperset(conllu.UPOS_TAGS)):
             return []
         for folder in (self.data_dir / task.info.name, self.data_dir / "ud", self.data_dir):
-            if found := conllu.find([folder]):
+            if found := conllu.find(folder, task):
                 return found
         return []
 
@@ -88,7 +91,9 @@ class LocalSource:
         """No data of this task at all."""
         folder = self.data_dir / task.info.name
         if folder.is_dir():
-            return UserError(f"{folder}: no file named <split>-<language>.tsv in it, for instance test-de.tsv")
+            return UserError(
+                f"{folder}: no file named <split>-<language>.tsv in it, for instance test-de.tsv (or test-de.tsv.gz)"
+            )
         folders = sorted(path.name for path in self.data_dir.iterdir() if path.is_dir())
         there = f"it has {', '.join(folders)}" if folders else "it has no folder at all"
         return UserError(f"data dir {self.data_dir}: no folder {task.info.name!r}; {there}")
@@ -106,15 +111,23 @@ class LocalSource:
         )
 
 
-def with_ids(rows: list[dict[str, Any]], task: Task, language: str, sidecar: Path) -> list[Example]:
+def _ids_of(table: Path) -> Path:
+    """The file with the ids of a table's rows: plain, or compressed as the table is."""
+    plain = table.with_name(plain_name(table)).with_suffix(".ids")
+    packed = plain.with_name(plain.name + table.suffix)
+    return packed if table.suffix in COMPRESSED and packed.is_file() else plain
+
+
+def with_ids(rows: Rows, task: Task, language: str, sidecar: Path) -> Rows:
     """The rows with ids: those of the sidecar file, else the row number of parallel data, else `<language>:<row>`.
 
     The sidecar has one id a line, one for each row. Raises UserError where it does not.
     """
     if sidecar.is_file():
-        ids = tsv.lines(sidecar)
+        ids = lines(sidecar)
         if len(ids) != len(rows):
-            raise UserError(f"{sidecar}: {len(ids)} ids for {len(rows)} rows of {sidecar.with_suffix('.tsv').name}")
+            table = Path(plain_name(sidecar)).with_suffix(".tsv")
+            raise UserError(f"{sidecar}: {len(ids)} ids for {len(rows)} rows of {table}")
         first: dict[str, int] = {}
         for number, identifier in enumerate(ids, start=1):
             if not identifier:
@@ -123,4 +136,4 @@ def with_ids(rows: list[dict[str, Any]], task: Task, language: str, sidecar: Pat
                 raise UserError(f"{sidecar}:{number}: id {identifier!r} is that of line {first[identifier]} too")
     else:
         ids = [row_id(task, language, row) for row in range(len(rows))]
-    return [{"id": identifier, **row} for identifier, row in zip(ids, rows, strict=True)]
+    return Rows(({"id": identifier, **row} for identifier, row in zip(ids, rows, strict=True)), rows.account)

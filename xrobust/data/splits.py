@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Literal, overload
 
@@ -11,13 +12,17 @@ from pydantic import BaseModel, ConfigDict
 from xrobust.contracts import Example, Source, Split, Task
 from xrobust.data import hf_datasets
 from xrobust.data.checks import checked, fingerprint
+from xrobust.data.rows import Account, Rows, cleaned
+from xrobust.data.tag_scheme import is_iob2
+from xrobust.data.tags import UnknownTag, tags_in_iob2
 from xrobust.errors import RunError, UserError, did_you_mean, nearest
+from xrobust.metrics.entities import entity_spans
 from xrobust.storage.code_hash import code_hash
 from xrobust.storage.file_memo import cached_by_files
 
 
 class DataRows(BaseModel):
-    """The rows of one split in one language that the run used."""
+    """The rows of one split in one language that the run used, and what reading did to the whole split."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -25,6 +30,35 @@ class DataRows(BaseModel):
     language: str
     rows: int
     sha256: str
+    labels: dict[str, int] = {}
+    """Gold label -> how often these rows have it; for tagging, on how many tokens."""
+    entities: int | None = None
+    """Entities of these rows, for tags that mark entities."""
+    stray_tags: int | None = None
+    """Those of them that begin with an `I-`, which strict IOB2 does not count."""
+    tag_scheme: str | None = None
+    """Scheme of the split's tags, where they were converted to IOB2: IOB1, IOBES, ..."""
+    converted_tags: int = 0
+    """Tags of the split that the conversion changed."""
+    left_out: dict[str, int] = {}
+    """Reason -> rows of the split that are not used."""
+    changed: dict[str, int] = {}
+    """Change made to the text of the split's rows -> how many it was made to."""
+    treebanks: dict[str, int] = {}
+    """Treebank -> rows of the split from it, where several are pooled."""
+
+    def notes(self) -> Iterator[str]:
+        """Yields what a user should know of how these rows were read, a line each."""
+        if self.tag_scheme is not None:
+            yield f"tags converted from {self.tag_scheme} to IOB2: {self.converted_tags:,}"
+        if self.stray_tags:
+            yield f"{self.stray_tags:,} of {self.entities:,} entities begin with I-, which strict F1 does not count"
+        for reason, rows in self.left_out.items():
+            yield f"left out: {rows:,}, {reason}"
+        for change, rows in self.changed.items():
+            yield f"{change}, in {rows:,} rows"
+        if self.treebanks:
+            yield "treebanks pooled: " + ", ".join(f"{name} {rows:,}" for name, rows in self.treebanks.items())
 
 
 def load_split(
@@ -32,21 +66,61 @@ def load_split(
 ) -> tuple[Sequence[Example], DataRows]:
     """The (first `limit`) examples of a split, and their number and fingerprint. Raises UserError.
 
-    Of a stream of `datasets` no more rows than `limit` are read, unless the task has a `transform`, which may leave
-    some out.
+    Of a stream of `datasets` no more rows than `limit` are read, unless the task has a `cleaner`, which may leave some
+    out.
     """
+    where = f"{task.info.name} {split} {language}"
     loaded = task.load(split, language, source)
     if hf_datasets.is_dataset(loaded):
-        whole = limit is None or type(task).transform is not Task.transform
+        whole = limit is None or type(task).cleaner is not Task.cleaner
         loaded = hf_datasets.examples_of(task, loaded, language, limit=None if whole else limit)
     hf_datasets.require_examples(task, loaded)
-    examples = task.transform(loaded, split, language)
+    account = loaded.account if isinstance(loaded, Rows) else Account()
+    examples = loaded if isinstance(loaded, Rows) else _in_iob2(task, loaded, account, where)
+    examples = cleaned(task, examples, account)
     if limit is not None and len(examples) > limit:
         examples = examples[:limit]
-    where = f"{task.info.name} {split} {language}"
     checked(task, examples, where)
-    rows = DataRows(split=split, language=language, rows=len(examples), sha256=fingerprint(examples, where))
+    rows = DataRows(
+        split=split,
+        language=language,
+        rows=len(examples),
+        sha256=fingerprint(examples, where),
+        tag_scheme=account.tag_scheme,
+        converted_tags=account.converted_tags,
+        left_out=dict(account.left_out),
+        changed=dict(account.changed),
+        treebanks=account.parts,
+        **_gold_counts(task, examples),
+    )
     return examples, rows
+
+
+def _in_iob2(task: Task, rows: Sequence[Example], account: Account, where: str) -> Sequence[Example]:
+    """The rows of a plugin's own source with entity tags in IOB2. Raises UserError for a tag that is no label."""
+    gold = task.kind.gold_column
+    if not (task.kind.pre_split and is_iob2(task.kind.labels) and all(isinstance(row.get(gold), list) for row in rows)):
+        return rows  # `checked` says what is wrong with the rows
+    try:
+        return tags_in_iob2(task, rows, account)
+    except UnknownTag as error:
+        raise UserError(f"{where}, row {error.row}, token {error.token}: {error}") from None
+
+
+def _gold_counts(task: Task, examples: Iterable[Example]) -> dict[str, Any]:
+    """Label counts of checked examples, and for tags of entities how many these are."""
+    gold, entities = task.kind.gold_column, task.kind.pre_split and is_iob2(task.kind.labels)
+    labels: Counter[str] = Counter()
+    spans = strays = 0
+    for example in examples:
+        value = example[gold]
+        labels.update([value] if isinstance(value, str) else value)
+        if entities:
+            found = entity_spans(value)
+            spans += len(found)
+            strays += sum(value[span.start][0] == "I" for span in found)
+    counts: dict[str, Any] = {"labels": dict(sorted(labels.items()))}
+    return counts | {"entities": spans, "stray_tags": strays} if entities else counts
 
 
 def open_split(

@@ -1,99 +1,139 @@
 """Tab-separated files in the XTREME layout: UTF-8, one record a line, no header, no quoting.
 
-Lines end at a line feed and nowhere else: U+2028, U+0085, a vertical tab and the like are text. A quotation mark is a
-character like any other (csv's QUOTE_NONE): with csv's default quoting, XTREME's own files lose rows. Not read by
-pandas or pyarrow, which end lines at a carriage return, drop empty ones, and name no line where a byte or a label is
-wrong.
+A quotation mark is a character like any other (csv's QUOTE_NONE): with csv's default quoting, XTREME's own files lose
+rows. Not read by pandas or pyarrow, which end lines at a carriage return, drop empty ones, and name no line where a
+byte or a label is wrong.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xrobust.contracts.task import Task
+from xrobust.data.lines import iter_lines
+from xrobust.data.rows import Account, Rows
+from xrobust.data.tags import UnknownTag, tags_in_iob2
 from xrobust.errors import UserError
 
-
-def lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends. One carriage return before a line feed belongs to the end.
-
-    A byte order mark is dropped. Raises UserError for a missing file, and with the line's number for bytes that are
-    not UTF-8.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: there is no such file") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path}:{line}: byte 0x{data[error.start]:02x} is not valid UTF-8; save the file as UTF-8"
-        ) from error
-    found = text.removeprefix("\ufeff").split("\n")
-    if found[-1] == "":
-        found.pop()  # what follows the last line feed is not a line
-    return [line.removesuffix("\r") for line in found]
+DOCUMENT_START = "-DOCSTART-"
+"""Token of a line between two documents in CoNLL-2003's files, which is of no sentence."""
 
 
-def read(path: Path, task: Task, *, text_only: bool = False) -> list[dict[str, Any]]:
-    """The rows of a file in the task's canonical columns, without ids, labels checked.
+@dataclass(frozen=True)
+class Record:
+    """Some lines of a file, and the example that they hold."""
 
-    A task whose kind takes text already split into words has one token a line (token, tag), an empty line after each
-    sentence; any other has one example a line, with the columns of `Task.columns`. The fields of a column that is named
-    several times there become a list (the choices of multiple choice).
+    lines: list[str]
+    """The text columns of each line; a line of blanks is empty here."""
+    number: int
+    """Number of the first line, counted from 1."""
+    row: dict[str, Any] | None
+    """The example in canonical columns, without an id; None for lines that hold none."""
 
-    With `text_only` (a user's own text) the rows are without the gold column, which the file may have throughout, with
-    anything in it, or not at all.
+
+def read(path: Path, task: Task) -> Rows:
+    """The rows of a file in the task's canonical columns, without ids, labels checked, entity tags in IOB2.
+
+    A task whose kind takes text already split into words has one token a line (token, tag), an empty line (or one of
+    blanks) after each sentence, and perhaps `-DOCSTART-` lines, which are of none; any other has one example a line,
+    with the columns of `Task.columns`. The fields of a column that is named several times there become a list (the
+    choices of multiple choice).
 
     Raises UserError with file and line number.
     """
-    layout = _Layout(task, text_only)
-    read_file = _read_tokens if task.kind.pre_split else _read_rows
-    rows = read_file(path, lines(path), task, layout)
+    account, rows, numbers = Account(), [], []
+    for record in records(path, task):
+        if record.row is not None:
+            rows.append(record.row)
+            numbers.append(record.number)
+        elif record.lines == [DOCUMENT_START]:
+            account.left_out[f"{DOCUMENT_START} lines"] += 1
     if not rows:
-        after = ", an empty line after each sentence" if task.kind.pre_split else ""
-        raise UserError(f"{path}: the file is empty; expected lines of {layout.shape}{after}")
-    return rows
+        raise empty_file(path, task, text_only=False)
+    if not task.kind.pre_split:
+        return Rows(rows, account)
+    try:
+        return Rows(tags_in_iob2(task, rows, account), account)
+    except UnknownTag as error:
+        number = numbers[error.row] + error.token
+        raise UserError(f"{path}:{number}: {error}{_header_hint(number, error.tag, task)}") from None
+
+
+def records(path: Path, task: Task, *, text_only: bool = False) -> Iterator[Record]:
+    """The file as a stream of records, each of its lines in one of them.
+
+    With `text_only` (a user's own text) the rows are without the gold column, which the file may have throughout, with
+    anything in it, or not at all, and a line of blanks is no example; else labels are checked, but for tags, which
+    `read` checks. Raises UserError with file and line number.
+    """
+    layout = _Layout(path, task, text_only)
+    numbered = enumerate(iter_lines(path), start=1)
+    return _sentences(numbered, task, layout) if task.kind.pre_split else _rows(numbered, task, layout)
+
+
+def empty_file(path: Path, task: Task, *, text_only: bool = True) -> UserError:
+    """The error for a file that holds no example."""
+    after = ", an empty line after each sentence" if task.kind.pre_split else ""
+    return UserError(f"{path}: the file is empty; expected lines of {_Layout(path, task, text_only).shape}{after}")
 
 
 class _Layout:
-    """The columns that the lines of a file may have."""
+    """The columns that the lines of a file have: by the width of the first that holds something."""
 
-    def __init__(self, task: Task, text_only: bool) -> None:
+    def __init__(self, path: Path, task: Task, text_only: bool) -> None:
         self.text_only = text_only
-        self._first = 1
+        self._path = path
+        self._task = task
+        self._first = 0
         gold = task.kind.gold_column
-        text = tuple(column for column in task.columns if column != gold)
-        self._choices = (text, task.columns) if text_only else (task.columns,)
+        self._text = tuple(column for column in task.columns if column != gold)
+        self._choices = (self._text, task.columns) if text_only else (task.columns,)
         self._names = _names(task)
+        self.columns: tuple[str, ...] = ()
+        """Columns of this file; none before its first line."""
         optional = f" (the column {self._names.get(gold, gold)} is optional)" if text_only else ""
         self.shape = self._joined(task.columns) + optional
 
-    def columns(self, path: Path, found: list[str]) -> tuple[str, ...]:
-        """The columns of all lines, by the width of the first that is not empty."""
-        number, first = next(((n, line) for n, line in enumerate(found, start=1) if line), (1, ""))
-        width = first.count("\t") + 1
-        for columns in self._choices:
-            if width == len(columns):
-                self._first = number
-                return columns
-        expected = " or ".join(str(len(columns)) for columns in self._choices)
-        raise UserError(f"{path}:{number}: {_found(first)}, {expected} expected: {self.shape}")
-
-    def fields(self, path: Path, number: int, line: str, columns: tuple[str, ...]) -> list[str]:
+    def fields(self, number: int, line: str) -> list[str]:
         """The fields of a line. Raises UserError unless it has the columns of the others."""
         fields = line.split("\t")
-        if len(fields) != len(columns):
+        if not self.columns:
+            self.columns, self._first = self._by_width(number, line, len(fields)), number
+        elif len(fields) != len(self.columns):
             first = f", as in line {self._first}" if self.text_only else ""
-            raise UserError(f"{path}:{number}: {_found(line)}, {len(columns)} expected: {self._joined(columns)}{first}")
+            raise self.error(
+                number, f"{_found(line)}, {len(self.columns)} expected: {self._joined(self.columns)}{first}"
+            )
         return fields
 
-    def _joined(self, columns: tuple[str, ...]) -> str:
+    def text(self, fields: Sequence[str]) -> str:
+        """The fields of the text columns, joined by TAB."""
+        gold = self._task.kind.gold_column
+        return "\t".join(field for column, field in zip(self.columns, fields, strict=True) if column != gold)
+
+    def error(self, number: int, problem: str) -> UserError:
+        """The error for a problem of a line."""
+        return UserError(f"{self._path}:{number}: {problem}")
+
+    def _by_width(self, number: int, line: str, width: int) -> tuple[str, ...]:
+        for columns in self._choices:
+            if width == len(columns):
+                return columns
+        expected = " or ".join(str(len(columns)) for columns in self._choices)
+        problem = f"{_found(line)}, {expected} expected: {self.shape}"
+        if line and width == len(self._text):
+            hub = self._task.info.hub
+            where = f": those with labels are {hub.repo} on the hub" if hub is not None else ""
+            problem += (
+                "; it has no labels, like the test sets that XTREME gives out, and a score needs them"
+                f"{where}; `xrobust predict` labels such a file"
+            )
+        raise self.error(number, problem)
+
+    def _joined(self, columns: Iterable[str]) -> str:
         return " TAB ".join(self._names[column] for column in columns)
 
 
@@ -121,64 +161,60 @@ def _found(line: str) -> str:
     return f"{tabs + 1} columns found" if tabs else "1 column found"
 
 
-def _read_rows(path: Path, found: list[str], task: Task, layout: _Layout) -> list[dict[str, Any]]:
+def _rows(numbered: Iterator[tuple[int, str]], task: Task, layout: _Layout) -> Iterator[Record]:
     """One example a line."""
-    if not found:
-        return []
-    columns = layout.columns(path, found)
     gold = task.kind.gold_column
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(found, start=1):
-        row = _gathered(columns, layout.fields(path, number, line, columns))
+    for number, line in numbered:
+        if layout.text_only and not line.strip(" "):
+            yield Record([""], number, None)
+            continue
+        fields = layout.fields(number, line)
+        row = _gathered(layout, fields)
         if layout.text_only:
             row.pop(gold, None)
         if gold in row:
             row[gold] = task.label_aliases.get(row[gold], row[gold])
         if (problem := task.kind.problem(row)) is not None:
-            raise UserError(f"{path}:{number}: {problem}{_header_hint(number, row.get(gold), task)}")
-        rows.append(row)
-    return rows
+            raise layout.error(number, f"{problem}{_header_hint(number, row.get(gold), task)}")
+        yield Record([layout.text(fields)], number, row)
 
 
-def _gathered(columns: tuple[str, ...], fields: list[str]) -> dict[str, Any]:
+def _gathered(layout: _Layout, fields: list[str]) -> dict[str, Any]:
     """Column -> its field, or the list of its fields where it is named several times."""
     row: dict[str, Any] = {}
-    for column, field in zip(columns, fields, strict=True):
-        if columns.count(column) == 1:
+    for column, field in zip(layout.columns, fields, strict=True):
+        if layout.columns.count(column) == 1:
             row[column] = field
         else:
             row.setdefault(column, []).append(field)
     return row
 
 
-def _read_tokens(path: Path, found: list[str], task: Task, layout: _Layout) -> list[dict[str, Any]]:
+def _sentences(numbered: Iterator[tuple[int, str]], task: Task, layout: _Layout) -> Iterator[Record]:
     """One token a line, an empty line after each sentence. TAB and a tag alone is an empty token, which counts."""
-    if not any(found):
-        return []
-    columns = layout.columns(path, found)
-    token_column, gold = task.columns
-    labels, aliases = frozenset(task.kind.labels), task.label_aliases
-    rows: list[dict[str, Any]] = []
+    aliases = task.label_aliases
+    lines: list[str] = []
     tokens: list[str] = []
     tags: list[str] = []
+    token_column, gold = task.columns
 
-    def close() -> None:
-        nonlocal tokens, tags
+    def sentence(after: int) -> Iterator[Record]:
+        """The sentence that ends before the line `after`, if there is one."""
+        nonlocal lines, tokens, tags
         if tokens:
-            rows.append({token_column: tokens} if layout.text_only else {token_column: tokens, gold: tags})
-            tokens, tags = [], []
+            row: dict[str, Any] = {token_column: tokens} if layout.text_only else {token_column: tokens, gold: tags}
+            yield Record(lines, after - len(lines), row)
+            lines, tokens, tags = [], [], []
 
-    for number, line in enumerate(found, start=1):
-        if not line:
-            close()
+    number = 0
+    for number, line in numbered:
+        fields = layout.fields(number, line) if line.strip(" ") else [""]
+        if not line.strip(" ") or fields[0] == DOCUMENT_START:
+            yield from sentence(number)
+            yield Record([fields[0]], number, None)
             continue
-        fields = layout.fields(path, number, line, columns)
+        lines.append(fields[0])
         tokens.append(fields[0])
         if not layout.text_only:
-            tag = aliases.get(fields[1], fields[1])
-            if tag not in labels:
-                hint = _header_hint(number, tag, task)
-                raise UserError(f"{path}:{number}: tag {tag!r} is none of {', '.join(task.kind.labels)}{hint}")
-            tags.append(tag)
-    close()
-    return rows
+            tags.append(aliases.get(fields[1], fields[1]))
+    yield from sentence(number + 1)

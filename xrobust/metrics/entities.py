@@ -47,8 +47,3 @@ def entity_spans(tags: Sequence[str]) -> list[Span]:
 def strict_spans(tags: Sequence[str]) -> list[Span]:
     """The entities of a sentence that begin with a `B-X`: seqeval's strict mode with scheme IOB2."""
     return [span for span in entity_spans(tags) if tags[span.start][0] == "B"]
-
-
-def begins_without_b(tags: Sequence[str]) -> int:
-    """Number of entities of a sentence that begin with an `I-X`, which is no entity in strict IOB2."""
-    return sum(tags[span.start][0] == "I" for span in entity_spans(tags))

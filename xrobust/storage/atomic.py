@@ -41,17 +41,31 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 
     Raises RunError, with the reason, when the disk refuses it.
     """
+    with atomic_file(path) as file, writing(path):
+        write(file)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that becomes `path` when the context ends without an error, and is gone if it does not.
+
+    Raises RunError, with the reason, when the disk refuses it; errors inside the context are left as they are.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        try:
-            with temporary.open("wb") as file:
-                write(file)
+    try:
+        with writing(path):
+            file = temporary.open("wb")
+        with file:
+            yield file
+            with writing(path):
+                file.flush()
+        with writing(path):
             flush(temporary)
             temporary.replace(path)
             flush(path.parent)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from xrobust.contracts import Example, NotCovered, Perturbation, PerturbationContext, Task
-from xrobust.data import tsv
+from xrobust.data.lines import lines
 from xrobust.errors import UserError
 
 from .entities import entity_problem
@@ -103,7 +103,7 @@ def read_gazetteer(path: Path, usable: Callable[[Entry], bool], rule: str) -> li
 
     Raises UserError where the file cannot be read or has no usable line; `rule` says what one is, in a few words.
     """
-    entries = names(tuple(line.split()) for line in tsv.lines(path))
+    entries = names(tuple(line.split()) for line in lines(path))
     found = [entry for entry in entries if usable(entry)]
     if not found:
         what = f"none of its {len(entries)} names is {rule}" if entries else "it holds no name"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from xrobust.config.run_spec import EvaluationRequest, RunSpec
 from xrobust.contracts import Task
+from xrobust.data.notes import data_warnings, log_notes
 from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import DataRows
 from xrobust.errors import UserError
 from xrobust.evaluation.expected_range import range_warnings
 from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
@@ -67,6 +69,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
         with folder.recording(result, watching, main=main):
             if (warning := emulated_precision(accelerate)) is not None:
                 result.warn(warning)
+            say_of_data(result, plan.spec.train.task, plan.used, plan.evaluation)
             model, tokenizer = trained(result, watching)
             scored = ScoredModel(model, tokenizer, plan.spec.train.training.max_length, accelerate)
             score_plan(plan.evaluation, Scorer(plan.task, scored, ScoreRecord(result, folder, watching)))
@@ -237,6 +240,7 @@ def evaluate(
         before = result.status
         note_requested(result, plan)
         with folder.recording(result, watching, main=main):
+            say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(model.to(accelerate.device), tokenizer, train.training.max_length, accelerate)
             score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
             # A run that was stopped while it was being scored is complete when nothing is left to score.
@@ -284,6 +288,15 @@ def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
     """Notes the requested scores and their rows; rows noted by an attempt that scored nothing are replaced."""
     replace_rows(result, [row for row in plan.used if row.language not in result.scored()])
     result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
+
+
+def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: EvaluationPlan) -> None:
+    """Logs how the rows were read, and warns of data that look like others than the user means."""
+    log_notes(task, used)
+    for warning in data_warnings(used, plan.repeated):
+        result.warn(warning)
+    new = {row.language for row in plan.used}
+    result.data.repeated = [row for row in result.data.repeated if row.language not in new] + plan.repeated
 
 
 def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:

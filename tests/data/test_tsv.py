@@ -241,6 +241,6 @@ def test_columns_are_called_as_in_the_published_data(file: Path) -> None:
             tsv.read(write(file, "a\tb\n"), task)
         assert str(error.value) == (
             f"{file}:1: 2 columns found, 3 expected: {names}; it has no labels, like the test sets that XTREME gives "
-            f"out, and a score needs them: those with labels are {task.info.hub.repo} on the hub; `xrobust predict` "
+            f"out, and a score needs them: {task.info.hub.repo} on the hub has labelled ones; `xrobust predict` "
             "labels such a file"
         )

@@ -126,7 +126,7 @@ class _Layout:
         problem = f"{_found(line)}, {expected} expected: {self.shape}"
         if line and width == len(self._text):
             hub = self._task.info.hub
-            where = f": those with labels are {hub.repo} on the hub" if hub is not None else ""
+            where = f": {hub.repo} on the hub has labelled ones" if hub is not None else ""
             problem += (
                 "; it has no labels, like the test sets that XTREME gives out, and a score needs them"
                 f"{where}; `xrobust predict` labels such a file"

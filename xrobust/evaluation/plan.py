@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from xrobust.config.resolved_spec import AttackSpec, EvaluationSpec, TrainSpec
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.config.validation import validated
-from xrobust.contracts import Source, Task
+from xrobust.contracts import Example, Source, Split, Task
+from xrobust.data.repeated import RepeatedRows, find_repeated
 from xrobust.data.splits import DataRows, evaluation_languages, load_split, open_split
 from xrobust.errors import UserError, did_you_mean
 from xrobust.evaluation.conditions.attack import AttackCondition, PgdParams
@@ -54,6 +55,8 @@ class EvaluationPlan:
     spec: EvaluationSpec
     languages: list[LanguageConditions]
     pairs: MixedPairs | None
+    repeated: list[RepeatedRows]
+    """Test rows that are in other splits too."""
 
     @property
     def used(self) -> list[DataRows]:
@@ -101,7 +104,8 @@ def plan_evaluation(
     pairs, mixed = _pairs(request, task, source, limit)
     languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
     pairs = [(a, b) for a, b in pairs if a != b]
-    used = [open_split(task, source, "test", code, limit)[1] for code in languages]
+    tests = [open_split(task, source, "test", code, limit) for code in languages]
+    used = [rows for _, rows in tests]
     inputs = PerturbationInputs(task, source, train, data.folder, data.offline, encoder)
     prepared = inputs.conditions_for(wanted, languages, used)
     return EvaluationPlan(
@@ -125,7 +129,18 @@ def plan_evaluation(
             for rows in used
         ],
         pairs=MixedPairs(task, source, limit, pairs, mixed) if pairs else None,
+        repeated=find_repeated(task, _seen(data, train), [(rows, examples) for examples, rows in tests]),
     )
+
+
+def _seen(data: EvaluationData, train: TrainSpec) -> Iterator[tuple[DataRows, Sequence[Example]]]:
+    """The rows that the model was trained and selected on, as far as this source has them."""
+    split: Split
+    for split in ("train", "dev"):
+        if train.source in data.source.languages(data.task, split):
+            examples, rows = open_split(data.task, data.source, split, train.source, train.limit)
+            if rows.sha256 == train.data[split]:
+                yield rows, examples
 
 
 def _pairs(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from xrobust.config.resolved_spec import Spec
+from xrobust.data.repeated import RepeatedRows
 from xrobust.data.splits import DataRows
 from xrobust.errors import UserError
 from xrobust.results.host_free import host_free
@@ -86,6 +87,8 @@ class DataSection(Section):
     used: list[DataRows] = []
     perturbed: list[PerturbedRows] = []
     pairs: list[PairRows] = []
+    repeated: list[RepeatedRows] = []
+    """Test rows that are training or dev rows, or test rows of another language, word for word."""
 
 
 class Environment(Section):

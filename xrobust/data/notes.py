@@ -1,0 +1,52 @@
+"""Words for what a user should know of the data of a run: in the log, and as warnings of the document."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from xrobust.data.repeated import RepeatedRows
+from xrobust.data.splits import DataRows
+
+logger = logging.getLogger("xrobust")
+
+WORTH_A_WARNING = 0.01
+"""Share of a test set's rows that are training or dev rows, from which on it is a warning."""
+
+
+def log_notes(task: str, used: Iterable[DataRows]) -> None:
+    """Logs how the rows were read: tags converted, rows left out, text changed, treebanks pooled."""
+    for rows in used:
+        for note in rows.notes():
+            logger.info("%s %s %s: %s", task, rows.split, rows.language, note)
+
+
+def data_warnings(used: Sequence[DataRows], repeated: Iterable[RepeatedRows]) -> Iterator[str]:
+    """Yields a line for each way in which the data look like others than the user means."""
+    for rows in used:
+        if rows.split != "test" and len(rows.labels) == 1 and rows.rows > 1:
+            (label,) = rows.labels
+            what = "nothing can be learnt from it" if rows.split == "train" else "weights cannot be selected on it"
+            yield f"all {rows.rows:,} rows of the {rows.language} {rows.split} set have the label {label!r}: {what}"
+    totals = {rows.language: rows.rows for rows in used if rows.split == "test"}
+    seen: dict[tuple[str, str], list[RepeatedRows]] = {}
+    for row in repeated:
+        if row.in_split != "test":
+            seen.setdefault((row.in_split, row.in_language), []).append(row)
+            continue
+        yield (
+            f"{_share(row, totals)} test rows are test rows of {row.in_language} too: is one of the two under another "
+            "language's name?"
+        )
+    for (split, language), rows_seen in seen.items():
+        where = f"in the {language} {split} set too, word for word"
+        logger.info("test rows that are %s: %s", where, ", ".join(_share(row, totals) for row in rows_seen))
+        many = [row for row in rows_seen if row.rows >= WORTH_A_WARNING * totals[row.language]]
+        if many:
+            named = ", ".join(_share(row, totals) for row in many)
+            yield f"test rows that are {where}, so that their scores are not those of unseen text: {named}"
+
+
+def _share(row: RepeatedRows, totals: Mapping[str, int]) -> str:
+    """Test rows that are repeated, of all of that language: `de 12 of 1,000`."""
+    return f"{row.language} {row.rows:,} of {totals[row.language]:,}"

@@ -265,7 +265,7 @@ def test_predict_keeps_tokens_aligned(tagging_run: Path, good: Good, tmp_path: P
     text = tmp_path / "text.tsv"
     text.write_text("".join(f"{token}\tX\n" for token in tokens) + "\n\n\nle\tX\n", encoding="utf-8")
     lines = good("predict", tagging_run, text).split("\n")
-    assert [line.split("\t")[0] for line in lines] == [*tokens, "", "le", ""]
+    assert [line.split("\t")[0] for line in lines] == [*tokens, "", "", "", "le", ""]
     assert all(len(line.split("\t")) == 3 for line in lines[: len(tokens)])
 
 

@@ -34,7 +34,8 @@ class Counted:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._bar.stop()
+        if self._bar.live.is_started:
+            self._bar.stop()
 
     def update(self, done: int, total: int) -> None:
         """Moves the bar, or prints a line every few seconds."""

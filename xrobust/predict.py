@@ -6,11 +6,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from xrobust.contracts import Cleaner, Example, LeftOut, Prediction, Task
-from xrobust.data.tsv import Record, empty_file, records
+from xrobust.data import conllu, tsv
+from xrobust.data.lines import plain_name
+from xrobust.data.records import Record
 from xrobust.engine.accelerator import accelerator
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
@@ -25,26 +27,28 @@ BLOCK = 4096
 def predict_file(
     run: Path, file: Path, *, offline: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[str]:
-    """Labels the lines of `file` with the run's model; yields a tab-separated line for each line of the file.
+    """Labels the lines of `file` with the run's model; yields a line for each line of the file.
 
     The text is read and cleaned as a test set of the task is. Classification and multiple choice: the text columns, the
-    label and its probability. Tagging: token, tag and probability. An empty line, or one of blanks, gives an empty one;
-    text that the task leaves out of its test sets has an empty label and probability. A gold column in the file is
-    ignored. The whole file is checked before the first line is labelled, and never in memory as a whole.
+    label and its probability, separated by TAB. Tagging: token, tag and probability; of a treebank (`.conllu`) the line
+    with the tag in its place and `Prob=` in the last column. An empty line, or one of blanks, gives an empty one; text
+    that the task leaves out of its test sets has an empty label and probability. Labels in the file are ignored. The
+    whole file is checked before the first line is labelled, and never in memory as a whole.
 
     With `offline` a base model that the run needs must be on this machine. `progress` is called with the number of
     lines done and that of all. Raises UserError.
     """
     result = load_result(run)
     task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
-    with _rereadable(file) as text:
-        total = sum(len(record.lines) for record in _checked(text, file, task))
-        cleaner = task.cleaner(_rows(records(text, task, text_only=True)))
+    with _rereadable(file) as path:
+        text = _text(path, task)
+        total = _checked_lines(text, file, task)
+        cleaner = task.cleaner(_rows(text.records()))
         model, tokenizer = load_model(run, offline=offline)
         accelerate = accelerator(result.spec.train.precision)
         model, max_length = model.to(accelerate.device), result.spec.train.training.max_length
         done = 0
-        for block in _blocks(records(text, task, text_only=True)):
+        for block in _blocks(text.records()):
             cleaned = dict(_cleaned(block, cleaner))
             examples = list(cleaned.values())
             predictions: dict[int, Prediction] = {}
@@ -53,7 +57,7 @@ def predict_file(
                 found = predict_examples(task, model, encoded, examples, accelerate, tokenizer.pad_token_id)
                 predictions = dict(zip(cleaned, found, strict=True))
             for i, record in enumerate(block):
-                yield from _labelled(record, predictions.get(i), task)
+                yield from text.labelled(record, predictions.get(i))
             done += sum(len(record.lines) for record in block)
             if progress is not None:
                 progress(done, total)
@@ -74,14 +78,29 @@ def _rereadable(file: Path) -> Iterator[Path]:
             raise UserError(str(error).replace(copy.name, str(file))) from error
 
 
-def _checked(text: Path, file: Path, task: Task) -> Iterator[Record]:
-    """The records of the whole file. Raises UserError, at the end, where none has an example."""
-    some = False
-    for record in records(text, task, text_only=True):
+@dataclass(frozen=True)
+class _Text:
+    """A file of text: its records, and how a labelled one is written."""
+
+    records: Callable[[], Iterator[Record]]
+    labelled: Callable[[Record, Prediction | None], Iterator[str]]
+
+
+def _text(path: Path, task: Task) -> _Text:
+    if conllu.reads(task) and plain_name(path).endswith(".conllu"):
+        return _Text(lambda: conllu.records(path, task), _labelled_treebank)
+    return _Text(lambda: tsv.records(path, task, text_only=True), _labelled_table)
+
+
+def _checked_lines(text: _Text, file: Path, task: Task) -> int:
+    """The number of lines of the whole file. Raises UserError for a bad one, and where none has an example."""
+    total, some = 0, False
+    for record in text.records():
+        total += len(record.lines)
         some = some or record.row is not None
-        yield record
     if not some:
-        raise empty_file(file, task)
+        raise tsv.empty_file(file, task)
+    return total
 
 
 def _rows(found: Iterable[Record]) -> Iterator[Example]:
@@ -107,17 +126,24 @@ def _cleaned(block: list[Record], cleaner: Cleaner | None) -> Iterator[tuple[int
     """The index of each record with an example to label, and that example as the task cleans it."""
     for i, record in enumerate(block):
         for row in _rows([record]):
-            made: Any = row if cleaner is None else cleaner.clean(row)
+            made: Example | LeftOut = row if cleaner is None else cleaner.clean(row)
             if not isinstance(made, LeftOut):
                 yield i, made
 
 
-def _labelled(record: Record, prediction: Prediction | None, task: Task) -> Iterator[str]:
-    """The lines of a record with what was predicted."""
+def _labelled_table(record: Record, prediction: Prediction | None) -> Iterator[str]:
     if prediction is None:
         yield from (f"{line}\t\t" if line else "" for line in record.lines)
-    elif task.kind.pre_split:
+    elif isinstance(prediction.value, str):
+        yield f"{record.lines[0]}\t{prediction.value}\t{max(prediction.scores):.4f}"
+    else:
         for line, tag, probability in zip(record.lines, prediction.value, prediction.scores, strict=True):
             yield f"{line}\t{tag}\t{probability:.4f}"
-    else:
-        yield f"{record.lines[0]}\t{prediction.value}\t{max(prediction.scores):.4f}"
+
+
+def _labelled_treebank(record: Record, prediction: Prediction | None) -> Iterator[str]:
+    lines = list(record.lines)
+    if prediction is not None:
+        for index, tag, probability in zip(record.words, prediction.value, prediction.scores, strict=True):
+            lines[index] = conllu.labelled_word(lines[index], tag, probability)
+    yield from lines

@@ -86,6 +86,32 @@ def test_the_labels_are_those_of_the_scored_test_set(
     assert labelled == expected
 
 
+def test_a_treebank_gets_its_tags_in_place(runs: dict[str, Path], data: Path, tmp_path: Path) -> None:
+    """The words' lines have the tags of the scored test set; comments, contractions and sentences without text stay."""
+    sentences = [
+        part.splitlines() for part in "\n".join(lines_of(data / "pos" / "test-de.tsv.gz")).split("\n\n") if part
+    ]
+    lines = ["# a treebank", "1\t_\t_\tNOUN\t_\t_\t_\t_\t_\t_", ""]
+    for words in sentences:
+        lines += ["# text = x", "1-2\tam\t_\t_\t_\t_\t_\t_\t_\t_"]
+        for number, word in enumerate(words, start=1):
+            other = "SpaceAfter=No" if number == 1 else "_"
+            lines.append(f"{number}\t{word.split(chr(9))[0]}\t_\t_\t_\t_\t_\t_\t_\t{other}")
+        lines.append("")
+    file = tmp_path / "de_x-ud-test.conllu"
+    file.write_text("\n".join(lines) + "\n")
+    out = list(predict_file(runs["pos"], file))
+    assert len(out) == len(lines)
+    changed = [(before, after.split("\t")) for before, after in zip(lines, out, strict=True) if before != after]
+    tags = [tag for row in load_predictions(runs["pos"], "de") for tag in row["prediction"]]
+    assert [after[3] for _, after in changed] == tags
+    for before, after in changed:
+        kept = before.split("\t")
+        assert [*after[:3], *after[4:9]] == [*kept[:3], *kept[4:9]]
+        more = "SpaceAfter=No|" if kept[9] != "_" else ""
+        assert after[9].startswith(f"{more}Prob=0.") or after[9] == f"{more}Prob=1.0000"
+
+
 def test_text_without_labels_and_from_a_pipe_gives_the_labels_of_the_file(
     runs: dict[str, Path], data: Path, tmp_path: Path
 ) -> None:

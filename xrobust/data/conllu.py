@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from xrobust.contracts.task import Split, Task
 from xrobust.data.lines import iter_lines, plain_name, refuse_twins
+from xrobust.data.records import Record
 from xrobust.data.rows import Account, Rows
 from xrobust.errors import UserError
 
@@ -72,6 +72,11 @@ CODES = {
     "Yoruba": "yo",
 }
 """Language names in UD folder names, for files whose own name has no code: those of XTREME, Faroese and Maltese."""
+
+
+def reads(task: Task) -> bool:
+    """True if a task can be read from treebanks: its labels hold the universal part-of-speech tags."""
+    return task.kind.pre_split and set(task.kind.labels).issuperset(UPOS_TAGS)
 
 
 @dataclass(frozen=True, order=True)
@@ -140,7 +145,7 @@ def read(files: Iterable[TreebankFile], task: Task, language: str, split: Split)
         place = file.path
         prefix = "" if file.treebank.lower().endswith("pud") else f"{file.treebank}:"
         for sentence in sentences(file.path, task):
-            if set(sentence.tokens) == {"_"}:
+            if sentence.without_text:
                 account.left_out["no text in the treebank (every form is _)"] += 1
                 continue
             parts[file.treebank] += 1
@@ -167,41 +172,91 @@ class Sentence:
     tags: list[str]
     place: str
     """`file:line` of its first word."""
+    words: list[int]
+    """Index of each word's line among the sentence's lines, comments included."""
+
+    @property
+    def without_text(self) -> bool:
+        """True if every form is `_`: the treebank is released without its text."""
+        return set(self.tokens) == {"_"}
 
 
 def sentences(path: Path, task: Task) -> list[Sentence]:
     """The sentences of one file. Raises UserError with file and line number."""
     labels = frozenset(task.kind.labels)
-    found: list[Sentence] = []
+    found = []
+    for start, lines in _blocks(path):
+        sentence = _parsed(path, start, lines, task)
+        if sentence is None:
+            continue
+        for tag, word in zip(sentence.tags, sentence.words, strict=True):
+            if tag not in labels:
+                raise UserError(f"{path}:{start + word}: UPOS {tag!r} is none of {', '.join(task.kind.labels)}")
+        found.append(sentence)
+    if not found:
+        raise UserError(f"{path}: no sentence in it; expected CoNLL-U")
+    return found
+
+
+def records(path: Path, task: Task) -> Iterator[Record]:
+    """The file as a stream of records, as a user's own text: tags are not looked at. Each line is in one record.
+
+    Raises UserError with file and line number.
+    """
+    token_column, _ = task.columns
+    for start, lines in _blocks(path):
+        sentence = _parsed(path, start, lines, task)
+        if sentence is None or sentence.without_text:
+            yield Record(lines, start, None)
+        else:
+            yield Record(lines, start, {token_column: sentence.tokens}, sentence.words)
+
+
+def labelled_word(line: str, tag: str, probability: float) -> str:
+    """The line of a word with a predicted UPOS, and its probability among the attributes of the last column."""
+    fields = line.split("\t")
+    fields[3] = tag
+    fields[9] = "|".join([*([fields[9]] if fields[9] != "_" else []), f"Prob={probability:.4f}"])
+    return "\t".join(fields)
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number of the first line and the lines of each sentence; an empty line is a block of its own."""
+    block: list[str] = []
+    for number, line in enumerate(iter_lines(path), start=1):
+        if line:
+            block.append(line)
+            continue
+        if block:
+            yield number - len(block), block
+            block = []
+        yield number, [line]
+    if block:
+        yield number + 1 - len(block), block
+
+
+def _parsed(path: Path, start: int, lines: list[str], task: Task) -> Sentence | None:
+    """The sentence of a block of lines, its tags not checked; None where it has no word. Raises UserError."""
     sent_id: str | None = None
     tokens: list[str] = []
     tags: list[str] = []
-    start = 0
-
-    for number, line in enumerate(chain(iter_lines(path), [""]), start=1):
-        if not line:
-            if tokens:
-                found.append(Sentence(sent_id, tokens, tags, f"{path}:{start}"))
-            sent_id, tokens, tags = None, [], []
-            continue
+    words: list[int] = []
+    for index, line in enumerate(lines):
         if line.startswith("#"):
             key, _, value = line[1:].partition("=")
             if key.strip() == "sent_id":
                 sent_id = value.strip() or None
             continue
-        fields = line.split("\t")
-        if len(fields) != 10:
-            raise UserError(f"{path}:{number}: {len(fields)} columns found, 10 expected (CoNLL-U, separated by TAB)")
+        fields = line.split("\t") if line else []
+        if fields and len(fields) != 10:
+            raise UserError(
+                f"{path}:{start + index}: {len(fields)} columns found, 10 expected (CoNLL-U, separated by TAB)"
+            )
+        if not fields or re.fullmatch(r"\d+[-.]\d+", fields[0]):
+            continue
         if not fields[0].isdecimal():
-            if re.fullmatch(r"\d+[-.]\d+", fields[0]):
-                continue
-            raise UserError(f"{path}:{number}: {fields[0]!r} is no CoNLL-U word id (1, 1-2 or 1.1)")
-        tag = task.label_aliases.get(fields[3], fields[3])
-        if tag not in labels:
-            raise UserError(f"{path}:{number}: UPOS {tag!r} is none of {', '.join(task.kind.labels)}")
-        start = start if tokens else number
+            raise UserError(f"{path}:{start + index}: {fields[0]!r} is no CoNLL-U word id (1, 1-2 or 1.1)")
+        words.append(index)
         tokens.append(fields[1])
-        tags.append(tag)
-    if not found:
-        raise UserError(f"{path}: no sentence in it; expected CoNLL-U")
-    return found
+        tags.append(task.label_aliases.get(fields[3], fields[3]))
+    return Sentence(sent_id, tokens, tags, f"{path}:{start + words[0]}", words) if words else None

@@ -80,7 +80,7 @@ class LocalSource:
         return found
 
     def _treebanks(self, task: Task) -> list[conllu.TreebankFile]:
-        if not (task.kind.pre_split and set(task.kind.labels).issuperset(conllu.UPOS_TAGS)):
+        if not conllu.reads(task):
             return []
         for folder in (self.data_dir / task.info.name, self.data_dir / "ud", self.data_dir):
             if found := conllu.find(folder, task):

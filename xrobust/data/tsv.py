@@ -8,30 +8,18 @@ byte or a label is wrong.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xrobust.contracts.task import Task
 from xrobust.data.lines import iter_lines
+from xrobust.data.records import Record
 from xrobust.data.rows import Account, Rows
 from xrobust.data.tags import UnknownTag, tags_in_iob2
 from xrobust.errors import UserError
 
 DOCUMENT_START = "-DOCSTART-"
 """Token of a line between two documents in CoNLL-2003's files, which is of no sentence."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """Some lines of a file, and the example that they hold."""
-
-    lines: list[str]
-    """The text columns of each line; a line of blanks is empty here."""
-    number: int
-    """Number of the first line, counted from 1."""
-    row: dict[str, Any] | None
-    """The example in canonical columns, without an id; None for lines that hold none."""
 
 
 def read(path: Path, task: Task) -> Rows:

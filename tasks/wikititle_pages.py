@@ -14,6 +14,7 @@ from typing import IO, Any, get_args
 
 from xrobust.contracts.method import keyed_random
 from xrobust.contracts.task import Split
+from xrobust.data.lines import iter_lines
 from xrobust.errors import UserError
 from xrobust.storage.atomic import write_atomically
 
@@ -156,21 +157,18 @@ def split_of(title: str, seed: int) -> Split:
 
 
 def pages(dump: Path) -> Iterator[Page]:
-    """Reads the pages of a dump, one a line; empty lines do not count. Raises UserError with the line's number."""
-    try:
-        with dump.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield _page(line, f"{dump}:{number}")
-    except OSError as error:
-        raise UserError(f"{dump}: cannot be read ({error.strerror})") from error
+    """Reads the pages of a dump, one a line, which may be compressed; empty lines do not count.
+
+    Raises UserError with the line's number.
+    """
+    for number, line in enumerate(iter_lines(dump), start=1):
+        if line.strip():
+            yield _page(line, f"{dump}:{number}")
 
 
-def _page(line: bytes, where: str) -> Page:
+def _page(line: str, where: str) -> Page:
     try:
-        record = json.loads(line.decode("utf-8-sig").strip())
-    except UnicodeDecodeError as error:
-        raise UserError(f"{where}: not valid UTF-8; save the file as UTF-8") from error
+        record = json.loads(line.strip())
     except json.JSONDecodeError as error:
         raise UserError(f"{where}: not JSON ({error.msg}, column {error.colno}); a page a line is expected") from error
     except (ValueError, RecursionError) as error:

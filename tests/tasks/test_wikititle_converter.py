@@ -133,7 +133,7 @@ GOOD = json.dumps(page(0)).encode()
     ("line", "message"),
     [
         (b"{", r":2: not JSON \("),
-        (b"\xff", ":2: not valid UTF-8"),
+        (b"\xff", ":2: byte 0xff is not valid UTF-8"),
         (b"[]", r":2: a JSON object is expected, found \[\]"),
         (b"{}", ":2: no 'sections'; it has nothing"),
         (b'{"sections": []}', ":2: no 'title'; it has 'sections'"),

@@ -99,7 +99,11 @@ def load_split(
 def _in_iob2(task: Task, rows: Sequence[Example], account: Account, where: str) -> Sequence[Example]:
     """The rows of a plugin's own source with entity tags in IOB2. Raises UserError for a tag that is no label."""
     gold = task.kind.gold_column
-    if not (task.kind.pre_split and is_iob2(task.kind.labels) and all(isinstance(row.get(gold), list) for row in rows)):
+    if not (
+        task.kind.pre_split
+        and is_iob2(task.kind.labels)
+        and all(isinstance(row.get(gold), list | tuple) for row in rows)
+    ):
         return rows  # `checked` says what is wrong with the rows
     try:
         return tags_in_iob2(task, rows, account)

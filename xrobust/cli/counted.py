@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 PLAIN_SECONDS = 10.0
 """Seconds between progress lines where standard error is no terminal."""
 
@@ -15,16 +12,13 @@ class Counted:
     """Counter of work done, shown on standard error. Use it as a context while the work goes on."""
 
     def __init__(self, unit: str) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
         self._unit = unit
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._bar = Progress(
-            TextColumn(unit),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            console=self._console,
-            transient=True,
-        )
+        columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+        self._bar = Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task(unit, total=None)
         self._printed = time.monotonic()
 

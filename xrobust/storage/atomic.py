@@ -55,11 +55,14 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         with writing(path):
             file = temporary.open("wb")
-        with file:
+        try:
             yield file
-            with writing(path):
-                file.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # what is in its buffer may not fit either
+                file.close()
+            raise
         with writing(path):
+            file.close()
             flush(temporary)
             temporary.replace(path)
             flush(path.parent)

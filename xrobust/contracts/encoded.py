@@ -38,6 +38,9 @@ class Encoded:
     """True for tagging: labels belong to pieces."""
     group: int = 1
     """Sequences per item."""
+    cut: np.ndarray | None = None
+    """int32 (items,): word pieces that `max_length` cut away from each item, or None from a kind that does not count
+    them."""
 
     def __len__(self) -> int:
         return len(self.example)
@@ -106,6 +109,7 @@ class EncodedBuilder:
         self._special = array("b")
         self._labels = array("h" if per_token else "q")
         self._example = array("q")
+        self._cut = array("i")
         self._per_token = per_token
         self._group = group
 
@@ -127,16 +131,20 @@ class EncodedBuilder:
             self._types.frombytes(bytes(len(ids)) if types is None else types.tobytes())
         self._offsets.frombytes(ends.tobytes())
 
-    def item(self, example: int, labels: Sequence[int]) -> None:
-        """Closes an item: its example's index, and its label, or for tagging one label for each piece.
+    def item(self, example: int, labels: Sequence[int], cut: int | None = None) -> None:
+        """Closes an item: its example's index, its label, or for tagging one label for each piece, and the number of
+        word pieces that were cut away from it.
 
         Raises OverflowError for a tag set of more than 32,768.
         """
         self._example.append(example)
         self._labels.extend(labels)
+        if cut is not None:
+            self._cut.append(cut)
 
-    def items(self, examples: np.ndarray, labels: np.ndarray) -> None:
-        """Closes many items: int64 (items,), and int64 labels, one an item, or for tagging one a piece.
+    def items(self, examples: np.ndarray, labels: np.ndarray, cut: np.ndarray | None = None) -> None:
+        """Closes many items: int64 (items,), int64 labels, one an item, or for tagging one a piece, and the number of
+        word pieces that were cut away from each, int (items,).
 
         Raises OverflowError for a tag set of more than 32,768.
         """
@@ -145,9 +153,14 @@ class EncodedBuilder:
             raise OverflowError(f"label {int(labels.max())}: a tag set may have {2**15:,} tags")
         self._example.frombytes(examples.astype(np.int64).tobytes())
         self._labels.frombytes(stored.tobytes())
+        if cut is not None:
+            self._cut.frombytes(cut.astype(np.int32).tobytes())
 
     def build(self) -> Encoded:
-        """The frozen arrays, which share their memory with the builder: nothing can be added after."""
+        """The frozen arrays, which share their memory with the builder: nothing can be added after.
+
+        `cut` is None unless it was given for every item.
+        """
         return Encoded(
             input_ids=np.asarray(self._ids),
             offsets=np.asarray(self._offsets),
@@ -157,4 +170,5 @@ class EncodedBuilder:
             example=np.asarray(self._example),
             per_token=self._per_token,
             group=self._group,
+            cut=np.asarray(self._cut) if len(self._cut) == len(self._example) else None,
         )

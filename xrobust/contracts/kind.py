@@ -55,7 +55,8 @@ class Kind(ABC):
         """Tokenises examples, streaming: `examples` may be a generator that is longer than memory.
 
         `tokenizer` is a fast tokenizer of transformers; `max_length` is in word pieces with special tokens. An example
-        without its gold column (a user's own text) is encoded with a placeholder label.
+        without its gold column (a user's own text) is encoded with a placeholder label. `Encoded.cut` is to count what
+        `max_length` cuts away; without it a document cannot say.
         """
 
     @abstractmethod
@@ -63,5 +64,6 @@ class Kind(ABC):
         """Predictions in the order of `examples`.
 
         `outputs[i]` holds the probabilities of item i of `encoded`: shape (labels,), or for tagging (words in the
-        item, labels).
+        item, labels). For tagging a prediction has a tag for each token, also for one that was cut away, which must
+        count as wrong.
         """

@@ -15,6 +15,7 @@ from xrobust.data.checks import checked, fingerprint
 from xrobust.data.rows import Account, Rows, cleaned
 from xrobust.data.tag_scheme import is_iob2
 from xrobust.data.tags import UnknownTag, tags_in_iob2
+from xrobust.encoding.truncation import Truncation
 from xrobust.errors import RunError, UserError, did_you_mean, nearest
 from xrobust.metrics.entities import entity_spans
 from xrobust.storage.code_hash import code_hash
@@ -46,6 +47,8 @@ class DataRows(BaseModel):
     """Change made to the text of the split's rows -> how many it was made to."""
     treebanks: dict[str, int] = {}
     """Treebank -> rows of the split from it, where several are pooled."""
+    truncation: Truncation | None = None
+    """Rows that `max_length` cut; null where that was not counted."""
 
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how these rows were read, a line each."""

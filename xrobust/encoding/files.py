@@ -14,9 +14,9 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.storage.cache import as_not_cached
 from xrobust.storage.hashing import file_sha256
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example")
+ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example", "cut")
 
 
 class Damaged(Exception):
@@ -104,7 +104,7 @@ def open_encoded(folder: Path) -> Encoded:
         raise Damaged(f"{MANIFEST} cannot be read") from error
     if content["format"] != FORMAT:
         raise Damaged(f"format {content['format']}, not {FORMAT}")
-    arrays: dict[str, Any] = {"token_types": None}
+    arrays: dict[str, Any] = {"token_types": None, "cut": None}
     arrays |= {name: _mapped(_path(folder, name), **stored) for name, stored in content["arrays"].items()}
     return Encoded(**arrays, per_token=content["per_token"], group=content["group"])
 

@@ -46,6 +46,8 @@ class Joined:
     """int8 (pieces,): token types, whether or not the model takes them."""
     lengths: np.ndarray
     """int64 (sequences,)."""
+    cut: np.ndarray
+    """int64 (sequences,): pieces that were cut away from the texts."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class PairEncoder:
         texts = (first,) if second is None else (first, second)
         template = self._template(pair=second is not None)
         starts, kept = self._cut(texts, template)
-        lengths = template.special + np.sum(kept, axis=0)
+        content = np.sum(kept, axis=0)
+        lengths = template.special + content
         total = int(lengths.sum())
         ids = np.empty(total, dtype=np.int32)
         special = np.ones(total, dtype=bool)
@@ -132,7 +135,7 @@ class PairEncoder:
                 special[places] = False
                 types[places] = type_id
                 position = position + kept[text]
-        return Joined(ids, special, types, lengths)
+        return Joined(ids, special, types, lengths, np.sum([t.lengths for t in texts], axis=0) - content)
 
     def _cut(self, texts: Sequence[Pieces], template: _Template) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Start and number of the pieces that are kept of each text."""

@@ -28,6 +28,8 @@ class Words:
     """int64 (words,): pieces of each word."""
     sentences: np.ndarray
     """int64 (sentences,): words of each sentence."""
+    cut: np.ndarray
+    """int32 (words,): pieces that each word lost, being longer than a window."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Windows:
     """int64 (windows,)."""
     sentence: np.ndarray
     """int64 (windows,): index of the sentence that each window is of."""
+    cut: np.ndarray
+    """int32 (windows,): pieces that its words lost."""
 
 
 class WordEncoder:
@@ -79,6 +83,7 @@ class WordEncoder:
         self._number: dict[str, int] = {}
         self._ids = array("i")
         self._lengths = array("q")
+        self._cut_away = array("i")
 
     def tokenise(self, sentences: Sequence[Sequence[str]]) -> Words:
         """The pieces of each word; of a word longer than a window its first ones."""
@@ -91,7 +96,8 @@ class WordEncoder:
         known = np.array(self._lengths, dtype=np.int64)
         lengths = known[number]
         ids = np.array(self._ids, dtype=np.int32)[ranges((np.cumsum(known) - known)[number], lengths)]
-        return Words(ids, lengths, np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences)))
+        of_each = np.fromiter(map(len, sentences), dtype=np.int64, count=len(sentences))
+        return Words(ids, lengths, of_each, np.array(self._cut_away, dtype=np.int32)[number])
 
     def _learn(self, words: list[str]) -> None:
         encodings = self._tokenizer(
@@ -103,15 +109,18 @@ class WordEncoder:
             verbose=False,  # about a word that is too long: it is cut here
         )
         for word, pieces in zip(words, encodings["input_ids"], strict=True):
-            pieces = pieces[: self._room] or [self._no_piece]
+            kept = pieces[: self._room] or [self._no_piece]
             self._number[word] = len(self._number)
-            self._ids.extend(pieces)
-            self._lengths.append(len(pieces))
+            self._ids.extend(kept)
+            self._lengths.append(len(kept))
+            self._cut_away.append(max(0, len(pieces) - self._room))
 
     def windows(self, words: Words, tags: Sequence[int]) -> Windows:
         """Packs as many whole words into a window as fit; a sentence's windows follow one another. One tag a word."""
         first, sentence = self._cut(words)
-        content = np.add.reduceat(words.lengths, first) if len(first) else np.zeros(0, dtype=np.int64)
+        content, cut = (
+            np.add.reduceat(values, first) if len(first) else values[:0] for values in (words.lengths, words.cut)
+        )
         before, after = len(self._prefix), len(self._suffix)
         lengths = content + (before + after)
         starts = np.cumsum(lengths) - lengths
@@ -128,7 +137,7 @@ class WordEncoder:
         ids[places] = words.ids
         special[places] = False
         labels[places[np.cumsum(words.lengths) - words.lengths]] = tags
-        return Windows(ids, special, labels, lengths, sentence)
+        return Windows(ids, special, labels, lengths, sentence, cut)
 
     def _cut(self, words: Words) -> tuple[np.ndarray, np.ndarray]:
         """The first word of each window, and its sentence."""

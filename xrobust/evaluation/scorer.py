@@ -12,7 +12,9 @@ import numpy as np
 from xrobust.contracts import Example, Prediction, Task
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.cache import EncodingCache
+from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
 from xrobust.metrics.by_name import metric
+from xrobust.results.examples import shown_key
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
@@ -56,10 +58,24 @@ class Scorer:
         self.observers = record.observers
         self.metrics = [metric(name) for name in task.metrics]
         self.encodings = EncodingCache(task.kind, scored.tokenizer, scored.max_length, scored.accelerator)
+        self._cut: set[str] = set()
+        """Languages of which it was said that their examples are cut."""
 
     def encode(self, examples: Sequence[Example], rows_sha256: str) -> Encoded:
         """Encodes the examples, or reads them from the cache if it has these rows."""
         return self.encodings.encode({"rows": rows_sha256}, lambda: examples)
+
+    def truncation(self, under: ScoreKey, encoded: Encoded, examples: Sequence[Example]) -> Truncation | None:
+        """Counts what `max_length` cut away from a test set, and logs it once a language where that is much."""
+        from xrobust.models.pretrained import length_limit
+
+        found = truncation_of(encoded, self.task.kind, examples)
+        languages = under.pair or (under.language or "",)
+        if self._cut.isdisjoint(languages):
+            where = f"{self.task.info.name} test {shown_key(under)}"
+            if warn_of_truncation(where, found, self.max_length, length_limit(self.model, self.tokenizer)):
+                self._cut.update(languages)
+        return found
 
     def predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
         """The model's predictions, in the order of `examples`."""

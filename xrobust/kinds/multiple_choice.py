@@ -61,7 +61,8 @@ class MultipleChoice(Kind):
             joined = encoder.join(text.take(np.arange(len(chunk)).repeat(group)), choices)
             builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
             labels = [self._index.get(example.get("label", ""), 0) for example in chunk]
-            builder.items(np.arange(index, index + len(chunk)), np.array(labels, dtype=np.int64))
+            cut = joined.cut.reshape(-1, group).sum(axis=1)
+            builder.items(np.arange(index, index + len(chunk)), np.array(labels, dtype=np.int64), cut)
             index += len(chunk)
         return builder.build()
 

@@ -91,7 +91,7 @@ class SequenceClassification(Kind):
 
         builder.sequences(joined.ids, joined.special, joined.types, joined.lengths)
         labels = [self._index.get(example.get("label", ""), 0) for example in examples]
-        builder.items(np.arange(index, index + len(labels)), np.array(labels, dtype=np.int64))
+        builder.items(np.arange(index, index + len(labels)), np.array(labels, dtype=np.int64), joined.cut)
 
     def decode(self, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
         return [Prediction(self.labels[int(p.argmax())], [float(x) for x in p]) for p in outputs]

@@ -62,7 +62,7 @@ class TokenClassification(Kind):
             tags = [self._index[tag] for e in chunk for tag in e.get("tags") or [self.labels[0]] * len(e["tokens"])]
             windows = encoder.windows(words, tags)
             builder.sequences(windows.ids, windows.special, None, windows.lengths)
-            builder.items(windows.sentence + index, windows.labels)
+            builder.items(windows.sentence + index, windows.labels, windows.cut)
             index += len(chunk)
         return builder.build()
 

@@ -134,7 +134,7 @@ def _describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) 
             raise UserError(f"model {path_or_id!r}: config.json is not usable: {first_line(error)}") from error
     tokenizer = _tokenizer(kind, path_or_id, path, commit, offline)
     _keep_accepted_inputs(tokenizer, skeleton)
-    return _Description(path, commit, config, tokenizer, _length_limit(skeleton, tokenizer))
+    return _Description(path, commit, config, tokenizer, length_limit(skeleton, tokenizer))
 
 
 def _config(kind: Kind, path_or_id: str, file: Path, path: str, commit: str | None, offline: bool) -> Any:
@@ -238,7 +238,7 @@ def _keep_accepted_inputs(tokenizer: Any, model: Any) -> None:
     ]
 
 
-def _length_limit(model: nn.Module, tokenizer: Any) -> int:
+def length_limit(model: nn.Module, tokenizer: Any) -> int:
     """Longest sequence in pieces. RoBERTa and its kin count positions from padding_idx + 1."""
     positions = getattr(model.config, "max_position_embeddings", None)
     if not positions or positions < 0:

@@ -16,6 +16,7 @@ from pydantic import Field
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.repeated import RepeatedRows
 from xrobust.data.splits import DataRows
+from xrobust.encoding.truncation import Truncation
 from xrobust.errors import UserError
 from xrobust.results.host_free import host_free
 from xrobust.results.score_key import ConditionName, Pair, ScoreKey, Section, condition_label
@@ -62,6 +63,8 @@ class PerturbedRows(Section):
     """Fingerprint of the changed rows."""
     files: dict[str, str] = {}
     """sha256 of the files that the perturbation read for this language."""
+    truncation: Truncation | None = None
+    """Changed rows that `max_length` cut; null where that was not counted."""
 
 
 class PairRows(Section):
@@ -77,6 +80,8 @@ class PairRows(Section):
     first_sha256: str
     """Fingerprint of the first language's test rows."""
     second_sha256: str
+    truncation: Truncation | None = None
+    """Rows that `max_length` cut; null where that was not counted."""
 
 
 class DataSection(Section):

@@ -9,6 +9,7 @@ from typing import Any
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts.encoded import Encoded
 from xrobust.contracts.method import Objective
+from xrobust.encoding.truncation import Truncation
 from xrobust.engine.order import steps_per_epoch
 from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import TrainingOptions
@@ -34,6 +35,8 @@ class TrainingJob:
     checkpoints: Checkpoints
     metric: str
     """Name of the metric that `score_dev` computes."""
+    warn_of_cut: Callable[[Truncation | None], object] = lambda found: None
+    """Logs what was cut away from the training set where that is much."""
 
 
 def total_steps(examples: int, settings: TrainingSettings) -> int:

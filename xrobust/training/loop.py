@@ -17,6 +17,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from xrobust.contracts.encoded import Encoded
+from xrobust.encoding.truncation import count_truncation
 from xrobust.engine.order import steps_per_epoch
 from xrobust.errors import RunError
 from xrobust.models.trained import load_trainable_state, trainable_state
@@ -189,7 +190,11 @@ class Trainer:
         """Encodes and batches epoch `number` (from 0), unless it is the one that is loaded."""
         if self._epoch is None or self._epoch.number != number:
             self._epoch = None  # before the next is made: two at once would double the memory
-            self._epoch = Epoch(number, self._encode(number), self.job)
+            encoded = self._encode(number)
+            if self.state.truncation is None and (found := count_truncation(encoded, self.job.examples)) is not None:
+                self.job.warn_of_cut(found)
+                self.state.truncation = found.model_dump()
+            self._epoch = Epoch(number, encoded, self.job)
             self._micro_batches.probe(self._epoch)
         return self._epoch
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from xrobust.encoding.truncation import Truncation
 from xrobust.engine.memory import peak_memory
 from xrobust.models.trained import save_model
 from xrobust.results.run_folder import RunFolder
@@ -27,12 +28,14 @@ def train(
     result.model.parameters = sum(p.numel() for p in parameters)
     result.model.embedding_norm = training.embedding_norm
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
+    _note_truncation(result, "dev", training.dev_truncation)
     observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
     with signals.held():  # until the trained model is on disk
         state = Trainer(job, accelerator, observers, result.warn).run()
         result.training = _section(state, steps, accelerator)
+        _note_truncation(result, "train", None if state.truncation is None else Truncation(**state.truncation))
         model = accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
         if accelerator.is_main_process:
             folder.save_model(lambda path: save_model(model, training.tokenizer, path))
@@ -42,6 +45,15 @@ def train(
             folder.save(result)
         accelerator.wait_for_everyone()
     return model, training.tokenizer
+
+
+def _note_truncation(result: RunResult, split: str, found: Truncation | None) -> None:
+    """Puts what was cut away from a split of the source language into the document."""
+    place = (split, result.spec.train.source)
+    result.data.used = [
+        row.model_copy(update={"truncation": found}) if (row.split, row.language) == place else row
+        for row in result.data.used
+    ]
 
 
 def _section(state: TrainerState, steps: int, accelerator: Any) -> TrainingSection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from xrobust.contracts import Batch, Forward, ModelContext, Objective
 from xrobust.encoding.cache import EncodingCache
+from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
@@ -28,6 +30,8 @@ class TrainingSetup:
     tokenizer: Any
     embedding_norm: float
     """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
+    dev_truncation: Truncation | None
+    """Examples of the source dev set that `max_length` cut."""
 
     def disk_space(self) -> int:
         """Bytes on disk that checkpoints and the trained model take at most."""
@@ -58,8 +62,15 @@ def set_up_training(
     for method in inputs.methods:
         objective = method.objective(objective, context)
     pad_id = encoder.tokenizer.pad_token_id
+
+    def warn_of_cut(split: str, found: Truncation | None) -> None:
+        where = f"{task.info.name} {split} {spec.source}"
+        warn_of_truncation(where, found, spec.training.max_length, encoder.max_length_limit)
+
     encodings = EncodingCache(task.kind, encoder.tokenizer, spec.training.max_length, accelerator)
     dev = encodings.encode({"rows": spec.data["dev"]}, lambda: inputs.dev)
+    dev_cut = truncation_of(dev, task.kind, inputs.dev)
+    warn_of_cut("dev", dev_cut)
     job = TrainingJob(
         model=model,
         objective=objective,
@@ -72,8 +83,9 @@ def set_up_training(
         options=options,
         checkpoints=Checkpoints(checkpoints, keep_all=options.keep_all_checkpoints),
         metric=metric(task.metrics[0]).outputs[0],
+        warn_of_cut=partial(warn_of_cut, "train"),
     )
-    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm)
+    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut)
 
 
 def _adapted(inputs: TrainingInputs, model: Any, context: ModelContext) -> Any:

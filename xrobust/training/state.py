@@ -33,6 +33,8 @@ class TrainerState:
     tokens: int | None = 0
     """Word pieces of all model inputs trained on, over all processes: special tokens included, padding not. None where
     the training began before they were counted."""
+    truncation: dict[str, Any] | None = None
+    """`Truncation` of the first epoch's examples, as plain values."""
 
     @classmethod
     def from_checkpoint(cls, progress: Mapping[str, Any]) -> TrainerState:

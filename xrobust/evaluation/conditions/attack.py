@@ -80,6 +80,7 @@ class AttackCondition(Condition):
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores all radii: a ball's search goes on from where that of the smaller one ended."""
         from xrobust.engine.attack import attack
+        from xrobust.evaluation.predictions import decoded
 
         started, params = time.perf_counter(), self.params
         encoded = scorer.encode(test.examples, test.rows.sha256) if test.encoded is None else test.encoded
@@ -98,7 +99,7 @@ class AttackCondition(Condition):
             if under.condition == "attack":  # one curve a language
                 scorer.forget(under)
         for label, epsilon, items in zip(params.labels(), params.epsilons, outputs, strict=True):
-            predictions = scorer.task.kind.decode(items, encoded, test.examples)
+            predictions = decoded(scorer.task.kind, items, encoded, test.examples)
             statistics = scorer.statistics(test.examples, [p.value for p in predictions])
             under = ScoreKey(condition="attack", language=self.language, attack=label)
             seconds = (time.perf_counter() - started) / len(params.epsilons)

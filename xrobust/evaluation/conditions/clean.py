@@ -49,6 +49,7 @@ class CleanTestSet:
             logger.info("the test rows of %s are not those that it was scored on: it is scored anew", self.language)
         examples, rows = self._load()
         encoded = scorer.encode(examples, rows.sha256)
+        rows = rows.model_copy(update={"truncation": scorer.truncation(self.under, encoded, examples)})
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         scored = Scored(self.under, rows.sha256, time.perf_counter() - started)

@@ -43,7 +43,7 @@ class MixedPairs:
         tests = {code: load_split(self.task, self.source, "test", code, self.limit) for code in codes}
         sides = cache(lambda code: kind.tokenise(tests[code][0], encoder))
         for pair in pairs:
-            started = time.perf_counter()
+            started, under = time.perf_counter(), ScoreKey(pair=pair)
             first, second = pair
             mixed = align(tests[first][0], tests[second][0], pair)
             sha256 = fingerprint(mixed.examples)
@@ -60,8 +60,9 @@ class MixedPairs:
                 disagreeing=mixed.disagreeing,
                 first_sha256=tests[first][1].sha256,
                 second_sha256=tests[second][1].sha256,
+                truncation=scorer.truncation(under, encoded, mixed.examples),
             )
-            data, under = scorer.result.data, ScoreKey(pair=pair)
+            data = scorer.result.data
             data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
             scored = Scored(under, sha256, time.perf_counter() - started)

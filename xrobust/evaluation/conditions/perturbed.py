@@ -70,7 +70,9 @@ class PerturbedCondition(Condition):
             indices = sorted(changed)
             examples = [changed[i] for i in indices]
             sha256 = document.rows_sha256 or fingerprint(examples)
-            predictions = scorer.predict(scorer.encode(examples, sha256), examples)
+            encoded = scorer.encode(examples, sha256)
+            document.truncation = scorer.truncation(self.under, encoded, examples)
+            predictions = scorer.predict(encoded, examples)
             statistics = scorer.statistics(examples, [p.value for p in predictions])
             test.perturbed[self.label] = (indices, statistics)
             scored = Scored(self.under, sha256, time.perf_counter() - started)

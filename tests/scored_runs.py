@@ -24,9 +24,9 @@ TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
 Gold = Sequence[Any]
 
 
-def kind_of(gold: Gold) -> Any:
+def kind_of(gold: Gold, labels: Sequence[str] = LABELS) -> Any:
     """The kind of task: a label an example, or a tag a token."""
-    return SequenceClassification(LABELS) if isinstance(gold[0], str) else TokenClassification(TAGS)
+    return SequenceClassification(labels) if isinstance(gold[0], str) else TokenClassification(TAGS)
 
 
 def write_scored_run(
@@ -36,6 +36,7 @@ def write_scored_run(
     *,
     metric_name: str = "accuracy",
     worst_case: bool = False,
+    labels: Sequence[str] = LABELS,
     **run: Any,
 ) -> Path:
     """Writes a run and returns its folder.
@@ -44,6 +45,7 @@ def write_scored_run(
         folder: folder of runs.
         clean: language -> ids, gold labels and predictions.
         perturbed: label of a perturbation -> language -> the same of the examples that it changed.
+        labels: the label set, where an example has one label.
         run: arguments of `make_run`: method, seed, task, params.
     """
     result = make_run([], **run)
@@ -52,7 +54,7 @@ def write_scored_run(
     place.mkdir(parents=True, exist_ok=True)
     scorer = metric(metric_name)
     for language, (ids, gold, predicted) in clean.items():
-        kind = kind_of(gold)
+        kind = kind_of(gold, labels)
         rows = scorer.statistics(gold, predicted, kind.labels)
         under = ScoreKey(language=language)
         scored = Scored(under, _rows_sha256(ids, gold), 0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xrobust.cli.table import print_table
+from xrobust.encoding.truncation import WORTH_SAYING
 from xrobust.report.format import percent
 from xrobust.results.schema import Robustness, RunResult
 
@@ -14,6 +15,7 @@ def print_results(result: RunResult) -> None:
     """Prints all tables of a document. Scores are shown times 100, drops in points."""
     _languages(result)
     _averages(result)
+    _truncation(result)
     _robustness(result)
     _by_language(result)
     _not_covered(result)
@@ -50,6 +52,17 @@ def _averages(result: RunResult) -> None:
     if summary.transfer_gap is not None:
         parts.append(f"transfer gap {percent(summary.transfer_gap)}")
     print(", ".join(parts))
+
+
+def _truncation(result: RunResult) -> None:
+    """Prints the splits of which `max_length` cut more examples than may go unsaid."""
+    cut = [
+        f"{row.split} {row.language} {percent(row.truncation.share, digits=1)}%"
+        for row in result.data.used
+        if row.truncation is not None and row.truncation.share > WORTH_SAYING
+    ]
+    if cut:
+        print(f"examples cut at {result.spec.train.training.max_length} word pieces (max_length): {', '.join(cut)}")
 
 
 def _robustness(result: RunResult) -> None:

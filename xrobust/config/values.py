@@ -20,10 +20,16 @@ def read_mapping(path: Path, instance: str) -> dict[str, Any]:
     """A YAML file of names with values. Raises UserError, which shows `instance` as one line of such a file."""
     import yaml
 
+    from xrobust.config.yaml_text import DuplicateKey, load_yaml
+
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except DuplicateKey as error:
+        raise UserError(
+            f"{path}, line {error.line}: {error.key!r} stands in line {error.first} too: keep one"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -78,11 +84,15 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included."""
     import yaml
 
+    from xrobust.config.yaml_text import DuplicateKey, load_yaml
+
     key, equals, raw = text.partition("=")
     if not equals or not key.strip():
         raise UserError(f"--set {shown(text)}: write it as name=value, for instance training.learning_rate=5e-4")
     try:
-        value = yaml.safe_load(raw)
+        value = load_yaml(raw)
+    except DuplicateKey as error:
+        raise UserError(f"--set {shown(text)}: {error}: keep one") from error
     except yaml.YAMLError:
         value = raw
     if isinstance(value, str):
@@ -144,4 +154,6 @@ def seeds(text: str | None) -> tuple[int, ...]:
         raise UserError(f"--seeds {shown(text)}: write whole numbers with commas, for instance 1,2,3") from None
     if any(number < 0 for number in numbers):
         raise UserError(f"--seeds {shown(text)}: a seed is not negative")
+    if repeated := [number for number in numbers if numbers.count(number) > 1]:
+        raise UserError(f"--seeds {shown(text)}: {repeated[0]} is there twice, which is one run: name each seed once")
     return numbers

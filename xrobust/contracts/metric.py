@@ -25,6 +25,8 @@ class Metric(ABC):
     definition: str
     outputs: tuple[str, ...]
     """Names of the values it gives; the first is the score that carries the metric's name."""
+    needs_labels: bool = True
+    """False where `statistics` does not look at `labels`."""
     version: int = 1
     """Raise it whenever the same predictions get another score: scores of two versions are not to be compared."""
 
@@ -53,7 +55,7 @@ class Metric(ABC):
     def __call__(
         self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str] | None = None
     ) -> dict[str, float]:
-        """The scores of one set of predictions, by name. `labels` are by default those that occur."""
+        """The scores of one set of predictions, by name. `labels` is the task's, by default those that occur."""
         labels = labels_in(references, predictions) if labels is None else labels
         counts = self.statistics(references, predictions, labels).sum(axis=0)
         return dict(zip(self.outputs, (float(v) for v in self.score(counts)), strict=True))
@@ -92,7 +94,7 @@ class WholeSetMetric(Metric):
     def __call__(
         self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str] | None = None
     ) -> dict[str, float]:
-        """The scores of one set of predictions, by name. `labels` are by default those that occur."""
+        """The scores of one set of predictions, by name. `labels` is the task's, by default those that occur."""
         labels = labels_in(references, predictions) if labels is None else labels
         rows = self.statistics(references, predictions, labels)
         values = self.score_set(list(rows[:, 0]), list(rows[:, 1]))

@@ -32,8 +32,10 @@ class Score:
     """Bootstrap draws of the interval."""
 
 
-def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[Any]) -> list[Score]:
-    """Scores with 95% intervals: one for each output of the metric.
+def score(
+    name: str | Metric, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str] | None = None
+) -> list[Score]:
+    """Scores with 95% intervals: one for each output of the metric. `labels` is the task's, or else those that occur.
 
     The percentile bootstrap (Efron & Tibshirani 1993, chapter 13): 1,000 draws of n examples with replacement, seed 0;
     `draws` of them for a `WholeSetMetric`. Raises UserError for an unknown metric and ValueError where the two differ
@@ -42,7 +44,7 @@ def score(name: str | Metric, references: Sequence[Any], predictions: Sequence[A
     scorer = metric(name)
     if not references:
         raise ValueError("nothing to score")
-    labels = labels_in(references, predictions)
+    labels = labels_in(references, predictions) if labels is None else labels
     return score_rows(scorer, scorer.statistics(references, predictions, labels))
 
 

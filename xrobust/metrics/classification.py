@@ -17,6 +17,7 @@ class Accuracy(Metric):
     name = "accuracy"
     definition = "correct labels / labels; for tagging, over tokens"
     outputs = ("accuracy",)
+    needs_labels = False
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         rows = np.zeros((len(references), 2))
@@ -35,20 +36,30 @@ class Accuracy(Metric):
 
 
 class MacroF1(Metric):
-    """F1 of each label, averaged with equal weights over the labels that occur in references or predictions."""
+    """Unweighted mean of the F1 of each label that occurs, in the gold or in the predictions of the rows scored.
+
+    Equal to scikit-learn's `f1_score(average="macro")`: a label that is only predicted counts with F1 0, one that is
+    neither gold nor predicted is left out.
+    """
 
     name = "macro_f1"
-    definition = "F1 of each label, averaged over the labels that occur; for tagging, over tokens"
+    definition = (
+        "F1 of each label, unweighted mean over the labels that occur in gold or predictions (scikit-learn's macro "
+        "average); for tagging, over tokens"
+    )
     outputs = ("macro_f1",)
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         gold, guess = _as_lists(references), _as_lists(predictions)
         column = {label: i for i, label in enumerate(labels)}
         counts = np.zeros((len(gold), len(column), 3))
-        for i, (actual, predicted) in enumerate(zip(gold, guess, strict=True)):
-            for a, p in zip(actual, predicted, strict=True):
-                counts[i, column[a]] += (a == p, 0, 1)
-                counts[i, column[p], 1] += 1
+        try:
+            for i, (actual, predicted) in enumerate(zip(gold, guess, strict=True)):
+                for a, p in zip(actual, predicted, strict=True):
+                    counts[i, column[a]] += (a == p, 0, 1)
+                    counts[i, column[p], 1] += 1
+        except KeyError as error:
+            raise ValueError(f"label {error} is none of {', '.join(labels)}") from error
         return counts.reshape(len(gold), -1)
 
     def score(self, counts: np.ndarray) -> np.ndarray:

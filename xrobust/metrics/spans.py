@@ -16,6 +16,8 @@ from xrobust.metrics.ratio import ratio_or_zero
 class _SpanF1(Metric):
     """Micro F1 over spans, then precision and recall where `outputs` names them; subclasses say what a span is."""
 
+    needs_labels = False
+
     def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
         raise NotImplementedError
 

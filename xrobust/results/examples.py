@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xrobust.contracts.metric import Metric, labels_in
+from xrobust.contracts.metric import Metric
 from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric_of_output
 from xrobust.registry.plugins import Plugins
@@ -30,8 +30,9 @@ class ScoreMetric:
     metric: Metric
     output: int
     """Index of the score among the metric's outputs."""
-    labels: tuple[str, ...] | None
-    """The task's labels; None for a built-in metric, that needs only those that occur."""
+    labels: tuple[str, ...]
+    """The task's labels, so that a column of statistics is one label in all test sets; none where the metric needs
+    none."""
 
     @property
     def name(self) -> str:
@@ -41,11 +42,14 @@ class ScoreMetric:
 def score_metric(name: str, task: str, plugins: Plugins | None = None) -> ScoreMetric:
     """Finds the metric that a score's name stands for: a built-in one, or one that the task brings.
 
-    Raises UserError where neither the core nor the task has it.
+    Raises UserError where neither the core nor the task has it, and where the task, whose labels it needs, is not here.
     """
-    if (found := metric_of_output(name)) is not None:
-        return ScoreMetric(*found, None)
+    built_in = metric_of_output(name)
+    if built_in is not None and not built_in[0].needs_labels:
+        return ScoreMetric(*built_in, ())
     cls = (plugins or Plugins()).load("tasks", task)
+    if built_in is not None:
+        return ScoreMetric(*built_in, tuple(cls.kind.labels))
     for own in cls.metrics:
         if isinstance(own, Metric) and name in own.outputs:
             own.prepare()
@@ -125,9 +129,8 @@ class RunExamples:
     def _read(self, key: ScoreKey) -> ScoredExamples:
         columns = self.predictions(key)
         gold, predicted = columns["label"], columns["prediction"]
-        labels = self.scored_by.labels or labels_in(gold, predicted)
         try:
-            rows = self.scored_by.metric.statistics(gold, predicted, labels)
+            rows = self.scored_by.metric.statistics(gold, predicted, self.scored_by.labels)
         except (TypeError, ValueError, KeyError) as error:
             raise UserError(
                 f"run {self.result.run_id}, {shown_key(key)}: its predictions cannot be scored ({error})"

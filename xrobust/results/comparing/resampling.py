@@ -62,7 +62,6 @@ class _Counts:
     def __init__(self, runs: Sequence[RunExamples], tests: SharedTests, i: int, quantity: str) -> None:
         key = tests.keys[i]
         self.by = runs[0].scored_by
-        # One width for all seeds: of some metrics the columns depend on which labels occur.
         self.under = [run.of(key).rows for run in runs]
         self.clean = [run.clean_of(key).rows for run in runs] if quantity == "drop" else None
 

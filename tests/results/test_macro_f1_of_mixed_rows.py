@@ -103,6 +103,9 @@ def test_columns_are_those_of_the_labels_that_are_given() -> None:
 
 
 def test_a_metric_that_needs_the_labels_of_a_task_that_is_not_here_says_so() -> None:
-    with pytest.raises(UserError, match="unknown task 'mine'"):
+    with pytest.raises(
+        UserError,
+        match=r"unknown task .mine.: .*; macro_f1 is computed with its labels: name it with --plugin FILE",
+    ):
         score_metric("macro_f1", "mine")
     assert score_metric("accuracy", "mine").labels == (), "which needs no labels"

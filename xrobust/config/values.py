@@ -48,7 +48,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if "name" not in method:
             raise UserError(f"{path}: 'method' has parameters but no 'name'")
         values["method"] = method.pop("name")
-        values["method_params"] = {**method, **_section(values, "method_params", "method_params")}
+        params = _section(values, "method_params", "method_params")
+        if both := sorted(method.keys() & params.keys()):
+            raise UserError(f"{path}: {both[0]!r} stands in 'method' and in 'method_params': keep one")
+        values["method_params"] = {**method, **params}
     return values
 
 

@@ -70,7 +70,7 @@ def warn_of_truncation(where: str, found: Truncation | None, max_length: int, li
     if found is None or found.share <= WORTH_SAYING:
         return False
     advice = (
-        f"--set training.max_length=N takes more, up to {limit:,}"
+        f"a run with --set training.max_length=N takes more, up to {limit:,}"
         if max_length < limit
         else "which is all that the model takes"
     )

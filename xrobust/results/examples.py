@@ -47,7 +47,10 @@ def score_metric(name: str, task: str, plugins: Plugins | None = None) -> ScoreM
     built_in = metric_of_output(name)
     if built_in is not None and not built_in[0].needs_labels:
         return ScoreMetric(*built_in, ())
-    cls = (plugins or Plugins()).load("tasks", task)
+    try:
+        cls = (plugins or Plugins()).load("tasks", task)
+    except UserError as error:
+        raise UserError(f"{error}; {name} is computed with its labels: name it with --plugin FILE") from error
     if built_in is not None:
         return ScoreMetric(*built_in, tuple(cls.kind.labels))
     for own in cls.metrics:

@@ -63,6 +63,7 @@ def base(tiny_model: Path, tiny_data: Path) -> list[object]:
         (["--method", "adversarial", "--set", "method.epsilon=-1"], "method.adversarial.epsilon"),
         (["--method", "adversarial+rs_random", "--set", "method.epsilon=1"], "method.adversarial.epsilon"),
         (["--seeds", "one"], "--seeds"),
+        (["--seeds", "1,1"], "--seeds '1,1': 1 is there twice, which is one run: name each seed once"),
         (["--limit", "0"], "limit"),
         (["--precision", "fp8"], "precision"),
         (["--keep-checkpoints", "some"], "keep_checkpoints"),
@@ -104,6 +105,11 @@ def test_bad_config_key(failing: Run, base: list[object], tmp_path: Path) -> Non
     assert failing(*base, "--config", config)[0] == 2
     config.write_text("a: [\n")
     assert "not YAML" in failing(*base, "--config", config)[1]
+    config.write_text("limit: 3\nlimit: 4\n")
+    assert failing(*base, "--config", config) == (
+        2,
+        f"xrobust: {config}, line 2: 'limit' stands in line 1 too: keep one\n",
+    )
 
 
 @pytest.fixture

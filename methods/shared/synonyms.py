@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from xrobust.errors import OutOfReach, UserError
@@ -65,8 +66,14 @@ def _download(target: Path, advice: str) -> None:
 
 def read_table(path: Path) -> dict[str, list[str]]:
     """Reads word -> neighbours, words without any left out. Raises UserError for anything but such a table."""
+
+    def unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if repeated := [word for word, times in Counter(word for word, _ in pairs).items() if times > 1]:
+            raise UserError(f"{path}: {repeated[0]!r} stands there twice: keep one")
+        return dict(pairs)
+
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
     except OSError as error:
         raise UserError(f"the table of neighbours {path} cannot be read: {error.strerror}") from error
     except ValueError as error:

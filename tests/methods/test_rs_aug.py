@@ -280,6 +280,7 @@ def test_what_is_said_when_there_is_none(nowhere: Path, tmp_path: Path, server: 
         (b"{}", "expected a JSON object of words"),
         (b'{"a": "b"}', "expected a list of words for 'a'"),
         (b'{"a": [], "b": [1]}', "expected a list of words for 'b'"),
+        (b'{"a": ["b"], "c": [], "a": ["c"]}', "'a' stands there twice: keep one"),
     ],
 )
 def test_what_is_said_of_a_malformed_table(tmp_path: Path, content: bytes, message: str) -> None:

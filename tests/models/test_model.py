@@ -63,11 +63,13 @@ def test_pretrained_weights_are_loaded_and_the_rest_is_called_new(architecture: 
     for kind in (SEQUENCE, TOKEN, CHOICE):
         encoder = load(checkpoint(architecture), kind)
         for name, parameter in encoder.model.named_parameters():
-            new = any(name.startswith(f"{module}.") for module in encoder.new_modules)
+            new = any(name.startswith(f"{module}.") for module in encoder.modules_to_save)
             assert new == (name not in stored), name
             if not new:
                 assert np.array_equal(parameter.detach().numpy(), stored[name])
-        assert not any(a != b and a.startswith(f"{b}.") for a in encoder.new_modules for b in encoder.new_modules)
+        assert not any(
+            a != b and a.startswith(f"{b}.") for a in encoder.modules_to_save for b in encoder.modules_to_save
+        )
         assert all(p.dtype == torch.float32 for p in encoder.model.parameters())
 
 
@@ -81,22 +83,22 @@ def test_pretrained_weights_are_loaded_and_the_rest_is_called_new(architecture: 
         ("modernbert", {"classifier"}),
     ],
 )
-def test_new_modules(architecture: str, sequence: set[str]) -> None:
-    assert load(checkpoint(architecture)).new_modules == sequence
-    assert load(checkpoint(architecture), TOKEN).new_modules == {"classifier"}
+def test_modules_to_save(architecture: str, sequence: set[str]) -> None:
+    assert load(checkpoint(architecture)).modules_to_save == sequence
+    assert load(checkpoint(architecture), TOKEN).modules_to_save == {"classifier"}
 
 
 def test_a_pooler_that_the_checkpoint_has_is_not_new(tmp_path: Path) -> None:
     transformers.BertModel(config("bert", 57)).save_pretrained(tmp_path)
     tokenizer("bert").save_pretrained(tmp_path)
-    assert load(tmp_path).new_modules == {"classifier"}
+    assert load(tmp_path).modules_to_save == {"classifier"}
 
 
 def test_a_head_of_another_size_is_replaced(tmp_path: Path) -> None:
     transformers.BertForSequenceClassification(config("bert", 57)).save_pretrained(tmp_path)
     tokenizer("bert").save_pretrained(tmp_path)
     encoder = load(tmp_path)
-    assert encoder.new_modules == {"classifier"}
+    assert encoder.modules_to_save == {"classifier"}
     assert encoder.model.classifier.weight.shape == (3, 16)
 
 
@@ -104,7 +106,7 @@ def test_a_head_of_another_size_is_replaced(tmp_path: Path) -> None:
 def test_the_head_depends_on_the_seed_alone(architecture: str) -> None:
     def head(seed: int) -> list[torch.Tensor]:
         encoder = load(checkpoint(architecture), seed=seed)
-        return [encoder.model.get_submodule(name) for name in sorted(encoder.new_modules)]
+        return [encoder.model.get_submodule(name) for name in sorted(encoder.modules_to_save)]
 
     def flat(modules: list[Any]) -> torch.Tensor:
         return torch.cat([p.detach().flatten() for module in modules for p in module.parameters()])

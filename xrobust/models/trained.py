@@ -14,8 +14,9 @@ from torch import nn
 from xrobust.config.resolved_spec import MethodSpec
 from xrobust.contracts import Method, ModelContext, Task
 from xrobust.errors import UserError
+from xrobust.models.description import auto_class
 from xrobust.models.files import model_identity
-from xrobust.models.pretrained import auto_class, load_encoder
+from xrobust.models.pretrained import load_encoder
 from xrobust.registry import bundles
 from xrobust.registry.plugins import Plugins
 from xrobust.results.store import MODEL, load_result, run_folder_of
@@ -97,7 +98,7 @@ def load_trained(
         with quiet():
             model = PeftModel.from_pretrained(model, folder)
         return model.eval(), tokenizer
-    context = ModelContext(task=task, seed=seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm)
+    context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
     for method in methods:
         model = method.adapt(model, context)
     try:

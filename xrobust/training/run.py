@@ -26,8 +26,15 @@ def train(
     parameters = list(job.model.parameters())
     result.model.parameters = sum(p.numel() for p in parameters)
     result.model.embedding_norm = training.embedding_norm
+    result.model.head = training.head.state
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
-    observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
+    observers.call(
+        "run_started",
+        spec=result.spec.model_dump(mode="json"),
+        folder=str(folder.path),
+        total_steps=steps,
+        head=training.head.message,
+    )
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
     with signals.held():  # until the trained model is on disk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ from xrobust.encoding.cache import EncodingCache
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
+from xrobust.models.head import Head
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
 from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import EncoderPlace, TrainingInputs, TrainingOptions
 from xrobust.training.job import TrainingJob, checkpoint_count
 from xrobust.training.training_set import TrainingSet, method_names
+
+logger = logging.getLogger("xrobust")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,7 @@ class TrainingSetup:
     tokenizer: Any
     embedding_norm: float
     """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
+    head: Head
 
     def disk_space(self) -> int:
         """Bytes on disk that checkpoints and the trained model take at most."""
@@ -48,9 +53,8 @@ def set_up_training(
     training_set = TrainingSet(inputs)
     examples = training_set.count()
     encoder = load_encoder(task.kind, base.path_or_id, revision=base.revision, seed=spec.seed, offline=base.offline)
-    context = ModelContext(
-        task=task, seed=spec.seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm
-    )
+    logger.info("%s", encoder.head.message)
+    context = ModelContext(task, spec.seed, encoder.modules_to_save, encoder.embedding_norm)
     model = _adapted(inputs, encoder.model, context)
     if options.gradient_checkpointing:
         checkpoint_gradients(model, base.path_or_id)
@@ -73,7 +77,7 @@ def set_up_training(
         checkpoints=Checkpoints(checkpoints, keep_all=options.keep_all_checkpoints),
         metric=metric(task.metrics[0]).outputs[0],
     )
-    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm)
+    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, encoder.head)
 
 
 def _adapted(inputs: TrainingInputs, model: Any, context: ModelContext) -> Any:

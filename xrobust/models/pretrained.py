@@ -50,7 +50,7 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
     description = describe(kind, path_or_id, revision, offline)
     model, missing, mismatched = _load(kind, path_or_id, description, seed, cache_only(path_or_id, offline))
     new = missing | mismatched
-    _require_encoder(path_or_id, model, new)
+    require_encoder(path_or_id, model, new)
     modules = head_modules(model, new)
     parameters = {name for name, _ in model.named_parameters() if is_below(name, modules)}
     if parameters <= missing:
@@ -104,8 +104,11 @@ def _initialised_anew(model: Any, parameters: set[str], seed: int) -> Any:
     return anew
 
 
-def _require_encoder(path_or_id: str, model: Any, new: set[str]) -> None:
-    """Raises UserError unless the checkpoint had all weights of the encoder, a pooler apart, and all are numbers."""
+def require_encoder(path_or_id: str, model: Any, new: set[str]) -> None:
+    """Raises UserError unless the checkpoint had all weights of the encoder, a pooler apart, and all are finite.
+
+    `new` are the parameters that it did not have in this shape.
+    """
     inside = {id(parameter) for parameter in model.base_model.parameters()}
     encoder = {name for name, parameter in model.named_parameters() if id(parameter) in inside}
     if lacking := sorted(name for name in encoder & new if "pooler" not in name.split(".")):

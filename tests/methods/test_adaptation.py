@@ -129,19 +129,6 @@ def test_lora_is_what_its_equation_says() -> None:
     torch.testing.assert_close(layer(x), expected)
 
 
-def test_a_head_that_the_checkpoint_had_is_trained_whole(tmp_path: Any) -> None:
-    """A model that was tuned on another task with as many labels: nothing is new, and still its head must train."""
-    first = load_encoder(TinySequenceTask.kind, str(checkpoint("bert")), revision=None, seed=0)
-    first.model.save_pretrained(tmp_path)
-    first.tokenizer.save_pretrained(tmp_path)
-    encoder = load_encoder(TinySequenceTask.kind, str(tmp_path), revision=None, seed=0)
-    assert encoder.modules_to_save == frozenset()
-    context = ModelContext(TinySequenceTask(), 0, encoder.modules_to_save, encoder.embedding_norm)
-    names = trained_names(FEW["lora"].adapt(encoder.model, context))
-    assert [n for n in names if "classifier" in n and "lora" not in n]
-    assert not [n for n in names if "classifier" in n and "lora" in n]
-
-
 # ---------------------------------------------------------------------------------------------------------- adapter
 
 

@@ -219,7 +219,9 @@ class Trainer:
             self._give_up(f"{len(broken)} of the trained tensors are not finite ({broken[0]})")
         value = self.job.score_dev(self.model)
         if not math.isfinite(value):
-            raise RunError(f"dev {metric} is {value} at step {state.step} of {self.total}: no weights can be selected")
+            raise RunError(
+                f"dev {metric} is {value} at step {state.step} of {self.total}: no weights can be selected by it"
+            )
         state.dev.append({"step": state.step, "value": value})
         better = self._best.consider(state, value)
         logger.debug("step %d dev %s %.4f%s", state.step, metric, value, ", best so far" if better else "")

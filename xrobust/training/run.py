@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from xrobust.training.loop import Trainer
 from xrobust.training.setup import TrainingSetup
 from xrobust.training.state import TrainerState
 
+logger = logging.getLogger("xrobust")
+
 
 def train(
     training: TrainingSetup, folder: RunFolder, result: RunResult, accelerator: Any, observers: Observers
@@ -28,6 +31,7 @@ def train(
     result.model.embedding_norm = training.embedding_norm
     result.model.head = training.head.state
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
+    logger.info("%s", training.head.message)
     observers.call(
         "run_started",
         spec=result.spec.model_dump(mode="json"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import EncoderPlace, TrainingInputs, TrainingOptions
 from xrobust.training.job import TrainingJob, checkpoint_count
 from xrobust.training.training_set import TrainingSet, method_names
-
-logger = logging.getLogger("xrobust")
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,6 @@ def set_up_training(
     training_set = TrainingSet(inputs)
     examples = training_set.count()
     encoder = load_encoder(task.kind, base.path_or_id, revision=base.revision, seed=spec.seed, offline=base.offline)
-    logger.info("%s", encoder.head.message)
     context = ModelContext(task, spec.seed, encoder.modules_to_save, encoder.embedding_norm)
     model = _adapted(inputs, encoder.model, context)
     if options.gradient_checkpointing:

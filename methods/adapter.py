@@ -26,8 +26,9 @@ class Adapter(Method):
 
     Weights start from a normal distribution with standard deviation 0.001, cut at two, and biases from zero, as in
     Houlsby's released code: the model starts close to the pre-trained one. Ours: the Pfeiffer adapter too sits before
-    the residual connection, where the original has it behind; an adapter comes before the sub-layer's dropout; new
-    modules (the head, a pooler) are always trained. Wants a learning rate well above that of full fine-tuning.
+    the residual connection, where the original has it behind; an adapter comes before the sub-layer's dropout; the
+    head, and what the checkpoint had no weights for (often a pooler), are always trained. Wants a learning rate well
+    above that of full fine-tuning.
 
     Works on any encoder of transformers whose layers are attention followed by a feed-forward network: adapters are
     children of the projections, called by a forward hook.
@@ -62,7 +63,7 @@ class Adapter(Method):
             raise UserError(f"method.adapter.reduction is {params.reduction}, more than the hidden size, {hidden}")
         layers = find_layers(model)
         places = [layer.feed_forward for layer in layers]
-        trained = set(ctx.new_modules)
+        trained = set(ctx.modules_to_save)
         if params.placement == "houlsby":
             places += [layer.attention for layer in layers]
             trained |= {

@@ -9,7 +9,7 @@ from pydantic import Field
 from xrobust.contracts import Method, MethodInfo, ModelContext
 
 from .shared.adaptation import two_adapt
-from .shared.peft import linear_targets, saved_modules, wrap
+from .shared.peft import linear_targets, wrap
 
 
 class Lora(Method):
@@ -17,9 +17,9 @@ class Lora(Method):
 
     Hu et al. (ICLR 2022), section 4.1, by way of the PEFT library. The paper adapts the query and value projections
     (`targets=[query,value]` for BERT and XLM-R); here every pre-trained Linear module is adapted unless `targets` names
-    some, which needs no knowledge of the architecture and follows Dettmers et al. (NeurIPS 2023). The modules that the
-    checkpoint had no weights for (the head, often a pooler) are trained and saved whole. The default values are ours.
-    Wants a learning rate about ten times that of full fine-tuning.
+    some, which needs no knowledge of the architecture and follows Dettmers et al. (NeurIPS 2023). The head, and what
+    the checkpoint had no weights for (often a pooler), are trained and saved whole. The default values are ours. Wants
+    a learning rate about ten times that of full fine-tuning.
     """
 
     info = MethodInfo(
@@ -52,6 +52,6 @@ class Lora(Method):
             lora_alpha=params.alpha,
             lora_dropout=params.dropout,
             target_modules=linear_targets(model, ctx, params.targets),
-            modules_to_save=saved_modules(model, ctx),
+            modules_to_save=sorted(ctx.modules_to_save),
         )
         return wrap(model, config, ctx)

@@ -12,7 +12,7 @@ from xrobust.errors import UserError, did_you_mean
 
 from .shared.adaptation import two_adapt
 from .shared.layers import find_layers
-from .shared.peft import linear_targets, saved_modules, targets, wrap
+from .shared.peft import linear_targets, targets, wrap
 
 FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
 """Fields of PEFT's configurations that are not the user's to set."""
@@ -34,8 +34,8 @@ class PeftAny(Method):
 
     See PEFT's documentation for each method's equation and source. What this adds is what PEFT does not find out for
     itself: targets are every pre-trained Linear module (of LN_TUNING: every LayerNorm; of IA3: also the feed-forward
-    outputs as `feedforward_modules`), and the modules that the checkpoint had no weights for (the head, often a
-    pooler) are trained and saved whole. The types that have virtual tokens want `num_virtual_tokens` in `config`; with
+    outputs as `feedforward_modules`), and the head and what the checkpoint had no weights for (often a pooler), which
+    are trained and saved whole. The types that have virtual tokens want `num_virtual_tokens` in `config`; with
     tagging only those go whose tokens are in the layers (PREFIX_TUNING), not before the text.
     """
 
@@ -75,7 +75,7 @@ class PeftAny(Method):
 
         name, given = self.params.type, self.params.config
         self._check_virtual_tokens(ctx)
-        filled: dict[str, Any] = {"modules_to_save": saved_modules(model, ctx)}
+        filled: dict[str, Any] = {"modules_to_save": sorted(ctx.modules_to_save)}
         if name == "LN_TUNING":
             filled["target_modules"] = targets(model, ctx, nn.LayerNorm)
         else:

@@ -1,4 +1,4 @@
-"""Modules of an encoder that every PEFT method needs: those to adapt, and those to train and save whole."""
+"""PEFT, applied to an encoder: the modules to adapt, and the model wrapped and tried."""
 
 from __future__ import annotations
 
@@ -15,16 +15,8 @@ from .adaptation import seed_of
 
 TASK_TYPES = {"sequence_classification": "SEQ_CLS", "token_classification": "TOKEN_CLS"}
 """Kind of task -> PEFT's name for it, which lets the `AutoPeftModelFor...` classes load what was saved."""
-HEADS = ("classifier", "score")
-"""Modules that PEFT trains and saves whole for these task types, new or not."""
 TRIED = 4
 """Tokens in the input of the trial pass of a wrapped model."""
-
-
-def saved_modules(model: Any, ctx: ModelContext) -> list[str]:
-    """Modules to train and save whole: those that the checkpoint had no weights for, and the head."""
-    heads = [name for name, _ in model.named_children() if name in HEADS]
-    return sorted({*ctx.new_modules, *heads})
 
 
 def linear_targets(model: Any, ctx: ModelContext, suffixes: Sequence[str] | None = None) -> list[str]:
@@ -49,7 +41,7 @@ def linear_targets(model: Any, ctx: ModelContext, suffixes: Sequence[str] | None
 
 def targets(model: Any, ctx: ModelContext, module_class: type) -> list[str]:
     """Qualified names of the pre-trained modules of a class."""
-    saved = saved_modules(model, ctx)
+    saved = ctx.modules_to_save
     return [n for n, m in model.named_modules() if isinstance(m, module_class) and not is_below(n, saved)]
 
 

@@ -32,7 +32,7 @@ def compare(work: Workload, *, examples: int, rounds: int, device: str) -> dict[
     _, encoded = work.encoded("train", work.task.info.source_language, examples)
     encoder = load_encoder(work.task.kind, work.model, revision=None, seed=0, offline=True)
     context = ModelContext(
-        task=work.task, seed=0, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm
+        task=work.task, seed=0, modules_to_save=encoder.modules_to_save, embedding_norm=encoder.embedding_norm
     )
 
     def objective(method: str, params: dict[str, Any]) -> Objective:

@@ -21,7 +21,7 @@ from xrobust_methods.rs_random import RsRandom
 
 ROWS, LENGTH, DIM = 2, 3, 5
 UNIT = 2.0
-CONTEXT = ModelContext(task=TinySequenceTask(), seed=0, new_modules=frozenset(), embedding_norm=UNIT)
+CONTEXT = ModelContext(task=TinySequenceTask(), seed=0, modules_to_save=frozenset(), embedding_norm=UNIT)
 NORMS: tuple[Norm, ...] = ("l2", "linf")
 
 
@@ -207,7 +207,7 @@ def test_on_an_encoder(task_class: type) -> None:
     encoder = load_encoder(task.kind, str(checkpoint("xlm-roberta")), revision=None, seed=0)
     model = encoder.model.eval()  # no dropout, so that losses can be compared
     forward = ModelForward(model, model, autocast=nullcontext)
-    context = ModelContext(task, 0, encoder.new_modules, encoder.embedding_norm)
+    context = ModelContext(task, 0, encoder.modules_to_save, encoder.embedding_norm)
     params = {"epsilon": 0.2}
     adversarial = Adversarial(Adversarial.Params(**params, steps=5)).objective(plain, context)
     random = RsRandom(RsRandom.Params(**params, samples=20)).objective(plain, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from xrobust.errors import UserError
 from xrobust.models.files import model_identity
 from xrobust.models.pretrained import Encoder, check_model, load_encoder
 from xrobust.models.trained import load_trainable_state, trainable_state
+from xrobust.models.word_vectors import word_vectors
 
 SEQUENCE, TOKEN, CHOICE = TinySequenceTask.kind, TinyTokenTask.kind, TinyChoiceTask.kind
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -63,11 +65,13 @@ def test_pretrained_weights_are_loaded_and_the_rest_is_called_new(architecture: 
     for kind in (SEQUENCE, TOKEN, CHOICE):
         encoder = load(checkpoint(architecture), kind)
         for name, parameter in encoder.model.named_parameters():
-            new = any(name.startswith(f"{module}.") for module in encoder.new_modules)
+            new = any(name.startswith(f"{module}.") for module in encoder.modules_to_save)
             assert new == (name not in stored), name
             if not new:
                 assert np.array_equal(parameter.detach().numpy(), stored[name])
-        assert not any(a != b and a.startswith(f"{b}.") for a in encoder.new_modules for b in encoder.new_modules)
+        assert not any(
+            a != b and a.startswith(f"{b}.") for a in encoder.modules_to_save for b in encoder.modules_to_save
+        )
         assert all(p.dtype == torch.float32 for p in encoder.model.parameters())
 
 
@@ -81,22 +85,22 @@ def test_pretrained_weights_are_loaded_and_the_rest_is_called_new(architecture: 
         ("modernbert", {"classifier"}),
     ],
 )
-def test_new_modules(architecture: str, sequence: set[str]) -> None:
-    assert load(checkpoint(architecture)).new_modules == sequence
-    assert load(checkpoint(architecture), TOKEN).new_modules == {"classifier"}
+def test_modules_to_save_of_a_base_model(architecture: str, sequence: set[str]) -> None:
+    assert load(checkpoint(architecture)).modules_to_save == sequence
+    assert load(checkpoint(architecture), TOKEN).modules_to_save == {"classifier"}
 
 
 def test_a_pooler_that_the_checkpoint_has_is_not_new(tmp_path: Path) -> None:
     transformers.BertModel(config("bert", 57)).save_pretrained(tmp_path)
     tokenizer("bert").save_pretrained(tmp_path)
-    assert load(tmp_path).new_modules == {"classifier"}
+    assert load(tmp_path).modules_to_save == {"classifier"}
 
 
 def test_a_head_of_another_size_is_replaced(tmp_path: Path) -> None:
     transformers.BertForSequenceClassification(config("bert", 57)).save_pretrained(tmp_path)
     tokenizer("bert").save_pretrained(tmp_path)
     encoder = load(tmp_path)
-    assert encoder.new_modules == {"classifier"}
+    assert encoder.modules_to_save == {"classifier"}
     assert encoder.model.classifier.weight.shape == (3, 16)
 
 
@@ -104,7 +108,7 @@ def test_a_head_of_another_size_is_replaced(tmp_path: Path) -> None:
 def test_the_head_depends_on_the_seed_alone(architecture: str) -> None:
     def head(seed: int) -> list[torch.Tensor]:
         encoder = load(checkpoint(architecture), seed=seed)
-        return [encoder.model.get_submodule(name) for name in sorted(encoder.new_modules)]
+        return [encoder.model.get_submodule(name) for name in sorted(encoder.modules_to_save)]
 
     def flat(modules: list[Any]) -> torch.Tensor:
         return torch.cat([p.detach().flatten() for module in modules for p in module.parameters()])
@@ -279,6 +283,18 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "t5": (lambda f: saved(f, transformers.T5Config()), "is a t5 model, not an encoder"),
     "bert as decoder": (lambda f: edited(f, is_decoder=True), "not an encoder"),
     "vision": (lambda f: saved(f, transformers.ViTConfig()), "is a vit model, not an encoder"),
+    "canine": (
+        lambda f: saved(f, transformers.CanineConfig()),
+        "is a canine model, whose tokenizer (CanineTokenizer) has no fast version in transformers: use one such as",
+    ),
+    "bytes, no vocabulary": (
+        lambda f: without(saved(f, transformers.PerceiverConfig()), "tokenizer.json"),
+        "is a perceiver model, whose tokenizer (PerceiverTokenizer) has no fast version in transformers: use one",
+    ),
+    "layout": (
+        lambda f: saved(f, transformers.LiltConfig()),
+        "is a lilt model, of which transformers has no masked language model: use one such as",
+    ),
     "no such head": (lambda f: saved(f, transformers.EsmConfig()), "no multiple choice head for models of type esm"),
 }
 
@@ -324,6 +340,53 @@ def test_weights_of_another_architecture(copy: Callable[[], Path]) -> None:
     folder = copy()
     shutil.copy(checkpoint("distilbert") / "model.safetensors", folder)
     with pytest.raises(UserError, match=r"weights are not those of the bert encoder"):
+        load(folder)
+
+
+def with_weights(folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    stored = load_file(folder / "model.safetensors")
+    change(stored)
+    save_file(stored, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+def in_layer(architecture: str) -> str:
+    """Name of a matrix in the last layer of the encoder."""
+    stored = load_file(checkpoint(architecture) / "model.safetensors")
+    return next(key for key in stored if re.search(r"\.layers?\.1\.", key) and stored[key].ndim == 2)
+
+
+@every_architecture
+def test_an_encoder_that_lacks_weights(architecture: str, copy: Callable[[str], Path]) -> None:
+    """transformers would initialise them at random."""
+    lost = in_layer(architecture)
+    folder = with_weights(copy(architecture), lambda stored: stored.pop(lost))
+    with pytest.raises(UserError, match=rf"describes: 1 of \d+ tensors are missing .* the first is {re.escape(lost)}$"):
+        load(folder)
+
+
+@every_architecture
+def test_an_encoder_with_a_weight_of_another_shape(architecture: str, copy: Callable[[str], Path]) -> None:
+    changed = in_layer(architecture)
+    folder = with_weights(copy(architecture), lambda stored: stored.update({changed: stored[changed][:-1]}))
+    with pytest.raises(UserError, match=rf"1 of \d+ tensors are missing or of another shape.* {re.escape(changed)}$"):
+        load(folder)
+
+
+def test_an_encoder_with_a_layer_more_than_its_checkpoint(copy: Callable[[], Path]) -> None:
+    folder = edited(copy(), num_hidden_layers=3)
+    with pytest.raises(UserError, match=r"16 of \d+ tensors are missing .* the first is bert\.encoder\.layer\.2\."):
+        load(folder)
+    with pytest.raises(UserError, match=r"16 of \d+ tensors are missing"):
+        word_vectors(str(folder), None, offline=True)
+    word_vectors(str(checkpoint("bert")), None, offline=True)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_encoder_with_weights_that_are_not_finite(value: float, copy: Callable[[], Path]) -> None:
+    broken = in_layer("bert")
+    folder = with_weights(copy(), lambda stored: stored[broken].__setitem__((0, 0), value))
+    with pytest.raises(UserError, match=rf"damaged: 1 tensors hold values .*not finite, the first is {broken}$"):
         load(folder)
 
 

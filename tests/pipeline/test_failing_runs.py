@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fork_server import Pythons
+from safetensors.numpy import load_file, save_file
 
 from xrobust import load_result
 from xrobust.errors import UserError
@@ -71,6 +74,103 @@ def test_nan_stops_the_run_and_keeps_what_it_had(
     assert "step 6 dev accuracy" in log
     listed = xrobust("runs", tmp_path / "runs")
     assert "failed" in listed.stdout and result.run_id in listed.stdout
+
+
+BREAKS = """
+from xrobust.contracts import Method, MethodInfo
+
+class Breaks(Method):
+    info = MethodInfo(name="breaks", summary="a finite loss, whose gradient is no number at the last step")
+
+    def objective(self, inner, ctx):
+        calls = 0
+
+        def objective(forward, batch):
+            nonlocal calls
+            calls += 1
+            loss = inner(forward, batch)
+            if calls == 12:
+                loss.register_hook(lambda gradient: gradient * float("nan"))
+            return loss
+
+        return objective
+"""
+
+
+def test_weights_that_break_in_the_last_step_fail_the_run(
+    tmp_path: Path, xrobust: Command, tiny_model: Path, tiny_data: Path
+) -> None:
+    """The loss is that of before the step, so it does not show."""
+    plugin = tmp_path / "breaks.py"
+    plugin.write_text(BREAKS)
+    done = xrobust(
+        *("run", "--task", "pos", "--method", "breaks", "--plugin", plugin, "--model", tiny_model),
+        *("--data-dir", tiny_data, "--output", tmp_path / "runs"),
+        *("--set", "training.epochs=4", "--set", "training.batch_size=16"),
+    )
+    assert done.returncode == 1
+    assert re.match(r"xrobust: \d+ of the trained tensors are not finite \(\S+\) at step 12 of 12: a ", done.stderr)
+    assert done.stderr.count("\n") == 1
+    result = load_result(the_run(tmp_path / "runs"))
+    assert result.status == "failed" and result.scores == [] and result.training is None
+
+
+NO_SCORE = """
+import numpy as np
+from xrobust.contracts import Metric, Recipe, Task, TaskInfo
+from xrobust.kinds import TokenClassification
+
+class NoScore(Metric):
+    name, definition, outputs = "no_score", "none", ("no_score",)
+
+    def statistics(self, references, predictions, labels):
+        return np.ones((len(references), 1))
+
+    def score(self, counts):
+        return np.full_like(counts, np.nan)
+
+class Tags(Task):
+    info = TaskInfo(name="tags", summary="tags", languages=("en", "de", "fr"), license="-", citation="-")
+    kind = TokenClassification(("DET", "NOUN", "VERB", "ADJ", "ADP", "PROPN", "PUNCT"))
+    metrics = (NoScore(),)
+    columns = ("tokens", "tags")
+    recipe = Recipe(epochs=1, learning_rate=2e-5, select_every=2, batch_size=16)
+"""
+
+
+def test_a_dev_score_that_is_no_number_selects_no_weights(
+    tmp_path: Path, xrobust: Command, tiny_model: Path, tiny_data: Path
+) -> None:
+    plugin = tmp_path / "no_score.py"
+    plugin.write_text(NO_SCORE)
+    shutil.copytree(tiny_data / "pos", tmp_path / "data" / "tags")
+    done = xrobust(
+        *("run", "--task", "tags", "--plugin", plugin, "--model", tiny_model),
+        *("--data-dir", tmp_path / "data", "--output", tmp_path / "runs"),
+    )
+    assert done.returncode == 1
+    assert done.stderr == "xrobust: dev no_score is nan at step 2 of 3: no weights can be selected by it\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "options"), [("eval", ("--perturb", "casing")), ("eval", ("--attack", "pgd")), ("predict", ())]
+)
+def test_a_model_whose_output_is_no_number_is_not_scored(
+    command: str, options: tuple[str, ...], tmp_path: Path, xrobust: Command, finished_run: Path
+) -> None:
+    """The greatest of several NaN is the first: all tokens would be of one tag."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    file = tmp_path / "run" / "model" / "model.safetensors"
+    weights = load_file(file)
+    weights["classifier.bias"][2] = np.nan
+    save_file(weights, file, {"format": "pt"})
+    if command == "predict":
+        (tmp_path / "text.txt").write_text("the\ncat\n\na\ndog\n")
+        options = (str(tmp_path / "text.txt"),)
+    done = xrobust(command, tmp_path / "run", *options)
+    assert done.returncode == 1, done.stdout
+    assert re.match(r"xrobust: the model's output is not a number for \d+ examples: its weights are ", done.stderr)
+    assert done.stderr.count("\n") == 1
 
 
 SCRIPT = """

@@ -95,6 +95,11 @@ class Console:
             self._task = self._progress.add_task(name, total=None if encoding else total, count=count, detail="")
 
     @hookimpl
+    def run_started(self, head: str) -> None:
+        """Prints the origin of the model's head."""
+        self.say(head)
+
+    @hookimpl
     def phase_started(self, name: str, total: int | None) -> None:
         """Starts a new bar, or prints a line."""
         self._begin(name, total)

@@ -30,7 +30,9 @@ class TrainingSettings(BaseModel):
     )
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1, description="share of the steps with rising learning rate")
     weight_decay: float = Field(
-        default=0.0, ge=0, description="AdamW's decoupled weight decay, on all but biases and norms"
+        default=0.0,
+        ge=0,
+        description="AdamW's decoupled weight decay, on all but biases, norms and other vectors (IA3's)",
     )
     adam_epsilon: float = Field(default=1e-8, gt=0, description="AdamW's epsilon")
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this L2 norm")

@@ -16,8 +16,8 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def run_started(spec: dict[str, Any], folder: str, total_steps: int) -> None:
-    """A run begins, or resumes from its last checkpoint. `spec` is the resolved RunSpec as JSON; `folder` the run's."""
+def run_started(spec: dict[str, Any], folder: str, total_steps: int, head: str) -> None:
+    """Training begins or resumes. `spec` is the RunSpec, resolved; `head` says if the model's head is new, and why."""
 
 
 @hookspec

@@ -117,9 +117,9 @@ class ModelContext:
 
     task: Task
     seed: int
-    new_modules: frozenset[str]
-    """Qualified names of the modules that the base checkpoint had no weights for: the head, often a pooler. An
-    adaptation must train and save them."""
+    modules_to_save: frozenset[str]
+    """Qualified names of the modules to train and save whole: the head, whether it is new or the base checkpoint's, and
+    what that had no weights for, often a pooler. No name lies below another."""
     embedding_norm: float
     """Mean L2 norm of the rows of the *pre-trained* input embedding matrix: the unit of a relative radius."""
 

@@ -17,7 +17,7 @@ from xrobust.contracts.example import IGNORED
 from xrobust.contracts.noise import Norm, project, steepest, uniform_in_ball
 from xrobust.engine.batches import micro_batch
 from xrobust.engine.forward import ModelForward
-from xrobust.engine.predict import evaluating, item_outputs, map_batches
+from xrobust.engine.predict import evaluating, item_outputs, map_batches, require_numbers
 from xrobust.engine.seeds import derive_seed
 
 
@@ -61,6 +61,7 @@ def attack(
 
     Raises:
         ValueError: radii that do not ascend.
+        RunError: an output is not a number.
     """
     if not all(a <= b for a, b in pairwise([0.0, *radii])):
         raise ValueError(f"radii must be at least 0 and ascend: {list(radii)}")
@@ -92,6 +93,7 @@ def attack(
         closing(ModelForward(bare, bare, autocast=accelerator.autocast)) as forward,
     ):
         by_item = map_batches(encoded, accelerator, under_attack)
+    require_numbers(probabilities for of_item in by_item for probabilities in of_item)
     return [[of_item[k] for of_item in by_item] for k in range(len(radii))]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -77,8 +77,24 @@ def item_outputs(probabilities: torch.Tensor, labels: torch.Tensor, *, per_token
     return [p[labelled[row]] if per_token else p.copy() for row, p in enumerate(values)]
 
 
+def require_numbers(outputs: Iterable[np.ndarray]) -> None:
+    """Raises RunError unless the probabilities of all items are numbers: the greatest of NaN would be the first label.
+
+    Called on all processes with the same outputs, so that none waits for another.
+    """
+    wrong = sum(bool(np.isnan(probabilities).any()) for probabilities in outputs)
+    if wrong:
+        raise RunError(
+            f"the model's output is not a number for {wrong} examples: its weights are damaged, or too large for the "
+            "precision"
+        )
+
+
 def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:
-    """The probabilities of each item: float32 (labels,), or (words, labels) for tagging. All processes return all."""
+    """The probabilities of each item: float32 (labels,), or (words, labels) for tagging. All processes return all.
+
+    Raises RunError for an output that is not a number.
+    """
 
     def probabilities(items: list[int]) -> list[np.ndarray]:
         inputs = tensors(encoded, items, pad_id, accelerator.device)
@@ -87,4 +103,6 @@ def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list
         return item_outputs(model(**inputs).logits.float().softmax(dim=-1), labels, per_token=encoded.per_token)
 
     with evaluating(model), torch.inference_mode(), accelerator.autocast():
-        return map_batches(encoded, accelerator, probabilities)
+        outputs = map_batches(encoded, accelerator, probabilities)
+    require_numbers(outputs)
+    return outputs

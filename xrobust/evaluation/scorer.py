@@ -67,7 +67,7 @@ class Scorer:
 
     def truncation(self, under: ScoreKey, encoded: Encoded, examples: Sequence[Example]) -> Truncation | None:
         """Counts what `max_length` cut away from a test set, and logs it once a language where that is much."""
-        from xrobust.models.pretrained import length_limit
+        from xrobust.models.description import length_limit
 
         found = truncation_of(encoded, self.task.kind, examples)
         languages = under.pair or (under.language or "",)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xrobust.config.resolved_spec import MethodSpec
 from xrobust.contracts import Method, ModelContext, Task
-from xrobust.errors import UserError
+from xrobust.errors import UserError, first_line
+from xrobust.models.description import auto_class
 from xrobust.models.files import model_identity
-from xrobust.models.pretrained import auto_class, load_encoder
+from xrobust.models.head import stored_labels
+from xrobust.models.pretrained import load_encoder
 from xrobust.registry import bundles
 from xrobust.registry.plugins import Plugins
 from xrobust.results.store import MODEL, load_result, run_folder_of
@@ -25,6 +29,7 @@ TRAINABLE = "trainable.safetensors"
 """Weights of a model with modules that neither transformers nor PEFT knows: those that were trained."""
 ADAPTER_CONFIG = "adapter_config.json"
 """File that marks a folder written by PEFT."""
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -82,22 +87,19 @@ def load_trained(
     hold the whole model. Raises UserError.
     """
     tokenizer = _saved_tokenizer(folder)
+    _require_labels(folder, task)
     if not needs_base(folder):
         with quiet():
             model, info = auto_class(task.kind).from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
         if info["missing_keys"]:
-            raise UserError(f"{folder}: the saved model lacks {len(info['missing_keys'])} of its weights")
+            raise UserError(f"{folder}: the saved model lacks weights: {min(info['missing_keys'])}")
         return model.eval(), tokenizer
 
     encoder = load_encoder(task.kind, base, revision=revision, seed=seed, offline=offline)
     model = encoder.model
     if (folder / ADAPTER_CONFIG).exists():
-        from peft import PeftModel
-
-        with quiet():
-            model = PeftModel.from_pretrained(model, folder)
-        return model.eval(), tokenizer
-    context = ModelContext(task=task, seed=seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm)
+        return _with_peft(model, folder).eval(), tokenizer
+    context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
     for method in methods:
         model = method.adapt(model, context)
     try:
@@ -105,6 +107,39 @@ def load_trained(
     except ValueError as error:
         raise UserError(f"{folder}: its methods build another model than the one that was saved: {error}") from error
     return model.eval(), tokenizer
+
+
+def _with_peft(model: Any, folder: Path) -> Any:
+    """The base model with the weights that PEFT saved. Raises UserError where some are missing: PEFT lets that pass."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    with quiet():
+        try:
+            wrapped = PeftModel.from_pretrained(model, folder)
+        except KeyError as error:
+            raise UserError(f"{folder}: the saved model lacks weights: {first_line(error)}") from error
+        wanted = get_peft_model_state_dict(wrapped, save_embedding_layers=False).keys()
+    with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as stored:
+        lacking = sorted(wanted - stored.keys())
+    if lacking:
+        raise UserError(f"{folder}: the saved model lacks weights: {lacking[0]}")
+    return wrapped
+
+
+def _require_labels(folder: Path, task: Task) -> None:
+    """Raises UserError where the outputs of a saved model are for other labels than the task now has.
+
+    A folder that PEFT wrote does not say what they are for.
+    """
+    config = folder / "config.json"
+    labels = list(task.kind.labels)
+    if config.exists() and task.kind.num_outputs == len(labels):
+        trained = stored_labels(json.loads(config.read_text(encoding="utf-8")))
+        if trained not in ([], labels):
+            raise UserError(
+                f"{folder}: its model was trained on the labels {', '.join(trained)}, and those of task "
+                f"{task.info.name} are now {', '.join(labels)}"
+            )
 
 
 def needs_base(folder: Path) -> bool:

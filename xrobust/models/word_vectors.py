@@ -12,6 +12,7 @@ import transformers
 from xrobust.engine.order import evaluation_batches
 from xrobust.errors import UserError, first_line
 from xrobust.models.files import cache_only, config_file, folder_of
+from xrobust.models.pretrained import require_encoder
 from xrobust.runtime.libraries import quiet
 
 
@@ -34,9 +35,10 @@ def word_vectors(
     with quiet():
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(**place)
-            model = transformers.AutoModel.from_pretrained(**place, dtype=torch.float32)
+            model, info = transformers.AutoModel.from_pretrained(**place, dtype=torch.float32, output_loading_info=True)
         except Exception as error:  # each file format has errors of its own for a damaged file
             raise UserError(f"model {path_or_id!r}: its weights cannot be loaded: {first_line(error)}") from error
+    require_encoder(path_or_id, model, set(info["missing_keys"]))
     model.eval().to(device)
     special = tokenizer.num_special_tokens_to_add()
     most = min(tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", 512)) - special - 2

@@ -40,6 +40,9 @@ class ModelSection(Section):
     trainable_parameters: int | None = None
     embedding_norm: float | None = None
     """Mean L2 norm of the rows of the pre-trained input embedding matrix: the unit of a relative radius."""
+    head: Literal["new", "mapped"] | None = None
+    """`mapped`: training began with the head of the base model, its rows in the order of the task's labels; `new`: with
+    one initialised from the seed. Null in documents from before it was written down."""
 
 
 class PerturbedRows(Section):

@@ -11,13 +11,14 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from accelerate.utils import broadcast_object_list
 
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.truncation import count_truncation
+from xrobust.engine.modules import not_finite
 from xrobust.engine.order import steps_per_epoch
 from xrobust.errors import RunError
 from xrobust.models.trained import load_trainable_state, trainable_state
@@ -74,8 +75,8 @@ class Trainer:
     def run(self) -> TrainerState:
         """Trains to the end, from the newest whole checkpoint where there is one.
 
-        Raises RunError when the loss stops being a number; KeyboardInterrupt after Ctrl-C, `signals.Terminated` after
-        SIGTERM, with a checkpoint written, on all processes after the same step.
+        Raises RunError when loss or weights stop being finite; KeyboardInterrupt after Ctrl-C, `signals.Terminated`
+        after SIGTERM, with a checkpoint written, on all processes after the same step.
         """
         self.resume()
         self._sync.begin(self.state.step)
@@ -153,10 +154,14 @@ class Trainer:
         loss = self._sync.exchange(self.state.step)
         self.state.logged += loss
         if not math.isfinite(loss):
-            raise RunError(
-                f"the loss is {loss} at step {self.state.step} of {self.total}: a smaller "
-                f"training.learning_rate (now {self.job.settings.learning_rate:g}) or --precision fp32 may help"
-            )
+            self._give_up(f"the loss is {loss}")
+
+    def _give_up(self, reason: str) -> NoReturn:
+        """Raises RunError: training has diverged."""
+        raise RunError(
+            f"{reason} at step {self.state.step} of {self.total}: a smaller training.learning_rate "
+            f"(now {self.job.settings.learning_rate:g}) or --precision fp32 may help"
+        )
 
     def _log(self, rate: float) -> None:
         state = self.state
@@ -210,9 +215,18 @@ class Trainer:
             raise
 
     def select(self) -> None:
-        """Scores the source dev set; keeps the weights where they are strictly better than any before."""
-        value = self.job.score_dev(self.model)
+        """Scores the source dev set; keeps the weights where they are strictly better than any before.
+
+        Raises RunError, on all processes, where weights or score are not finite.
+        """
         state, metric = self.state, self.job.metric
+        if broken := not_finite((name, p) for name, p in self.job.model.named_parameters() if p.requires_grad):
+            self._give_up(f"{len(broken)} of the trained tensors are not finite ({broken[0]})")
+        value = self.job.score_dev(self.model)
+        if not math.isfinite(value):
+            raise RunError(
+                f"dev {metric} is {value} at step {state.step} of {self.total}: no weights can be selected by it"
+            )
         state.dev.append({"step": state.step, "value": value})
         better = self._best.consider(state, value)
         logger.debug("step %d dev %s %.4f%s", state.step, metric, value, ", best so far" if better else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from xrobust.training.loop import Trainer
 from xrobust.training.setup import TrainingSetup
 from xrobust.training.state import TrainerState
 
+logger = logging.getLogger("xrobust")
+
 
 def train(
     training: TrainingSetup, folder: RunFolder, result: RunResult, accelerator: Any, observers: Observers
@@ -27,9 +30,17 @@ def train(
     parameters = list(job.model.parameters())
     result.model.parameters = sum(p.numel() for p in parameters)
     result.model.embedding_norm = training.embedding_norm
+    result.model.head = training.head.state
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
     _note_truncation(result, "dev", training.dev_truncation)
-    observers.call("run_started", spec=result.spec.model_dump(mode="json"), folder=str(folder.path), total_steps=steps)
+    logger.info("%s", training.head.message)
+    observers.call(
+        "run_started",
+        spec=result.spec.model_dump(mode="json"),
+        folder=str(folder.path),
+        total_steps=steps,
+        head=training.head.message,
+    )
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
     with signals.held():  # until the trained model is on disk

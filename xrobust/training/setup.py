@@ -15,6 +15,7 @@ from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_trunc
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
+from xrobust.models.head import Head
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
 from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import EncoderPlace, TrainingInputs, TrainingOptions
@@ -32,6 +33,7 @@ class TrainingSetup:
     """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
     dev_truncation: Truncation | None
     """Examples of the source dev set that `max_length` cut."""
+    head: Head
 
     def disk_space(self) -> int:
         """Bytes on disk that checkpoints and the trained model take at most."""
@@ -52,9 +54,7 @@ def set_up_training(
     training_set = TrainingSet(inputs)
     examples = training_set.count()
     encoder = load_encoder(task.kind, base.path_or_id, revision=base.revision, seed=spec.seed, offline=base.offline)
-    context = ModelContext(
-        task=task, seed=spec.seed, new_modules=encoder.new_modules, embedding_norm=encoder.embedding_norm
-    )
+    context = ModelContext(task, spec.seed, encoder.modules_to_save, encoder.embedding_norm)
     model = _adapted(inputs, encoder.model, context)
     if options.gradient_checkpointing:
         checkpoint_gradients(model, base.path_or_id)
@@ -85,7 +85,7 @@ def set_up_training(
         metric=metric(task.metrics[0]).outputs[0],
         warn_of_cut=partial(warn_of_cut, "train"),
     )
-    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut)
+    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut, encoder.head)
 
 
 def _adapted(inputs: TrainingInputs, model: Any, context: ModelContext) -> Any:

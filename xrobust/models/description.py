@@ -1,0 +1,157 @@
+"""Pre-trained models described without their weights: configuration, tokenizer, longest input. All of it is checked.
+
+No code that comes with a model is ever run.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+from transformers.models.auto import modeling_auto
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+from xrobust.contracts import Kind
+from xrobust.errors import UserError, first_line
+from xrobust.models.files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
+from xrobust.models.tokenizer import load_tokenizer, require_fast
+from xrobust.runtime.libraries import quiet
+
+
+@dataclass(frozen=True)
+class Description:
+    """Properties of a model that are known without its weights."""
+
+    path: str
+    """Absolute folder, or hub id."""
+    revision: str | None
+    """Commit of a hub model."""
+    config: Any
+    stored: Mapping[str, Any]
+    """config.json as it is."""
+    tokenizer: Any
+    limit: int
+
+
+def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> Description:
+    """Loads configuration, tokenizer and length limit. Raises UserError for any problem with them."""
+    folder = folder_of(path_or_id)
+    file, commit = config_file(path_or_id, revision, offline)
+    offline = cache_only(path_or_id, offline)
+    path = str(folder) if folder is not None else path_or_id
+    stored = _stored_config(path_or_id, file)
+    config = _config(kind, path_or_id, stored, path, commit, offline)
+    if folder is not None:
+        if not any((folder / name).is_file() for name in WEIGHTS):
+            raise UserError(f"model {path_or_id!r} has no weights: the folder has none of {', '.join(WEIGHTS)}")
+        if not any(any(folder.glob(pattern)) for pattern in VOCABULARIES):
+            require_fast(path_or_id, config.model_type)
+            raise UserError(
+                f"model {path_or_id!r} has no tokenizer: the folder has none of {', '.join(VOCABULARIES)}; "
+                "save it there with tokenizer.save_pretrained"
+            )
+    with quiet():
+        try:
+            with torch.device("meta"):
+                skeleton = auto_class(kind).from_config(config)
+        except (ValueError, RuntimeError, TypeError, AttributeError) as error:
+            raise UserError(f"model {path_or_id!r}: config.json is not usable: {first_line(error)}") from error
+    tokenizer = load_tokenizer(kind, path_or_id, config.model_type, path, commit, offline)
+    _keep_accepted_inputs(tokenizer, skeleton)
+    return Description(path, commit, config, stored, tokenizer, length_limit(skeleton, tokenizer))
+
+
+def _stored_config(path_or_id: str, file: Path) -> dict[str, Any]:
+    """The content of a config.json. Raises UserError unless it describes an encoder that transformers knows."""
+    what = f"model {path_or_id!r}"
+    try:
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        model_type = stored.get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{what}: its config.json is not valid JSON: {first_line(error)}") from error
+    if model_type not in CONFIG_MAPPING_NAMES:
+        own_code = " without running code of its own, which xrobust never does" if "auto_map" in stored else ""
+        raise UserError(
+            f"{what} is of type {model_type!r}, which transformers {transformers.__version__} does not know{own_code}"
+        )
+    _require_encoder_type(path_or_id, stored)
+    return dict(stored)
+
+
+def _require_encoder_type(path_or_id: str, stored: Mapping[str, Any]) -> None:
+    """Raises UserError for a type of models that are no encoders, or none that xrobust can use."""
+    model_type, names = stored["model_type"], modeling_auto
+    decoder = stored.get("is_encoder_decoder") or stored.get("is_decoder")
+    if model_type in names.MODEL_FOR_MASKED_LM_MAPPING_NAMES and not decoder:
+        return
+    classifies = {
+        *names.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+        *names.MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
+    }
+    writes = {*names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *names.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
+    reason = "not an encoder"
+    if model_type in classifies - writes and not decoder:
+        require_fast(path_or_id, model_type)
+        reason = "of which transformers has no masked language model"
+    raise UserError(
+        f"model {path_or_id!r} is a {model_type} model, {reason}: use one such as bert-base-multilingual-cased or "
+        "xlm-roberta-base"
+    )
+
+
+def _config(
+    kind: Kind, path_or_id: str, stored: Mapping[str, Any], path: str, commit: str | None, offline: bool
+) -> Any:
+    """The configuration with the labels of `kind`. Raises UserError unless there is such a head for it."""
+    what, model_type = f"model {path_or_id!r}", stored["model_type"]
+    labels: dict[str, Any] = {}
+    if kind.num_outputs == len(kind.labels) or kind.auto_class == "AutoModelForMultipleChoice":
+        names = dict(enumerate(kind.labels))
+        labels = {"num_labels": len(names), "id2label": names, "label2id": {name: i for i, name in names.items()}}
+    with quiet():
+        try:
+            config = transformers.AutoConfig.from_pretrained(
+                path, revision=commit or "main", local_files_only=offline, trust_remote_code=False, **labels
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{what}: its config.json is not usable: {first_line(error)}") from error
+    # A function made for models with another configuration would be loaded for these too: mT5 for T5, for instance.
+    if config.is_encoder_decoder:
+        raise UserError(f"{what} is a {model_type} model, which has a decoder, not an encoder alone")
+    if type(config) not in auto_class(kind)._model_mapping:
+        head = kind.name.replace("_", " ")
+        raise UserError(f"{what}: transformers has no {head} head for models of type {model_type}")
+    return config
+
+
+def _keep_accepted_inputs(tokenizer: Any, model: Any) -> None:
+    """Limits the tokenizer's outputs to inputs of the model: a generic one gives token types to models without any."""
+    accepted = inspect.signature(model.forward).parameters
+    types = getattr(model.config, "type_vocab_size", 2)
+    tokenizer.model_input_names = [
+        name for name in tokenizer.model_input_names if name in accepted and (name != "token_type_ids" or types > 1)
+    ]
+
+
+def length_limit(model: nn.Module, tokenizer: Any) -> int:
+    """Longest sequence in pieces. RoBERTa and its kin count positions from padding_idx + 1."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if not positions or positions < 0:
+        return int(tokenizer.model_max_length)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+            positions = min(positions, module.num_embeddings) - module.padding_idx - 1
+            break
+    return int(min(tokenizer.model_max_length, positions))
+
+
+def auto_class(kind: Kind) -> Any:
+    """The class of transformers that puts the head of `kind` on an encoder."""
+    return getattr(transformers, kind.auto_class)

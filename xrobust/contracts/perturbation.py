@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from xrobust.contracts.example import Example
-from xrobust.contracts.method import Parameters
-from xrobust.contracts.task import Task
+from xrobust.contracts.parameters import Parameters
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from xrobust.contracts.example import Example
+    from xrobust.contracts.task import Task
 
 Need = Literal["source_train", "target_train", "target_test", "encoder"]
 """Input of a perturbation besides the example: see `PerturbationContext`."""

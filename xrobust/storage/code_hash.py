@@ -19,10 +19,11 @@ from xrobust.storage.module_source import Imported, ModuleSource, read_module
 
 CORE = "xrobust"
 """Name of the package, and of the distribution, whose own modules are always followed."""
+Thing = type | Callable[..., Any] | str
+"""A class, a function, or the name of a module."""
 
 
-@cache
-def code_hash(*things: type | Callable[..., Any] | str) -> str | None:
+def code_hash(*things: Thing) -> str | None:
     """sha256 over the code that classes, functions and modules (by name) depend on.
 
     It covers the source of their modules, of the modules of a class's bases, and of what these import at any depth,
@@ -32,8 +33,13 @@ def code_hash(*things: type | Callable[..., Any] | str) -> str | None:
     the module that defines it.
 
     Nothing is imported. None where source does not show what is run: for a class made inside a function, a module
-    without source, and a plugin that imports a module by a computed name.
+    without source, and a plugin that imports a module by a computed name. Computed once in a process.
     """
+    return _code_hash(things)
+
+
+@cache
+def _code_hash(things: tuple[Thing, ...]) -> str | None:
     if any("<locals>" in getattr(thing, "__qualname__", "") for thing in things):
         return None
     roots = sorted({module for thing in things for module in _modules(thing)})
@@ -168,7 +174,7 @@ class _Closure:
         return top == CORE or CORE in _owners(top)
 
 
-def _modules(thing: type | Callable[..., Any] | str) -> Iterator[str]:
+def _modules(thing: Thing) -> Iterator[str]:
     """The modules that define a thing: of a class, those of its bases too."""
     if isinstance(thing, str):
         yield thing
@@ -196,7 +202,6 @@ def _locate(module: str) -> _Place:
     return _Place(Path(spec.origin), folders)
 
 
-@cache
 def _distributions(top: str) -> tuple[str, ...]:
     """The distributions that a top-level module is installed by; none for xrobust's own modules, and for what is
     installed to be edited: their source is followed."""
@@ -219,7 +224,6 @@ def _all_owners() -> dict[str, list[str]]:
     return dict(metadata.packages_distributions())
 
 
-@cache
 def _version(distribution: str) -> str:
     """Version of a distribution; empty where it is not installed."""
     try:

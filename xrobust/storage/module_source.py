@@ -91,7 +91,9 @@ def _bindings(body: Iterable[ast.stmt], package: str) -> tuple[dict[str, Importe
             defined.add(statement.name)
         else:
             inner_bound, inner_defined = _bindings(_statements(statement), package)
-            defined |= inner_defined | {name for name in inner_bound if bound.get(name, inner_bound[name]) != inner_bound[name]}
+            defined |= inner_defined | {
+                name for name in inner_bound if bound.get(name, inner_bound[name]) != inner_bound[name]
+            }
             bound |= inner_bound
             defined |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and _is_stored(node)}
     return bound, defined

@@ -41,8 +41,8 @@ class PerturbationInfo:
     """Names of the kinds of task it applies to."""
     citation: str = ""
     version: int = 1
-    """Number of its definition, written into results: raise it whenever the same input gives another output. Cached rows
-    do not go by it, but by the code that makes them."""
+    """Number of its definition, written into results: raise it whenever the same input gives another output. Cached
+    rows do not go by it, but by the code that makes them."""
     keeps_tokens: bool = True
     """True if, in tagging, every token stays in its place and the tags are unchanged. False for a perturbation that
     puts in entities of another length, and gives tags that fit them; the sequence of entity types is then the same."""

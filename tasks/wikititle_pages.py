@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, get_args
 
-from xrobust.contracts.method import keyed_random
+from xrobust.contracts import keyed_random
 from xrobust.contracts.task import Split
 from xrobust.data.lines import iter_lines
 from xrobust.errors import UserError

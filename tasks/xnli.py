@@ -27,6 +27,7 @@ class Xnli(Task):
     metrics = ("accuracy",)
     columns = ("text", "text_pair", "label")
     parallel_rows = True
+    order_decides = True
     label_aliases = {"contradictory": "contradiction"}  # in the TSV files of XNLI's own machine translations
     recipe = Recipe(
         epochs=2,

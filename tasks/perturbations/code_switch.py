@@ -10,6 +10,7 @@ from pydantic import Field
 
 from xrobust.contracts import NotCovered, PerturbationContext, PerturbationInfo, Task
 
+from .shared.deciding_words import decides
 from .shared.dictionaries import find_dictionary, read_dictionary
 from .shared.graphemes import clusters
 from .shared.letters import lower, title, upper
@@ -37,6 +38,9 @@ class CodeSwitch(WordPerturbation):
     are not in it stay. In Chinese, Japanese and Thai text the longest entries of two characters or more are words, read
     from left to right, and `rate` is the share of those.
 
+    Words that decide what a text says (`deciding_words.py`: negation, pronouns, numbers, quantities) stay, and are no
+    translation: *o* of Turkish would become *he* or *she*.
+
     Tagging: only whole tokens with the tag O, and only translations that are one word. Tasks whose tags are not of
     entities refuse it: a translation may be another part of speech.
     """
@@ -46,7 +50,9 @@ class CodeSwitch(WordPerturbation):
         summary="words replaced by translations from a bilingual dictionary",
         kinds=("sequence_classification", "multiple_choice", "token_classification"),
         citation="Qin et al., IJCAI 2020; Zheng et al., ACL 2021",
+        version=2,
     )
+    leaves_deciding_words = True
     needs = frozenset({"target_test"})
 
     class Params(WordPerturbation.Params):
@@ -85,6 +91,8 @@ class CodeSwitch(WordPerturbation):
         table = read_dictionary(ctx.files["dictionary"], foreign, backwards=not english)
         if ctx.task.kind.pre_split:
             table = {word: tuple(t for t in others if len(t.split()) == 1) for word, others in table.items()}
+        else:
+            table = {word: tuple(t for t in others if not decides(t, self._into)) for word, others in table.items()}
         self._translations = table
 
     def _foreign(self, language: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -10,9 +11,10 @@ from pydantic import Field
 
 from xrobust.contracts import Parameters, PerturbationInfo
 
+from .shared.deciding_words import decides
 from .shared.graphemes import clusters
 from .shared.scripts import base_language, script_of, script_of_language
-from .shared.words import FormPerturbation
+from .shared.words import FormPerturbation, outside, words
 
 _LETTERS = dict(
     zip("ıłđðøħŧæœßŋəþ", "i l d d o h t ae oe ss n e th".split(), strict=True),
@@ -28,6 +30,19 @@ _STRESS = frozenset("\u0300\u0301")
 _HARAKAT = frozenset(map(chr, (*range(0x64B, 0x653), 0x670)))
 _HAMZA = {"ar": {"أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا"}, "fa": {"أ": "ا", "ۀ": "ه"}, "ur": {"أ": "ا"}}
 """Language -> letters whose hamza or madda is left out. Persian and Urdu keep آ, which is a letter of its own there."""
+_TOLD_BY_MARKS = {
+    "az": r"öl\w*|ön",
+    "bg": "ѝ",
+    "fr": r"né|où|sûr",
+    "it": r"è|dà",
+    "mk": "ѝ|нѐ|сѐ",
+    "nl": r"één",
+    "pt": r"é|dá|está|estão|pôde|avó|avô|avós|avôs",
+    "tr": r"öl\w*|ön",
+}
+"""Language -> words that others are when their marks are gone: *öldü* died, *oldu* became; *é* is, *e* and."""
+_TOLD_BY_UMLAUTS = r"(?:würd|hätt|könnt|müsst|dürft|wär|möcht|mütter|väter|brüder|töchter)\w*"
+"""The same of German, where umlauts are dropped and not transcribed: *würde* would, *wurde* became."""
 _HINDI_NUKTA = frozenset("कखगजफ")
 """Letters whose nukta marks a sound of Persian or Arabic. That of ड़ and ढ़ marks one of Hindi, and is not dropped."""
 
@@ -43,6 +58,10 @@ class Diacritics(FormPerturbation):
     (Zaghouani et al., LREC 2014). Hebrew: points. Hindi: the nukta of borrowed sounds (ज़ becomes ज), and the
     candrabindu, for which anusvara is written (हाँ becomes हां).
 
+    In texts of the Latin and Greek alphabets, words that decide what a sentence says (`deciding_words.py`) keep their
+    marks, without which many are others (él el, năm nam, ή η). So do a few more of that kind (é e in Portuguese, öldü
+    oldu in Turkish, ѝ и in Bulgarian). In other scripts they are ordinarily written without.
+
     What is left without its marks is the input of diacritics restoration (Náplava et al., LREC 2018, for the Latin
     alphabet). Not covered: scripts in which no mark is dropped, whatever Unicode calls it (Thai vowels and tones, kana
     voicing, other Indic vowel signs).
@@ -53,6 +72,7 @@ class Diacritics(FormPerturbation):
         summary="accents, points and other diacritics left out, as people type without them",
         kinds=("sequence_classification", "multiple_choice", "token_classification"),
         citation="Náplava et al., LREC 2018; Zaghouani et al., LREC 2014 (Arabic)",
+        version=2,
     )
 
     class Params(Parameters):
@@ -70,7 +90,23 @@ class Diacritics(FormPerturbation):
         return f"nobody drops the marks of the {script} script"
 
     def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
-        return [self._without(part, base_language(language)) for part in parts]
+        code = base_language(language)
+        if tags is not None:
+            return [self._without(part, code) for part in parts]
+        return [outside(part, self._kept(part, code), lambda t: self._without(t, code)) for part in parts]
+
+    def _kept(self, text: str, language: str) -> list[tuple[int, int]]:
+        """Start and end of the words that keep their marks."""
+        patterns = [_TOLD_BY_MARKS.get(language)]
+        patterns += [_TOLD_BY_UMLAUTS] if language == "de" and not self.params.transcribe else []
+        told = re.compile("|".join(filter(None, patterns)) or "(?!)", re.IGNORECASE)
+        deciding = script_of_language(language) in ("Latin", "Greek")
+        composed = ((word, unicodedata.normalize("NFC", word.text)) for word in words(text))
+        return [
+            (word.start, word.end)
+            for word, form in composed
+            if told.fullmatch(form) or (deciding and decides(form, language))
+        ]
 
     def _without(self, text: str, language: str) -> str:
         composed = unicodedata.normalize("NFC", text)
@@ -94,14 +130,14 @@ class Diacritics(FormPerturbation):
                 letters = letters.upper()
             elif base.isupper():
                 letters = letters.capitalize()
-            return letters + _kept(marks)
+            return letters + _unmarked(marks)
         if script == "Cyrillic":
             return _CYRILLIC.get(language, {}).get(base, base) + "".join(m for m in marks if m not in _STRESS)
         if script == "Arabic":
             bare = _HAMZA.get(language, {}).get(base, base)
             return bare + "".join(m for m in marks if m not in _HARAKAT and not (m == "\u0654" and language == "fa"))
         if script in ("Greek", "Hebrew"):
-            return _stripped(base) + _kept(marks)
+            return _stripped(base) + _unmarked(marks)
         if language == "hi" and script == "Devanagari":
             if base in _HINDI_NUKTA:
                 cluster = cluster.replace("\u093c", "")
@@ -116,9 +152,9 @@ def _shouted(before: str, after: str) -> bool:
 
 def _stripped(letter: str) -> str:
     """A letter without the marks that it is composed with."""
-    return _kept(unicodedata.normalize("NFD", letter))
+    return _unmarked(unicodedata.normalize("NFD", letter))
 
 
-def _kept(characters: str) -> str:
+def _unmarked(characters: str) -> str:
     """Removes combining marks."""
     return "".join(c for c in characters if unicodedata.category(c) != "Mn")

@@ -20,11 +20,16 @@ from .shared.words import FormPerturbation
 # Marks to leave out. Those of scripts with spaces count where a word ends, so that 3.5, 15:30 and e.g. keep theirs.
 _QUOTES_WITH_A_SPACE = re.compile(r"(?<!\S)«\s+|\s+»(?!\w)|\s+\"(?!\S)")
 _QUOTES_AND_OPENING = re.compile(
-    r"[¿¡«»„“”「」『』《》〈〉]|(?<!\S)\"|(?<=[^\s\d])\"(?![^\W\d_])|(?<=\s[בהוכלמש])\"(?=[א-ת]{2})"
+    r"[¡«»„“”「」『』《》〈〉]|(?<!\S)\"|(?<=[^\s\d])\"(?![^\W\d_])|(?<=\s[בהוכלמש])\"(?=[א-ת]{2})"
 )
-_AT_WORD_END = re.compile(r"\s*(?:(?<!\.\w)\.|[,;:!?…;·؟،؛۔।॥։])+(?!\S)")
-_DASH_ALONE = re.compile(r"\s+(?:-{1,3}|[–—])(?=\s)")
-_WIDE = re.compile(r"\s*[、，；：。！？．…｡､—]+\s*")
+_AT_WORD_END = re.compile(r"\s*(?:(?<!\.\w)\.|[,;:!…·،؛۔।॥։])+(?!\S)")
+_AT_GREEK_WORD_END = re.compile(_AT_WORD_END.pattern.replace(";", ""))
+"""In Greek ; is the question mark."""
+_DASH_ALONE = re.compile(r"\s+(?:-{1,3}|[–—])(?=\s)(?!\s+\d)")
+_ARABIC = re.compile(r"\s*[،؛۔]+\s*")
+_WIDE = re.compile(r"\s*[、，；：。！．…｡､—]+\s*")
+_ORDINAL_DOTS = frozenset("bs cs da de et eu fi hr hu is lv nb nn no pl sk sl sr tr".split())
+"""Languages that write ordinal numbers with a full stop."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,8 @@ class Punctuation(FormPerturbation):
 
     edit=drop (texts only): the marks at the ends of sentences and inside them, quotation marks and dashes go, as in
     messages; between Chinese and Japanese words a space stands in their place. What belongs to a word or a number
-    stays (3.5, 15:30, don't, U.S.), and so do brackets.
+    stays (3.5, 15:30, don't, U.S., German 5. Mai), what parts two numbers too (2001, 300; 3 - 2), and so do brackets
+    and question marks: in many languages nothing else tells a question from a statement.
 
     edit=vary, and always for tokens that come split, since none may go: each mark becomes another one of the same
     function, as other keyboards, houses and countries have it: quotation marks (" “ « „ 「), dashes, the ellipsis,
@@ -117,6 +123,7 @@ class Punctuation(FormPerturbation):
         summary="punctuation left out, or written with other marks of the same function",
         kinds=("sequence_classification", "multiple_choice", "token_classification"),
         citation="Ek et al., PaM 2020",
+        version=2,
     )
 
     class Params(Parameters):
@@ -129,7 +136,7 @@ class Punctuation(FormPerturbation):
 
     def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
         if tags is None and self.params.edit == "drop":
-            return [_dropped(part) for part in parts]
+            return [_dropped(part, base_language(language)) for part in parts]
         marks = _BY_SCRIPT.get(script_of_language(language), _ELSEWHERE)
         if base_language(language) == "ur":
             marks += _URDU
@@ -142,15 +149,30 @@ class Punctuation(FormPerturbation):
         return parts
 
 
-def _dropped(text: str) -> str:
+def _dropped(text: str, language: str) -> str:
     """Removes punctuation from a text; one that is nothing else stays."""
     new = _DASH_ALONE.sub("", text)
-    for pattern in (_QUOTES_WITH_A_SPACE, _QUOTES_AND_OPENING, _AT_WORD_END):
+    for pattern in (_QUOTES_WITH_A_SPACE, _QUOTES_AND_OPENING):
         new = pattern.sub("", new)
-    new = _WIDE.sub(" ", new)
+    new = _without(_ARABIC, new, language, " ")
+    new = _without(_AT_GREEK_WORD_END if language in ("el", "grc") else _AT_WORD_END, new, language, "")
+    new = _without(_WIDE, new, language, " ")
     if text == text.strip():
         new = new.strip()
     return new if new.strip() else text
+
+
+def _without(pattern: re.Pattern[str], text: str, language: str, instead: str) -> str:
+    """Replaces marks, but for those between two numbers, and the full stops of numbers: No. 7, and 5. Mai."""
+
+    def replacement(match: re.Match[str]) -> str:
+        before, after = text[: match.start()].rstrip()[-1:], text[match.end() :].lstrip()[:1]
+        if before.isdigit() and after.isdigit():
+            return match[0]
+        numbered = match[0] == "." and (after.isdigit() or (before.isdigit() and after and language in _ORDINAL_DOTS))
+        return match[0] if numbered else instead
+
+    return pattern.sub(replacement, text)
 
 
 def _varied(parts: Sequence[str], marks: Marks, rng: random.Random) -> list[str]:

@@ -13,11 +13,11 @@ from xrobust.contracts import PerturbationInfo
 
 from .shared.graphemes import clusters
 from .shared.scripts import WITHOUT_SPACES, script_of, without_spaces
-from .shared.words import FormPerturbation, Word, WordPerturbation, words
+from .shared.words import FormPerturbation, Word, WordPerturbation, deciding, words
 
 Edit = tuple[int, int, str]
 """Start and end of a stretch of the text, and its replacement."""
-_ONE_SPACE = re.compile(r"[,;:،]? ")
+_ONE_SPACE = re.compile(r"[,;:،؛]? ")
 _SHORTEST_PART = 2
 """Clusters that are left on either side of a space within a word."""
 
@@ -31,13 +31,15 @@ class Whitespace(FormPerturbation):
     and Thai, written without spaces, spaces are put between characters (Thai: clusters) instead. To mBERT, which
     sets each Han character apart anyway, a space between two of them is none.
 
-    Grapheme clusters are not split. For texts alone: tokens that come split cannot be split otherwise.
+    Grapheme clusters are not split, and no error takes or makes a word that decides what a text says
+    (`deciding_words.py`): *not able* and *notable*. For texts alone: tokens that come split cannot be split otherwise.
     """
 
     info = PerturbationInfo(
         name="whitespace",
         summary="words split, run together, and spaces doubled; in Chinese, Japanese and Thai spaces put in",
         kinds=("sequence_classification", "multiple_choice"),
+        version=2,
     )
 
     class Params(WordPerturbation.Params):
@@ -46,8 +48,9 @@ class Whitespace(FormPerturbation):
     params: Params
 
     def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
-        find = self._put_in if without_spaces(language) else self._moved
-        return [_edited(part, find(part, rng)) for part in parts]
+        if without_spaces(language):
+            return [_edited(part, self._put_in(part, rng)) for part in parts]
+        return [_edited(part, self._moved(part, language, rng)) for part in parts]
 
     def _put_in(self, text: str, rng: random.Random) -> list[Edit]:
         """Puts spaces into stretches of a script that is written without them."""
@@ -55,22 +58,28 @@ class Whitespace(FormPerturbation):
         wanted = max(1, round(self.params.rate * len(list(words(text)))))
         return [(place, place, " ") for place in rng.sample(places, min(wanted, len(places)))]
 
-    def _moved(self, text: str, rng: random.Random) -> list[Edit]:
+    def _moved(self, text: str, language: str, rng: random.Random) -> list[Edit]:
         """Splits words and runs words together; if there is one such, doubles some of the spaces left."""
         all_words = list(words(text))
         splits = [places for word in all_words if (places := _inside(word))]
-        joins = [b.start - 1 for a, b in pairwise(all_words) if _ONE_SPACE.fullmatch(text, a.end, b.start)]
+        spaces = [b.start - 1 for a, b in pairwise(all_words) if _ONE_SPACE.fullmatch(text, a.end, b.start)]
+        joins = list(spaces)
         wanted = max(1, round(self.params.rate * len(all_words)))
+        decided = _deciding(text, language)
         edits: list[Edit] = []
         while len(edits) < wanted and (splits or joins):
             if splits and (not joins or rng.random() < 0.5):
                 place = rng.choice(splits.pop(rng.randrange(len(splits))))
-                edits.append((place, place, " "))
+                edit = (place, place, " ")
             else:
                 place = joins.pop(rng.randrange(len(joins)))
-                edits.append((place, place + 1, ""))
+                edit = (place, place + 1, "")
+            if _deciding(_edited(text, [*edits, edit]), language) == decided:
+                edits.append(edit)
         if edits:
-            edits += [(place, place + 1, "  ") for place in joins if rng.random() < self.params.rate]
+            joined = {start for start, _, new in edits if not new}
+            left = [place for place in spaces if place not in joined]
+            edits += [(place, place + 1, "  ") for place in left if rng.random() < self.params.rate]
         return edits
 
 
@@ -79,6 +88,13 @@ def _inside(word: Word) -> list[int]:
     pieces = clusters(word.text)
     ends = list(accumulate(map(len, pieces)))
     return [word.start + end for end in ends[_SHORTEST_PART - 1 : len(pieces) - _SHORTEST_PART]]
+
+
+def _deciding(text: str, language: str) -> list[str]:
+    """The words of a text that decide what it says, in order."""
+    found = list(words(text))
+    left = deciding(found, [text], language)
+    return [word.text for word in found if word in left]
 
 
 def _between_clusters(text: str) -> list[int]:

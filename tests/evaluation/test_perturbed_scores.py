@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -314,6 +315,50 @@ def test_a_failure_leaves_no_old_score_under_a_new_condition(
     second = score(folder, reads, "reads", languages=("de",))
     assert row(second, "de", "reads").rows_sha256 != row(first, "de", "reads").rows_sha256
     assert [r.rows_sha256 for r in second.data.perturbed] == [row(second, "de", "reads").rows_sha256]
+
+
+IMPORTING = """
+from xrobust.contracts import Perturbation, PerturbationInfo
+from word_of_the_day import WORD
+
+
+class Puts(Perturbation):
+    info = PerturbationInfo("puts", "puts a word first", kinds=("token_classification",))
+
+    def apply(self, example, language, rng):
+        return {**example, "tokens": [WORD, *example["tokens"][1:]]}
+"""
+
+
+def test_edited_code_makes_other_rows_and_scores_them_only_if_they_are_others(
+    finished_run: Path, copied: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(finished_run)
+    plugin, imported = tmp_path / "puts.py", tmp_path / "word_of_the_day.py"
+    plugin.write_text(IMPORTING)
+    monkeypatch.syspath_prepend(tmp_path)
+    predicted: list[int] = []
+    predict = Scorer.predict
+    monkeypatch.setattr(Scorer, "predict", lambda *a: predicted.append(1) or predict(*a))
+
+    def scored(source: str) -> RunResult:
+        """The document after `word_of_the_day.py` became `source`, as a new process makes it."""
+        imported.write_text(source)
+        for name in [
+            name for name in sys.modules if name == "word_of_the_day" or name.startswith("xrobust_plugin_puts")
+        ]:
+            del sys.modules[name]
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        return score(folder, plugin, "puts", languages=("de",))
+
+    first, same = scored("WORD = 'Katze'"), scored("WORD = 'Katze'")
+    assert predicted == [1] and same.data.perturbed == first.data.perturbed
+    (before,) = first.data.perturbed
+    (after,) = (edited := scored("WORD = 'Kat' + 'ze'")).data.perturbed
+    assert predicted == [1] and edited.scores == first.scores, "they are the rows that have their scores"
+    assert after.key != before.key and after.rows_sha256 == before.rows_sha256
+    (other,) = scored("WORD = 'Haus'").data.perturbed
+    assert predicted == [1, 1] and other.rows_sha256 != before.rows_sha256
 
 
 def test_what_prepare_refuses_is_said_before_anything_is_written(

@@ -11,6 +11,7 @@ import pytest
 from xrobust.cli.main import main
 from xrobust.errors import UserError
 from xrobust.experiments.transfer_pairs import NAMED, plan_transfer
+from xrobust.plan import make_plan
 
 
 def test_the_thirteen_pairs() -> None:
@@ -95,3 +96,9 @@ def test_the_paper_s_perturbations_are_the_default(data: Path) -> None:
     plan = plan_transfer("en:de", {"task": "wikiann", "data_dir": data}, (3,))
     assert {request.perturb for request in plan.requests} == {("entity_swap", "context_swap", "entity_context_swap")}
     assert [(r.source, r.languages, r.seed) for r in plan.requests] == [("de", ("de",), 3), ("en", ("de",), 3)]
+
+
+def test_a_task_of_no_entities_is_scored_under_none_of_them(tiny_data: Path, tiny_model: Path) -> None:
+    plan = plan_transfer("en:de", {"task": "pos", "data_dir": tiny_data, "model": str(tiny_model)}, (0,))
+    assert [request.perturb for request in plan.requests] == [()]
+    assert make_plan(plan.requests[0]).spec.evaluation.perturbations == ()

@@ -82,4 +82,5 @@ def test_word_order_refuses_a_task_that_word_order_decides() -> None:
     plugins = Plugins()
     word_order = plugins.load("perturbations", "word_order")
     assert word_order.task_problem(plugins.load("tasks", "pawsx")) == "its labels depend on the order of words"
-    assert word_order.task_problem(plugins.load("tasks", "xnli")) is None
+    assert word_order.task_problem(plugins.load("tasks", "xnli")) == "its labels depend on the order of words"
+    assert word_order.task_problem(plugins.load("tasks", "wikititle")) is None

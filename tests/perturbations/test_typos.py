@@ -86,13 +86,15 @@ def test_han_tables_by_language() -> None:
 @pytest.mark.parametrize(
     ("word", "language", "there", "never"),
     [
-        ("the", "en", {"teh", "thhe", "thw", "te"}, {"hte", "rhe"}),
-        ("STOP", "en", {"SROP", "STPO"}, {"SrOP"}),
+        ("then", "en", {"tehn", "thhen", "tgen", "thn"}, {"hten", "rhen", "the", "ten", "they"}),
+        ("STOP", "en", {"SROP", "SOTP"}, {"SrOP", "STPO"}),
+        ("of", "en", set(), {"if", "off", "od"}),
         ("Straße", "de", {"Strße", "Straßße"}, set()),
-        ("İstanbul", "tr", {"İstambul"}, {"i̇stanbul"}),
+        ("İstanbul", "tr", {"İsatnbul"}, {"i̇stanbul", "İstambul"}),
+        ("gelmiyor", "tr", {"gelmiyyor", "gemliyor"}, {"geliyor", "gelniyor"}),
         ("λόγος", "el", {"λόφος", "λόγοος"}, {"λόγςο", "λόγσο"}),
-        ("μας", "el", {"μαα"}, {"μασ", "μςα"}),
-        ("שלום", "he", {"שולם", "שלו"}, {"שלםו"}),
+        ("μας", "el", {"μζς"}, {"μασ", "μςα", "μαα"}),
+        ("שלום", "he", {"שולם", "שום"}, {"שלםו", "שלו"}),
         ("مدينة", "ar", {"مدينه"}, {"مديةن"}),
         ("می‌روم", "fa", {"میروم"}, {"م‌یروم"}),
         ("किताब", "hi", {"कताब", "कीताब"}, {"कतिाब", "किताबा"}),
@@ -101,6 +103,7 @@ def test_han_tables_by_language() -> None:
         ("コミュニケーション", "ja", {"コミニュケーション", "コミュニケション"}, {"コミュニケーショ"}),
         ("きて", "ja", {"きって", "ぎて"}, {"って"}),
         ("再见", "zh", {"在见", "再件"}, {"見见"}),
+        ("那他", "zh", set(), {"哪他", "那她"}),
     ],
 )
 def test_slips_of_known_words(word: str, language: str, there: set[str], never: set[str]) -> None:

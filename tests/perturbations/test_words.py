@@ -43,6 +43,7 @@ def test_the_words_of_a_text(text: str, found: str) -> None:
         ("\u1112\u1161\u11ab\u1100\u116e\u11a8", "\u1112\u1161\u11ab \u1100\u116e\u11a8"),
         ("きゃっとー", "きゃっ とー"),
         ("שָׁל", "שָׁ ל"),
+        ("👩‍❤️‍👨👍🏽🇩🇪🇫🇷1️⃣🏴󠁧󠁢󠁳󠁣󠁴󠁿", "👩‍❤️‍👨 👍🏽 🇩🇪 🇫🇷 1️⃣ 🏴󠁧󠁢󠁳󠁣󠁴󠁿"),
     ],
 )
 def test_clusters(text: str, found: str) -> None:
@@ -104,6 +105,6 @@ def test_script_of_character(character: str, script: str) -> None:
 def test_the_rate_is_the_share_of_words(rate: float, changed: int) -> None:
     from random import Random
 
-    before = "several farmers planted wheat behind their wooden houses".split(" ")
+    before = "several farmers planted wheat behind large wooden houses".split(" ")
     after = Typos(Typos.Params(rate=rate)).changed(list(before), "en", Random(0), None)
     assert sum(a != b for a, b in zip(before, after, strict=True)) == changed

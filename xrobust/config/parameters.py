@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
+from xrobust.config.values import FileText
 from xrobust.errors import UserError, did_you_mean, shown
 
 
@@ -12,8 +14,8 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
     """Sorts parameters to the parts that have them.
 
     `params` is {parameter: value} or {part: {parameter: value}}; `classes` are the parts by name, each with its
-    `Params`; `section` is what the settings' names begin with. Raises UserError for a parameter that no part has, or
-    that several have.
+    `Params`; `section` is what the settings' names begin with. A path from a settings file becomes one as seen from
+    here. Raises UserError for a parameter that no part has, or that several have.
     """
     sorted_params: dict[str, dict[str, Any]] = {name: {} for name in classes}
     fields = {name: cls.Params.model_fields for name, cls in classes.items()}  # type: ignore[attr-defined]
@@ -21,7 +23,7 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
         if key in classes and isinstance(value, Mapping):
             if value and not fields[key]:
                 raise UserError(f"unknown setting '{section}.{key}.{next(iter(value))}': {key} has no parameters")
-            sorted_params[key].update(value)
+            sorted_params[key].update({name: _from_here(v, fields[key].get(name)) for name, v in value.items()})
             continue
         if key in classes:
             raise UserError(f"setting '{section}.{key}' is {shown(value)}: write {section}.{key}.PARAMETER=VALUE")
@@ -35,5 +37,19 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
             if not known:
                 raise UserError(f"unknown setting '{section}.{key}': {parts} has no parameters")
             raise UserError(f"unknown setting '{section}.{key}' of {parts}: {did_you_mean(key, known)}")
-        sorted_params[owners[0]][key] = value
+        sorted_params[owners[0]][key] = _from_here(value, fields[owners[0]][key])
     return sorted_params
+
+
+def _from_here(value: Any, field: Any) -> Any:
+    """A value of a field (None: there is none of that name) without `FileText`: paths as seen from here."""
+    if isinstance(value, FileText):
+        return value.path if field is not None and _holds_paths(field.annotation) else str(value)
+    if isinstance(value, Mapping):
+        return {key: _from_here(item, field) for key, item in value.items()}
+    return [_from_here(item, field) for item in value] if isinstance(value, list) else value
+
+
+def _holds_paths(annotation: Any) -> bool:
+    """True for Path, and for what is made of it: `Path | None`, `list[Path]`."""
+    return annotation is Path or any(map(_holds_paths, get_args(annotation)))

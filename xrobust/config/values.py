@@ -14,6 +14,36 @@ if TYPE_CHECKING:
 
 PATHS = ("data_dir", "output", "plugins")
 """Settings that are paths: in a file they are relative to that file. So is `model` where it is a folder."""
+PLUGIN_SECTIONS = ("method_params", "perturb_params")
+"""Settings of plugins, of which the plugin alone knows whether they are paths."""
+
+
+class FileText(str):
+    """A text in a settings file: one that is a path is relative to the file's folder."""
+
+    __slots__ = ("folder",)
+    folder: Path
+
+    @classmethod
+    def of(cls, value: Any, folder: Path) -> Any:
+        """The value with all texts in it as texts of a file in `folder`."""
+        if isinstance(value, str):
+            text = cls(value)
+            text.folder = folder
+            return text
+        if isinstance(value, dict):
+            return {key: cls.of(item, folder) for key, item in value.items()}
+        return [cls.of(item, folder) for item in value] if isinstance(value, list) else value
+
+    @property
+    def path(self) -> str:
+        """The path that it stands for, as seen from here."""
+        return beside(self.folder, str(self))
+
+
+def beside(folder: Path, text: str) -> str:
+    """A path in a file that lies in `folder`, as seen from here."""
+    return str(folder / Path(text).expanduser())
 
 
 def read_mapping(path: Path, instance: str) -> dict[str, Any]:
@@ -59,21 +89,25 @@ def resolve_paths(values: dict[str, Any], path: Path) -> dict[str, Any]:
     """The values with paths as seen from here, which are relative to the file that they stand in.
 
     The name of a bundled model or of bundled data is no path, nor is a model that is not beside the file: a hub id.
+    Settings of plugins become `FileText`.
     """
     model = values.get("model")
     if (
         isinstance(model, str)
         and not _is_bundled("models", model)
-        and (model.startswith(".") or (path.parent / model).is_dir())
+        and (model.startswith(".") or Path(beside(path.parent, model)).is_dir())
     ):
-        values["model"] = str(path.parent / model)  # else it is a hub id
+        values["model"] = beside(path.parent, model)  # else it is a hub id
     for key in PATHS:
         if key == "data_dir" and _is_bundled("data", values.get(key)):
             continue
         if isinstance(values.get(key), str):
-            values[key] = str(path.parent / values[key])
+            values[key] = beside(path.parent, values[key])
         elif isinstance(values.get(key), list):
-            values[key] = [str(path.parent / str(item)) for item in values[key]]
+            values[key] = [beside(path.parent, str(item)) for item in values[key]]
+    for key in PLUGIN_SECTIONS:
+        if key in values:
+            values[key] = FileText.of(values[key], path.parent)
     return values
 
 

@@ -2,6 +2,7 @@
 
 from xrobust.contracts.cleaner import Cleaner, LeftOut
 from xrobust.contracts.example import IGNORED, Example
+from xrobust.contracts.keyed_random import keyed_random
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.contracts.method import (
     Batch,
@@ -12,11 +13,10 @@ from xrobust.contracts.method import (
     ModelContext,
     Objective,
     Output,
-    Parameters,
     Stage,
-    keyed_random,
 )
 from xrobust.contracts.metric import Metric, WholeSetMetric
+from xrobust.contracts.parameters import Parameters
 from xrobust.contracts.perturbation import (
     GoldenCase,
     Need,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
 from xrobust.contracts.example import Example
+from xrobust.contracts.keyed_random import keyed_random
+from xrobust.contracts.parameters import Parameters
 from xrobust.contracts.task import Task
 
 if TYPE_CHECKING:
@@ -89,12 +87,6 @@ Objective = Callable[[Forward, Batch], "torch.Tensor"]
 """Function to minimise: returns the loss *summed* over the labelled items of a micro-batch."""
 
 
-def keyed_random(*key: object) -> random.Random:
-    """Random generator that depends on `key` alone: the same draws in any order of examples, on any process."""
-    digest = hashlib.sha256(json.dumps(key, default=str, ensure_ascii=False).encode()).digest()
-    return random.Random(int.from_bytes(digest[:16], "big"))
-
-
 @dataclass(frozen=True)
 class DataContext:
     """Inputs of `Method.augment`."""
@@ -122,16 +114,6 @@ class ModelContext:
     what that had no weights for, often a pooler. No name lies below another."""
     embedding_norm: float
     """Mean L2 norm of the rows of the *pre-trained* input embedding matrix: the unit of a relative radius."""
-
-
-class Parameters(BaseModel):
-    """Base of a method's parameters: validated, and unknown names refused.
-
-    Give every field a `Field(description=...)`. A path to a file belongs in a field with `exclude=True`, returned by
-    `Method.files`: then the file's content, not its place, becomes part of the run's identity.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Method:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-from xrobust.contracts.example import Example
-from xrobust.contracts.method import Parameters
-from xrobust.contracts.task import Task
+from xrobust.contracts.parameters import Parameters
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from xrobust.contracts.example import Example
+    from xrobust.contracts.task import Task
 
 Need = Literal["source_train", "target_train", "target_test", "encoder"]
 """Input of a perturbation besides the example: see `PerturbationContext`."""
@@ -40,7 +41,8 @@ class PerturbationInfo:
     """Names of the kinds of task it applies to."""
     citation: str = ""
     version: int = 1
-    """Number to raise whenever the same input gives another output: cached rows are then made anew."""
+    """Number of its definition, written into results: raise it whenever the same input gives another output. Cached
+    rows do not go by it, but by the code that makes them."""
     keeps_tokens: bool = True
     """True if, in tagging, every token stays in its place and the tags are unchanged. False for a perturbation that
     puts in entities of another length, and gives tags that fit them; the sequence of entity types is then the same."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from xrobust.contracts import Example, Task
 from xrobust.data.splits import DataRows
 from xrobust.storage import cache
+from xrobust.storage.code_hash import code_hash
 from xrobust.storage.hashing import canonical_json
 
 SECTION = "repeated"
@@ -46,7 +47,7 @@ def find_repeated(task: Task, seen: Iterable[Split], tests: Sequence[Split]) -> 
         "text": task.kind.text_columns,
         "seen": [[rows.split, rows.language, rows.sha256] for rows, _ in seen],
         "tests": [[rows.language, rows.sha256] for rows, _ in tests],
-        "share": ANOTHER_LANGUAGE,
+        "code": code_hash(find_repeated),
     }
     key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
     kept = cache.read_lines(SECTION, key)

@@ -143,8 +143,8 @@ def open_split(
         return rows.model_dump(mode="json")
 
     files = task.files(split, language, source)
-    code = [code_hash(cls) for cls in (type(task), type(task.kind), type(source))]
-    if files is None or None in code:
+    code = code_hash(type(task), type(task.kind), type(source), load_split)
+    if files is None or code is None:
         return load_split(task, source, split, language, limit)
     what = {"rows": task.info.name, "split": split, "language": language, "limit": limit, "code": code}
     rows = DataRows(**cached_by_files(what, files, load))

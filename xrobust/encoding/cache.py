@@ -16,7 +16,7 @@ from typing import Any
 
 from xrobust.contracts import Example, Kind
 from xrobust.contracts.encoded import Encoded
-from xrobust.encoding.files import FORMAT, Damaged, EncodedWriter, open_encoded
+from xrobust.encoding.files import Damaged, EncodedWriter, open_encoded
 from xrobust.storage import cache
 from xrobust.storage.code_hash import code_hash
 from xrobust.storage.hashing import canonical_json
@@ -124,7 +124,7 @@ class EncodingCache:
     @cached_property
     def _encoder(self) -> dict[str, Any] | None:
         """All that an encoding depends on besides the examples; None if it cannot be hashed."""
-        code = code_hash(type(self._kind))
+        code = code_hash(type(self._kind), EncodedWriter)
         if code is None:
             return None
         try:
@@ -133,7 +133,6 @@ class EncodingCache:
         except Exception:  # the tokenizers library raises bare Exception for parts that are written in Python
             return None
         return {
-            "format": FORMAT,
             "kind": {"name": f"{type(self._kind).__module__}.{type(self._kind).__qualname__}", "code": code},
             "settings": settings,
             "tokenizer": tokenizer,

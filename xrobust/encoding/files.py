@@ -14,7 +14,6 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.storage.cache import as_not_cached
 from xrobust.storage.hashing import file_sha256
 
-FORMAT = 2
 MANIFEST = "manifest.json"
 ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example", "cut")
 
@@ -66,7 +65,7 @@ class EncodedWriter:
     def finish(self) -> None:
         """Closes the files and writes the manifest."""
         arrays = {name: file.close() for name, file in self._files.items()}
-        content = {"format": FORMAT, "arrays": arrays, **self._shape}
+        content = {"arrays": arrays, **self._shape}
         (self._folder / MANIFEST).write_text(json.dumps({"content": content, "sha256": _sha256(content)}))
 
 
@@ -102,8 +101,6 @@ def open_encoded(folder: Path) -> Encoded:
             raise Damaged(f"{MANIFEST} was changed")
     except (ValueError, TypeError, KeyError, FileNotFoundError, NotADirectoryError) as error:
         raise Damaged(f"{MANIFEST} cannot be read") from error
-    if content["format"] != FORMAT:
-        raise Damaged(f"format {content['format']}, not {FORMAT}")
     arrays: dict[str, Any] = {"token_types": None, "cut": None}
     arrays |= {name: _mapped(_path(folder, name), **stored) for name, stored in content["arrays"].items()}
     return Encoded(**arrays, per_token=content["per_token"], group=content["group"])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from random import Random
+from typing import TYPE_CHECKING, Any
 
 import regex
 
-from xrobust.contracts import Example, Kind, Perturbation, keyed_random
+from xrobust.contracts import keyed_random
 from xrobust.errors import RunError
 from xrobust.metrics.entities import entity_spans
+
+if TYPE_CHECKING:
+    from xrobust.contracts import Example, Kind, Perturbation
 
 _WITHOUT_SPACES = (
     r"\p{Unified_Ideograph}\p{Block=CJK_Compatibility_Ideographs}\p{Block=CJK_Compatibility_Ideographs_Supplement}"
@@ -30,6 +34,18 @@ class AppliedPerturbation:
     """Tokens of the whole clean test set: its own for tagging; else words, or characters in scripts without spaces."""
     changed_tokens: int
     """Tokens of the changed rows that differ from clean text, as the function `changed_tokens` counts them."""
+
+    def to_lines(self) -> Iterator[Any]:
+        """The JSON values that are cached of it."""
+        yield {"tokens": self.tokens, "changed_tokens": self.changed_tokens}
+        for index in sorted(self.rows):
+            yield [index, self.rows[index]]
+
+    @classmethod
+    def of_lines(cls, lines: Sequence[Any]) -> AppliedPerturbation:
+        """What `to_lines` gave the values of."""
+        counts, *rows = lines
+        return cls(dict(rows), **counts)
 
 
 def perturb(

@@ -122,9 +122,13 @@ class PerturbationInputs:
             depends["target_train"] = "" if examples is None else fingerprint(examples)
         if "encoder" in needs:
             depends["encoder"] = canonical_json(self.train.model)
+        spec, kind = condition.spec, self.task.kind
+        released = {"version": spec.plugin_version, "sha256": spec.plugin_sha256}
         whole = {
-            "perturbation": condition.spec.model_dump(mode="json"),
+            "perturbation": {"name": spec.name, "params": spec.params, "seed": spec.seed},
+            "code": condition.code or released,
             "task": self.train.task,
+            "kind": [kind.pre_split, kind.text_columns, kind.gold_column, kind.labels],
             "language": language,
             "test": test_sha256,
             "files": dict(files),

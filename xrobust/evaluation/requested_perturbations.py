@@ -12,7 +12,9 @@ from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
 from xrobust.errors import UserError
+from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.registry.plugins import Plugins
+from xrobust.storage.code_hash import code_hash
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,12 @@ class RequestedPerturbation:
     def new(self) -> Perturbation:
         """Makes a perturbation object for one language."""
         return self.cls(self.params)
+
+    @property
+    def code(self) -> str | None:
+        """sha256 over the code that makes its rows, or None where that cannot be told: see `code_hash`."""
+        vectors = ["xrobust.models.word_vectors"] if "encoder" in self.cls.needs else []
+        return code_hash(self.cls, perturb, *vectors)
 
 
 def requested_perturbations(

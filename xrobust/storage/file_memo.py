@@ -29,17 +29,31 @@ def cached_by_files(what: Mapping[str, Any], files: Sequence[Path], find: Callab
     A file has changed where its size, inode, time of change or time of modification is another, as `make` and git see
     it. Errors of `find` are raised, and not cached.
     """
-    paths = [str(file.absolute()) for file in files]
-    key = hashlib.sha256(canonical_json({"what": dict(what), "files": paths}).encode()).hexdigest()
-    now = time.time()
     before = [file_state(file) for file in files]
+    paths = [str(file.absolute()) for file in files]
+
+    def found() -> tuple[Any, Sequence[Path]]:
+        value = find()
+        return value, files if [file_state(file) for file in files] == before else ()
+
+    return cached_with_files({"what": dict(what), "files": paths}, found)
+
+
+def cached_with_files(what: Mapping[str, Any], find: Callable[[], tuple[Any, Sequence[Path]]]) -> Any:
+    """`cached_by_files` for a function that returns a value and the files that it read, which it has to find first.
+
+    A folder stands for the names in it. Nothing is cached where no file is named.
+    """
+    key = hashlib.sha256(canonical_json(dict(what)).encode()).hexdigest()
     cached = cache.read_lines(SECTION, key)
-    if cached is not None and cached[0]["files"] == before:
+    if cached is not None and all(file_state(Path(path)) == state for path, state in cached[0]["files"]):
         return cached[0]["value"]
-    value = find()
-    newest = max((time for state in before if state for time in state[2:]), default=0)
-    if newest < (now - YOUNG) * 1e9 and [file_state(file) for file in files] == before:
-        cache.write_lines(SECTION, key, iter([{"files": before, "value": value}]))
+    now = time.time()
+    value, files = find()
+    states = [(str(file.absolute()), file_state(file)) for file in files]
+    newest = max((time for _, state in states if state for time in state[2:]), default=0)
+    if states and newest < (now - YOUNG) * 1e9:
+        cache.write_lines(SECTION, key, iter([{"files": states, "value": value}]))
     return value
 
 

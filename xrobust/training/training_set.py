@@ -77,7 +77,7 @@ class TrainingSet:
         None where their code cannot be named."""
         inputs, spec = self._inputs, self._inputs.spec
         augmenting = [
-            {**part.model_dump(mode="json"), "code": code_hash(type(method))}
+            {**part.model_dump(mode="json"), "code": code_hash(type(method), type(inputs.task))}
             for method, part in zip(inputs.methods, spec.method, strict=True)
             if "augment" in method.stages()
         ]
@@ -85,8 +85,7 @@ class TrainingSet:
             return {"rows": spec.data["train"]}
         if any(method["code"] is None for method in augmenting):
             return None
-        task = {"name": spec.task, "version": spec.task_plugin_version, "sha256": spec.task_plugin_sha256}
-        return {"rows": spec.data["train"], "methods": augmenting, "task": task, "seed": spec.seed}
+        return {"rows": spec.data["train"], "methods": augmenting, "seed": spec.seed}
 
 
 def method_names(methods: Sequence[Method], stage: Stage) -> str:

@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from .deciding_words import DECIDING_HAN
 from .scripts import base_language
 
 # Characters of a group are taken for each other. Simplified and traditional ones stand in one table: see `_fits`.
 _CHINESE = """
-的得地 在再载載 做作 像象向响 那哪 他她它 以已 己已 即既 坐座 带戴代待 帶戴代待 度渡 份分 何河和合 及急 近进 近進
-密蜜 末未 因音 原源元员圆园 原源元員圓園 只支知之 直值 至致制治 中终钟 中終鐘 州洲周 子字 必毕 必畢 成承城程 到道
+的得地 在再载載 做作 像象向响 以已 己已 即既 坐座 带戴代待 帶戴代待 度渡 份分 何河和合 及急 近进 近進
+密蜜 因音 原源元员圆园 原源元員圓園 只支知之 直值 至致制治 中终钟 中終鐘 州洲周 子字 必毕 必畢 成承城程 到道
 定订 定訂 反返 工功公攻 力立利历 力立利歷 明名 目木 其奇期 清情请 清情請 人入 土士 间问 間問 是事市式世室 手首
 心新欣 型形行 性姓 由油游 有友 住往 住注助祝 晴睛 辩辨 辯辨 拨拔 折拆 班斑 复覆 復覆 刻克 每美 免兔 陪培赔
 陪培賠 气汽 氣汽 恰洽 少小 思司 虽随 雖隨 提题 提題 位未味为 位未味為 午五舞 务物 務物 校效笑 需须 需須 药要 藥要
@@ -44,10 +45,16 @@ _SAME_SOUND = "はわ へえ をお じぢ ずづ"
 
 @lru_cache
 def han_confusions(language: str) -> Mapping[str, str]:
-    """Character -> those it is taken for, sorted: Japanese ones for `ja`, else Chinese ones."""
+    """Character -> those it is taken for, sorted: Japanese ones for `ja`, else Chinese ones.
+
+    Characters that decide what a sentence says are not in it, though people confuse some of them (他 她 它, 那 哪).
+    """
+    groups = [
+        set(group) - DECIDING_HAN for group in (_JAPANESE if base_language(language) == "ja" else _CHINESE).split()
+    ]
+    table = _confusions(groups)
     if base_language(language) == "ja":
-        return _confusions(_JAPANESE.split())
-    table = _confusions(_CHINESE.split())
+        return table
     fitting = {a: "".join(b for b in others if _fits(a, b)) for a, others in table.items()}
     return {a: others for a, others in fitting.items() if others}
 
@@ -71,12 +78,12 @@ def _encodes(character: str, charset: str) -> bool:
     return True
 
 
-def _confusions(groups: Iterable[str]) -> dict[str, str]:
+def _confusions(groups: Iterable[Iterable[str]]) -> dict[str, str]:
     found: dict[str, set[str]] = {}
-    for group in groups:
+    for group in map(set, groups):
         for character in group:
-            found.setdefault(character, set()).update(set(group) - {character})
-    return {character: "".join(sorted(others)) for character, others in found.items()}
+            found.setdefault(character, set()).update(group - {character})
+    return {character: "".join(sorted(others)) for character, others in found.items() if others}
 
 
 def _in_both_kana(groups: str) -> list[str]:

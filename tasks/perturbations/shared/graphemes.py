@@ -19,9 +19,10 @@ def clusters(text: str) -> list[str]:
 
     A base with its marks; in Indic scripts a whole conjunct (consonants joined by a virama); in Thai and Lao a vowel
     with its consonant, on whichever side it is written; a kana with the small kana or long-vowel mark after it; a
-    Hangul syllable written in jamo. It follows UAX 29 (extended grapheme clusters), and goes further for Thai, Lao and
-    kana, where a break is not wrong by Unicode but by orthography. So `regex`'s `\\X` would not do, which also puts a
-    mark that follows a space on the space.
+    Hangul syllable written in jamo; an emoji with all that is joined to it, its skin tone, its tags, and the two
+    letters of a flag. It follows UAX 29 (extended grapheme clusters), and goes further for Thai, Lao and kana, where a
+    break is not wrong by Unicode but by orthography. So `regex`'s `\\X` would not do, which also puts a mark that
+    follows a space on the space.
     """
     found: list[str] = []
     for character in text:
@@ -36,7 +37,11 @@ def _continues(cluster: str, character: str) -> bool:
     last = cluster[-1]
     if last.isspace() or character.isspace():
         return False
-    if is_mark(character):
+    if is_mark(character) or _is_emoji_suffix(character):
+        return True
+    if _is_flag_letter(character):
+        return len(cluster) == 1 and _is_flag_letter(cluster)
+    if last == "\u200d" and unicodedata.category(character) == "So":
         return True
     if character in _NEVER_FIRST and _same_writing(character, last):
         return True
@@ -52,6 +57,16 @@ def _continues(cluster: str, character: str) -> bool:
 def is_virama(character: str) -> bool:
     """True if a sign takes a consonant's vowel away, and joins it with the next (Thai's and Lao's join nothing)."""
     return unicodedata.combining(character) == 9 and script_of(character) not in ("Thai", "Lao")
+
+
+def _is_emoji_suffix(character: str) -> bool:
+    """True for the skin tones, and the tags of regional flags."""
+    return "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f"
+
+
+def _is_flag_letter(character: str) -> bool:
+    """True for the regional indicators, two of which are a flag."""
+    return "\U0001f1e6" <= character <= "\U0001f1ff"
 
 
 def _is_later_jamo(character: str) -> bool:

@@ -40,11 +40,13 @@ WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Japanese", "Thai", "
 """Scripts whose words are not set apart by spaces."""
 
 
+@lru_cache
 def base_language(language: str) -> str:
     """The language of a code that may name a country or a script too: `pt-BR` -> `pt`."""
     return re.split("[-_]", language)[0].lower()
 
 
+@lru_cache
 def script_of_language(language: str) -> str:
     """The script a language is mostly written in; Japanese has a name of its own, for kana and Han together.
 

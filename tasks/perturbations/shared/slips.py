@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Mapping
 
 from .confusions import KANA_CONFUSIONS, KANA_SAME_SOUND, KANA_VOICED, han_confusions
+from .deciding_words import keeps_deciding
 from .graphemes import clusters
 from .keyboards import KEYBOARDS, Keyboard, keyboard_for
 from .letters import lower, upper
 from .orthography import hiragana, well_formed
-from .scripts import script_of
+from .scripts import base_language, script_of
 
 Slips = dict[str, list[str]]
 """Kind of slip (substitution, deletion, doubling, transposition) -> the forms that it can give the word."""
@@ -31,8 +32,10 @@ LREC 2014)."""
 def slips(word: str, language: str) -> Slips:
     """All forms that one slip makes of a word, by kind; a kind without any is left out.
 
-    The first letter stays (Pruthi et al., ACL 2019, leave it too: it is what readers go by), except in scripts whose
-    characters are syllables or words. Nothing comes out that cannot be written in the script: see `well_formed`.
+    The first and the last letter stay, as in Pruthi et al. (ACL 2019): readers go by the one, and endings tell number,
+    gender and person. Scripts whose characters are syllables or words have no such rule, and Arabic spelling slips
+    are those of endings. Nothing comes out that cannot be written in the script (`well_formed`), and no word that
+    decides what a sentence says (`keeps_deciding`).
     """
     word = unicodedata.normalize("NFC", word)
     script = script_of(word[0])
@@ -49,7 +52,13 @@ def slips(word: str, language: str) -> Slips:
     else:
         found = {}
     good = {
-        kind: sorted({form for form in forms if form != word and well_formed(form, script)})
+        kind: sorted(
+            {
+                form
+                for form in forms
+                if form != word and well_formed(form, script) and keeps_deciding(word, form, language)
+            }
+        )
         for kind, forms in found.items()
     }
     return {kind: forms for kind, forms in good.items() if forms}
@@ -64,17 +73,17 @@ def _keys(word: str, script: str, keyboard: Keyboard, language: str) -> Slips:
     for i in range(1, len(units)):
         before, unit, after = "".join(units[:i]), units[i], "".join(units[i + 1 :])
         base, marks = unit[0], unit[1:]
+        if base_language(language) == "ar":
+            found["substitution"] += [before + other + marks + after for other in _ARABIC_SPELLING.get(base, "")]
+        if not after:
+            break
         if unicodedata.category(base)[0] in "LM":
-            near = _near(base, keyboard, language)
-            if language == "ar":
-                near += _ARABIC_SPELLING.get(base, "")
-            found["substitution"] += [before + other + marks + after for other in near]
+            found["substitution"] += [before + other + marks + after for other in _near(base, keyboard, language)]
             found["doubling"].append(before + unit + _without_dead_key(base, keyboard, language) + after)
-        if len(units) > 2:
-            found["deletion"].append(before + after)
-            following = units[i + 1] if i + 1 < len(units) else None
-            if following is not None and "\u200c" not in (unit, following):
-                found["transposition"].append(before + following + unit + after[len(following) :])
+        found["deletion"].append(before + after)
+        following = units[i + 1]
+        if i + 2 < len(units) and "\u200c" not in (unit, following):
+            found["transposition"].append(before + following + unit + after[len(following) :])
     return found
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import ClassVar
 
 from pydantic import Field
 
 from xrobust.contracts import Example, Parameters, Perturbation
 
+from .deciding_words import decides, deciding_places
 from .graphemes import clusters
 from .scripts import is_mark, script_of
 
@@ -66,6 +68,8 @@ class WordPerturbation(FormPerturbation):
         rate: float = Field(default=0.1, gt=0, le=1, description="share of words that are changed; at least one is")
 
     params: Params
+    leaves_deciding_words: ClassVar[bool] = False
+    """True if words that decide what a text says stay: for changes after which another word could be read."""
 
     def changed(self, parts: list[str], language: str, rng: random.Random, tags: Sequence[str] | None) -> Sequence[str]:
         return replaced(parts, self.chosen(parts, language, rng, tags))
@@ -76,11 +80,12 @@ class WordPerturbation(FormPerturbation):
         """The words that are changed, and what they become."""
         words = self.words(parts, language, tags)
         wanted = max(1, round(self.params.rate * len(words)))
+        left = deciding(words, parts, language) if self.leaves_deciding_words and tags is None else frozenset()
         new: dict[Word, str] = {}
         for word in rng.sample(words, len(words)):
             if len(new) == wanted:
                 break
-            if (text := self.change(word.text, language, rng)) is not None:
+            if word not in left and (text := self.change(word.text, language, rng)) is not None:
                 new[word] = text
         return new
 
@@ -91,6 +96,24 @@ class WordPerturbation(FormPerturbation):
     def change(self, word: str, language: str, rng: random.Random) -> str | None:
         """Another form of a word, or None where it has none."""
         raise NotImplementedError(f"{type(self).__name__} does not define change")
+
+
+def deciding(found: Sequence[Word], parts: Sequence[str], language: str) -> frozenset[Word]:
+    """The words among `found` that decide what the parts say, or hold something that does."""
+    places = [deciding_places(part, language) for part in parts]
+    return frozenset(
+        word
+        for word in found
+        if decides(word.text, language) or any(a < word.end and word.start < b for a, b in places[word.part])
+    )
+
+
+def outside(text: str, places: Sequence[tuple[int, int]], change: Callable[[str], str]) -> str:
+    """The text changed everywhere but at `places`: starts and ends, in order."""
+    ends = [0, *(end for _, end in places)]
+    starts = [*(start for start, _ in places), len(text)]
+    kept = [*(text[start:end] for start, end in places), ""]
+    return "".join(change(text[a:b]) + k for a, b, k in zip(ends, starts, kept, strict=True))
 
 
 def replaced(parts: Sequence[str], new: Mapping[Word, str]) -> list[str]:

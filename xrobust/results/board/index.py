@@ -40,7 +40,7 @@ def read_documents(
     written in the last seconds is read in any case.
     """
     places = [str(file.absolute()) for file in files]
-    what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(RunRecord)}
+    what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(read_documents)}
     key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
     layouts, *known = cache.read_lines(SECTION, key) or [[]]
     numbers = {layout_of(rows): i for i, rows in enumerate(layouts)}

@@ -38,7 +38,7 @@ class Scarce(Method):
     def objective(self, inner, ctx):
         def objective(forward, batch):
             rows, length = batch.inputs["input_ids"].shape
-            noise = torch.randn(batch.noise_shape(), generator=batch.generator) * 0.1
+            noise = torch.randn(batch.noise_shape(), generator=batch.generator, device=batch.labels.device) * 0.1
             loss = inner(forward.shifted(noise), batch)
             if rows > self.params.inputs and length > self.params.pieces:
                 loss.backward()  # what was accumulated by then must not count

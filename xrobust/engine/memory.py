@@ -91,8 +91,15 @@ class OutOfMemorySplitter(Generic[Result]):
         return [*self(items[:half]), *self(items[half:])]
 
 
+def measure_peak(device: torch.device) -> None:
+    """Begins a new measurement of the peak on a GPU: an earlier run in this process may have needed more. The peak of
+    resident memory is the process's, and cannot be begun anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
+    """Bytes: the device's peak since `measure_peak` on a GPU, else the process's peak resident memory."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -21,10 +21,12 @@ def accelerator(precision: str) -> Any:
     """A fresh `accelerate.Accelerator`.
 
     Buffers are not broadcast before each forward pass: encoders have none that training changes, and a broadcast in
-    place would break objectives that go through the model several times before one backward pass.
+    place would break objectives that go through the model several times before one backward pass. cuDNN's attention
+    is turned off in this process.
 
     Raises UserError where sharding (FSDP, DeepSpeed) was asked for, or a launcher started more processes than GPUs.
     """
+    import torch
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
     from accelerate.utils import parse_flag_from_env
@@ -42,6 +44,9 @@ def accelerator(precision: str) -> Any:
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     _refuse_sharding(fresh)
+    # torch prefers cuDNN's attention in half precision, which takes a tenth of a second to prepare for each new shape
+    # of a batch: batches that are padded to their longest example have many (docs/performance.md).
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return fresh
 
 

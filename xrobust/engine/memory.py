@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -34,6 +35,25 @@ def too_little_memory() -> RunError:
         "out of memory with a single model input: a smaller training.max_length, --set gradient_checkpointing=true or "
         "a method that trains fewer parameters (lora) needs less"
     )
+
+
+@contextmanager
+def memory_for(what: str) -> Iterator[None]:
+    """Context in which RunError is raised, in one line, where memory does not suffice for `what`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunError(
+            f"out of memory with {what}: a smaller model or a method that trains fewer parameters (lora) needs less"
+        ) from error
+
+
+def on_device(model: Any, device: torch.device) -> Any:
+    """The model, moved to `device`. Raises RunError where it does not fit."""
+    with memory_for("the model"):
+        return model.to(device)
 
 
 def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> int:

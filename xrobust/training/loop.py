@@ -17,6 +17,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 
 from xrobust.contracts.encoded import Encoded
+from xrobust.engine.memory import memory_for
 from xrobust.engine.order import steps_per_epoch
 from xrobust.errors import RunError
 from xrobust.models.trained import load_trainable_state, trainable_state
@@ -64,7 +65,8 @@ class Trainer:
             eps=job.settings.adam_epsilon,
             fused=True,
         )
-        self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
+        with memory_for("the model"):
+            self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
         self._micro_batches = MicroBatcher(job, self.model, self.optimiser, accelerator)
         self._sync = StepSync(accelerator, job.options.checkpoint_minutes)
         self._best = BestWeights(job, accelerator, warn)
@@ -115,7 +117,8 @@ class Trainer:
             group["lr"] = rate
         loss = self._micro_batches.accumulate(epoch.encoded, items, number)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
-        self.optimiser.step()
+        with memory_for("the state of the optimiser, twice the size of what is trained"):
+            self.optimiser.step()
         self.optimiser.zero_grad()
         return StepResult(loss, len(examples), epoch.encoded.pieces(items))
 

@@ -135,10 +135,11 @@ def load_or_set_up(
     Raises UserError for all problems that show before the document is opened: a complete run stays complete.
     """
     if found is not None and found.training is not None:
+        from xrobust.engine.memory import on_device
         from xrobust.models.trained import load_model
 
         model, tokenizer = load_model(folder.path, offline=plan.request.offline)
-        model.to(accelerate.device)
+        on_device(model, accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
     from xrobust.training.inputs import EncoderPlace, TrainingOptions
@@ -216,6 +217,7 @@ def evaluate(
     `request` names them; `languages` alone is short for a request with nothing else. `data_dir` is by default the
     folder of the run's own data. Raises UserError and RunError.
     """
+    from xrobust.engine.memory import on_device
     from xrobust.models.trained import load_model
 
     if request is None:
@@ -241,7 +243,7 @@ def evaluate(
         note_requested(result, plan)
         with folder.recording(result, watching, main=main):
             say_of_data(result, train.task, plan.used, plan)
-            scored = ScoredModel(model.to(accelerate.device), tokenizer, train.training.max_length, accelerate)
+            scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
             score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
             # A run that was stopped while it was being scored is complete when nothing is left to score.
             result.status = before

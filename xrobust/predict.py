@@ -14,6 +14,7 @@ from xrobust.data import conllu, tsv
 from xrobust.data.lines import plain_name
 from xrobust.data.records import Record
 from xrobust.engine.accelerator import accelerator
+from xrobust.engine.memory import on_device
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
 from xrobust.models.trained import load_model
@@ -46,7 +47,7 @@ def predict_file(
         cleaner = task.cleaner(_rows(text.records()))
         model, tokenizer = load_model(run, offline=offline)
         accelerate = accelerator(result.spec.train.precision)
-        model, max_length = model.to(accelerate.device), result.spec.train.training.max_length
+        model, max_length = on_device(model, accelerate.device), result.spec.train.training.max_length
         done = 0
         for block in _blocks(text.records()):
             cleaned = dict(_cleaned(block, cleaner))

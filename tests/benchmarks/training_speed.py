@@ -111,6 +111,7 @@ def transformers_trainer(
             synchronise(device)
             self.stopped = time.perf_counter()
 
+    torch.backends.cuda.enable_cudnn_sdp(True)  # as torch has it: ours turns it off
     model, clock = work.fresh_model(device), Clock()
     trainer = TransformersTrainer(
         model=model,
@@ -270,6 +271,9 @@ def faster_settings() -> dict[str, Callable[..., Trained]]:
         "xrobust, compiled": lambda *given: ours(*given, compiled=True),
         "xrobust, bf16, compiled": lambda *given: ours(*given, precision="bf16", compiled=True),
         "Trainer, bf16": lambda *given: transformers_trainer(*given, precision="bf16"),
+        "Trainer, bf16, group_by_length": lambda *given: transformers_trainer(
+            *given, precision="bf16", sampling="group_by_length"
+        ),
     }
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from xrobust import RunSpec, run
-from xrobust.engine.memory import OutOfMemorySplitter
+from xrobust.engine.memory import OutOfMemorySplitter, measure_peak, on_device, peak_memory
 from xrobust.errors import RunError, UserError
 from xrobust.results.schema import RunResult
 from xrobust.training import loop
@@ -38,7 +38,7 @@ class Scarce(Method):
     def objective(self, inner, ctx):
         def objective(forward, batch):
             rows, length = batch.inputs["input_ids"].shape
-            noise = torch.randn(batch.noise_shape(), generator=batch.generator) * 0.1
+            noise = torch.randn(batch.noise_shape(), generator=batch.generator, device=batch.labels.device) * 0.1
             loss = inner(forward.shifted(noise), batch)
             if rows > self.params.inputs and length > self.params.pieces:
                 loss.backward()  # what was accumulated by then must not count
@@ -116,6 +116,47 @@ def test_a_single_input_that_does_not_fit(trained: Train, monkeypatch: pytest.Mo
     monkeypatch.setattr(loop, "MicroBatcher", partial(MicroBatcher, probes=probes))
     with pytest.raises(RunError, match="out of memory with a single model input: a smaller"):
         trained(method_params={"inputs": 0, "pieces": 0})
+
+
+def test_no_memory_for_the_state_of_the_optimiser(trained: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is made in the first step, when the gradients fitted."""
+
+    def step(self: torch.optim.Optimizer, closure: object = None) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(RunError, match=r"^out of memory with the state of the optimiser, "):
+        trained()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), "^out of memory with the model: "),
+        (RuntimeError("Expected all tensors to be on the same device"), "^Expected all tensors"),
+    ],
+)
+def test_a_model_that_does_not_fit(error: RuntimeError, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def to(self: torch.nn.Module, device: torch.device) -> None:
+        raise error
+
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    with pytest.raises((RunError, RuntimeError), match=said) as raised:
+        on_device(torch.nn.Linear(2, 2), torch.device("cuda"))
+    assert isinstance(raised.value, RunError) == said.startswith("^out of memory")
+
+
+def test_the_peak_of_a_run_is_not_that_of_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that counts as torch does: the peak since it was reset, and what is held now."""
+    counted = {"now": 5, "peak": 90}
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: counted.update(peak=counted["now"]))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: counted["peak"])
+    gpu = torch.device("cuda", 0)
+    assert peak_memory(gpu) == 90
+    measure_peak(gpu)
+    assert peak_memory(gpu) == 5
+    measure_peak(torch.device("cpu"))
+    assert peak_memory(torch.device("cpu")) > 2**20
 
 
 def test_parts_of_a_batch_are_computed_one_after_the_other() -> None:

@@ -1,4 +1,4 @@
-"""Half precision on a processor that only imitates it is said to be slow."""
+"""Half precision: said to be slow on a processor that only imitates it, and without cuDNN's attention on a GPU."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def test_a_processor_without_the_instructions(
     warning = emulated_precision(accelerate)
     assert (warning is not None) == (said and accelerate.device.type == "cpu")
     assert warning is None or "no bf16 instructions: --precision bf16 is several times slower than fp32" in warning
+
+
+def test_attention_that_is_prepared_for_each_shape_is_off() -> None:
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    accelerator("bf16")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.mem_efficient_sdp_enabled() and torch.backends.cuda.flash_sdp_enabled()

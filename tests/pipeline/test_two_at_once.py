@@ -44,6 +44,12 @@ class Waits(Method):
 """
 
 
+@pytest.fixture(autouse=True)
+def on_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computes on the CPU: two processes cannot share one GPU."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+
+
 def test_a_command_on_a_run_that_another_works_on(
     tmp_path: Path, pythons: Pythons, xrobust: Command, tiny_model: Path, tiny_data: Path
 ) -> None:

@@ -18,11 +18,19 @@ from safetensors.torch import load_file
 
 from xrobust import RunSpec, load_predictions, run
 from xrobust.cli.main import main
+from xrobust.engine.accelerator import accelerator
+from xrobust.errors import UserError
 from xrobust.runtime.processes import _stop, relaunch
 from xrobust.training import loop
 from xrobust.training.step_sync import StepSync
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def on_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computes on the CPU: two processes cannot share one GPU."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
 
 
 def run_folder(output: Path) -> Path:
@@ -226,6 +234,69 @@ def test_a_process_that_the_system_ended_is_named(
     assert relaunch(2, ["run"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("xrobust: process 1 was ended by SIGKILL (as the system does when memory runs out); ")
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("xrobust: the reason\n[rank1]:[W1127 ProcessGroupNCCL.cpp:1575] Warning: it was not ended\n", "the reason"),
+        ("Traceback\nKeyError: 'a'\n", None),
+        ("", None),
+    ],
+)
+def test_the_reason_that_a_process_gives_is_told_from_what_libraries_write(
+    output: str, said: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second process fails while the first waits for it, until it is killed."""
+    code = (
+        f"import os, sys, time; time.sleep(60 * (os.environ['RANK'] == '0')); sys.stderr.write({output!r}); sys.exit(2)"
+    )
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "xrobust.runtime.processes.subprocess.Popen",
+        lambda command, **settings: popen([sys.executable, "-S", "-c", code], **settings),
+    )
+    monkeypatch.setattr("xrobust.runtime.processes._end", lambda process: (process.kill(), process.wait()))
+    assert relaunch(2, ["run"]) == 2
+    expected = f"xrobust: {said}" if said else (output.splitlines() or ["ended without a word"])[-1]
+    assert capsys.readouterr().err.splitlines() == [f"process 1: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "processes", "on_cpu", "refused"),
+    [
+        (0, 4, "false", None),
+        (4, 4, "false", None),
+        (8, 4, "false", None),
+        (1, 2, "false", "2 processes on this machine, which has 1 GPU: each"),
+        (2, 3, "false", "3 processes on this machine, which has 2 GPUs: each"),
+        (1, 2, "true", None),
+    ],
+)
+@pytest.mark.parametrize("launcher", [False, True])
+def test_more_processes_than_gpus_are_refused(
+    gpus: int, processes: int, on_cpu: str, refused: str | None, launcher: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before any is started; and by each process that another launcher started."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", on_cpu)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    started: list[dict[str, str]] = []
+
+    class Begins(Exception):
+        pass
+
+    def begins(*given: object, env: dict[str, str] | None = None, **more: object) -> None:
+        started.append(env or {})
+        raise Begins
+
+    monkeypatch.setattr("xrobust.runtime.processes.subprocess.Popen", begins)
+    monkeypatch.setattr("accelerate.Accelerator", begins)
+    with pytest.raises(UserError if refused else Begins, match=refused):
+        accelerator("fp32") if launcher else relaunch(processes, ["run"])
+    assert len(started) == (refused is None)
+    if started and not launcher:
+        assert (started[0]["ACCELERATE_USE_CPU"] == "true") == (gpus == 0 or on_cpu == "true")
 
 
 def test_the_same_model_scored_by_one_process_and_by_two(

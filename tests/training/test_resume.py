@@ -57,7 +57,7 @@ class Noisy(Method):
             nonlocal calls
             calls += 1
             reached("call", calls)
-            noise = torch.randn(batch.noise_shape(), generator=batch.generator) * 0.1
+            noise = torch.randn(batch.noise_shape(), generator=batch.generator, device=batch.labels.device) * 0.1
             return inner(forward.shifted(noise), batch)
 
         return objective
@@ -289,6 +289,29 @@ def test_what_is_warned_about_when_a_run_goes_on(finished_run: Path) -> None:
     threads, processes = resume_warnings(before, here)
     assert threads.startswith(f"resumed with {here.threads} threads after {before.threads}: ")
     assert processes.startswith("resumed with 3 processes after 1: dropout and noise are other draws")
+
+
+@pytest.mark.parametrize(
+    ("before", "here", "said"),
+    [
+        (("cpu 2 cores", "AMD EPYC, AVX2"), ("cpu 8 cores", "AMD EPYC, AVX2"), None),
+        (("cpu 2 cores", "AMD EPYC, AVX2"), ("cpu 2 cores", "Xeon, AVX512"), "Xeon, AVX512 after AMD EPYC, AVX2"),
+        (("cpu 2 cores", None), ("cpu 2 cores", "Xeon, AVX512"), None),
+        (("cpu 2 cores", "Xeon, AVX512"), ("NVIDIA A100", "Xeon, AVX512"), "NVIDIA A100 after Xeon, AVX512"),
+        (("NVIDIA H200", "Xeon, AVX512"), ("NVIDIA A100", "Xeon, AVX512"), "NVIDIA A100 after NVIDIA H200"),
+        (("NVIDIA A100", "AMD EPYC, AVX2"), ("NVIDIA A100", "Xeon, AVX512"), None),
+    ],
+)
+def test_another_device_on_the_way_is_warned_about(
+    finished_run: Path, before: tuple[str, str | None], here: tuple[str, str | None], said: str | None
+) -> None:
+    environment = load_result(finished_run).environment
+    then, now = (
+        environment.model_copy(update={"device": device, "processor": processor})
+        for device, processor in (before, here)
+    )
+    tail = "the weights can differ in their last bits from those of a run that was not stopped"
+    assert resume_warnings(then, now) == ([] if said is None else [f"resumed on {said}: {tail}"])
 
 
 def test_ctrl_c_writes_a_checkpoint_after_the_step_and_the_same_command_goes_on(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from xrobust.errors import UserError
+from xrobust.runtime.processes import require_gpus
 
 PATIENCE = 60.0
 """Seconds until a file that another node wrote must be seen: file systems of clusters cache the absence of a file for
@@ -19,10 +21,12 @@ def accelerator(precision: str) -> Any:
     """A fresh `accelerate.Accelerator`.
 
     Buffers are not broadcast before each forward pass: encoders have none that training changes, and a broadcast in
-    place would break objectives that go through the model several times before one backward pass.
+    place would break objectives that go through the model several times before one backward pass. cuDNN's attention
+    is turned off in this process.
 
-    Raises UserError where sharding (FSDP, DeepSpeed) was asked for.
+    Raises UserError where sharding (FSDP, DeepSpeed) was asked for, or a launcher started more processes than GPUs.
     """
+    import torch
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
     from accelerate.utils import parse_flag_from_env
@@ -32,6 +36,7 @@ def accelerator(precision: str) -> Any:
             "DeepSpeed was asked for, and training with it is not supported: start it without --use_deepspeed "
             "(ACCELERATE_USE_DEEPSPEED)"
         )
+    require_gpus(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     # Accelerate keeps one precision a process; a second run in the same process may want another.
     AcceleratorState._reset_state(reset_partial_state=False)
     fresh = Accelerator(
@@ -39,6 +44,9 @@ def accelerator(precision: str) -> Any:
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
     _refuse_sharding(fresh)
+    # torch prefers cuDNN's attention in half precision, which takes a tenth of a second to prepare for each new shape
+    # of a batch: batches that are padded to their longest example have many (docs/performance.md).
+    torch.backends.cuda.enable_cudnn_sdp(False)
     return fresh
 
 

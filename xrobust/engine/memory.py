@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -34,6 +35,25 @@ def too_little_memory() -> RunError:
         "out of memory with a single model input: a smaller training.max_length, --set gradient_checkpointing=true or "
         "a method that trains fewer parameters (lora) needs less"
     )
+
+
+@contextmanager
+def memory_for(what: str) -> Iterator[None]:
+    """Context in which RunError is raised, in one line, where memory does not suffice for `what`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RunError(
+            f"out of memory with {what}: a smaller model or a method that trains fewer parameters (lora) needs less"
+        ) from error
+
+
+def on_device(model: Any, device: torch.device) -> Any:
+    """The model, moved to `device`. Raises RunError where it does not fit."""
+    with memory_for("the model"):
+        return model.to(device)
 
 
 def fitting_size(attempt: Callable[[int], Any], size: int, accelerator: Any) -> int:
@@ -91,8 +111,15 @@ class OutOfMemorySplitter(Generic[Result]):
         return [*self(items[:half]), *self(items[half:])]
 
 
+def measure_peak(device: torch.device) -> None:
+    """Begins a new measurement of the peak on a GPU: an earlier run in this process may have needed more. The peak of
+    resident memory is the process's, and cannot be begun anew."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> int:
-    """Bytes: the device's peak on a GPU, else the process's peak resident memory."""
+    """Bytes: the device's peak since `measure_peak` on a GPU, else the process's peak resident memory."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -104,10 +104,19 @@ def git_commit() -> str | None:
     return f"{commit}+dirty" if changes else commit
 
 
+def _computes_on(environment: Environment) -> str | None:
+    """The GPU that a training computes on, or the processor, without its number of cores, which changes no bit; None
+    where an older document does not have it."""
+    return environment.processor if environment.device.startswith("cpu") else environment.device
+
+
 def resume_warnings(before: Environment, here: Environment) -> list[str]:
     """Warnings of differences that make resumed training yield other weights than training that was not stopped."""
     tail = "from those of a run that was not stopped"
     warnings = []
+    now, then = _computes_on(here), _computes_on(before)
+    if now and then and now != then:
+        warnings.append(f"resumed on {now} after {then}: the weights can differ in their last bits {tail}")
     if here.threads != before.threads:
         warnings.append(
             f"resumed with {here.threads} threads after {before.threads}: "

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 
+from xrobust.errors import UserError
 from xrobust.runtime import signals
 
 
@@ -25,17 +26,38 @@ def launched() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
+def usable_gpus() -> int:
+    """Number of GPUs that Accelerate would use here: none with ACCELERATE_USE_CPU."""
+    import torch
+    from accelerate.utils import parse_flag_from_env
+
+    return 0 if parse_flag_from_env("ACCELERATE_USE_CPU") else torch.cuda.device_count()
+
+
+def require_gpus(processes: int) -> None:
+    """Raises UserError where `processes` processes on this machine are more than its GPUs: NCCL does not let two
+    processes share one. Any number is fine on a machine without a GPU."""
+    gpus = usable_gpus()
+    if gpus and processes > gpus:
+        raise UserError(
+            f"{processes} processes on this machine, which has {gpus} GPU{'s' * (gpus > 1)}: each process needs one of "
+            "its own; ACCELERATE_USE_CPU=true in front of the command computes on the CPU"
+        )
+
+
 def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
     """Runs `python -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
 
     Does what torchrun does on one machine, but prints one line instead of a traceback for every process that fails.
-    On a machine without a GPU the processes communicate over gloo.
+    On a machine without a GPU the processes communicate over gloo. Raises UserError where there are fewer GPUs.
     """
-    import torch
-
     shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
     shared |= {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
-    if not torch.cuda.is_available():
+    if usable_gpus():
+        require_gpus(num_processes)
+        # torch's warning that NCCL is left to the end of the process would be a second line after an error.
+        shared.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    else:
         shared["ACCELERATE_USE_CPU"] = "true"
         shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
     command = [sys.executable, "-m", "xrobust", *arguments]
@@ -59,11 +81,16 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
         elif failed > 0 and processes[0].returncode < 0:
             # The main process was only waiting: what happened is in the words of the one that failed.
             errors[failed - 1].seek(0)
-            lines = errors[failed - 1].read().strip().splitlines()
-            print(f"process {failed}: {lines[-1] if lines else 'ended without a word'}", file=sys.stderr)
+            print(f"process {failed}: {_said(errors[failed - 1].read())}", file=sys.stderr)
         if signals.TERMINATED in (process.returncode for process in processes):
             return signals.TERMINATED  # whatever the exit codes of the others
         return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
+
+
+def _said(output: str) -> str:
+    """The line in which a process says why it failed: its own message, or else the last line of its output."""
+    lines = output.strip().splitlines() or ["ended without a word"]
+    return next((line for line in reversed(lines) if line.startswith("xrobust: ")), lines[-1])
 
 
 def _killed(rank: int, number: int) -> str:

@@ -18,6 +18,7 @@ from accelerate.utils import broadcast_object_list
 
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.truncation import count_truncation
+from xrobust.engine.memory import memory_for
 from xrobust.engine.modules import not_finite
 from xrobust.engine.order import steps_per_epoch
 from xrobust.errors import RunError
@@ -66,7 +67,8 @@ class Trainer:
             eps=job.settings.adam_epsilon,
             fused=True,
         )
-        self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
+        with memory_for("the model"):
+            self.model, self.optimiser = accelerator.prepare(job.model, optimiser)
         self._micro_batches = MicroBatcher(job, self.model, self.optimiser, accelerator)
         self._sync = StepSync(accelerator, job.options.checkpoint_minutes)
         self._best = BestWeights(job, accelerator, warn)
@@ -117,7 +119,8 @@ class Trainer:
             group["lr"] = rate
         loss = self._micro_batches.accumulate(epoch.encoded, items, number)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
-        self.optimiser.step()
+        with memory_for("the state of the optimiser, twice the size of what is trained"):
+            self.optimiser.step()
         self.optimiser.zero_grad()
         return StepResult(loss, len(examples), epoch.encoded.pieces(items))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.encoding.truncation import Truncation
-from xrobust.engine.memory import peak_memory
+from xrobust.engine.memory import measure_peak, peak_memory
 from xrobust.models.trained import save_model
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import Budget, RunResult, TrainingSection
@@ -43,6 +43,7 @@ def train(
     )
     observers.call("phase_started", name="encode", total=job.examples)
     observers.call("phase_started", name="train", total=steps)
+    measure_peak(accelerator.device)
     with signals.held():  # until the trained model is on disk
         state = Trainer(job, accelerator, observers, result.warn).run()
         result.training = _section(state, steps, accelerator)

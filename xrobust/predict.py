@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrobust.contracts import Cleaner, Example, LeftOut, Prediction, Task
+from xrobust.contracts import Cleaner, Example, Prediction, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.lines import plain_name
 from xrobust.data.records import Record
+from xrobust.data.rows import Account
+from xrobust.encoding.truncation import Truncation, count_truncation, truncation_line
 from xrobust.engine.accelerator import accelerator
-from xrobust.engine.memory import on_device
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
+from xrobust.models.description import length_limit
 from xrobust.models.trained import load_model
 from xrobust.registry.plugins import Plugins
 from xrobust.results.store import load_result
@@ -26,7 +28,12 @@ BLOCK = 4096
 
 
 def predict_file(
-    run: Path, file: Path, *, offline: bool = False, progress: Callable[[int, int], None] | None = None
+    run: Path,
+    file: Path,
+    *,
+    offline: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[str]:
     """Labels the lines of `file` with the run's model; yields a line for each line of the file.
 
@@ -37,7 +44,8 @@ def predict_file(
     whole file is checked before the first line is labelled, and never in memory as a whole.
 
     With `offline` a base model that the run needs must be on this machine. `progress` is called with the number of
-    lines done and that of all. Raises UserError.
+    lines done and that of all, `note` with a line on how the text was cleaned and on how much of it was too long for
+    the model. Raises UserError.
     """
     result = load_result(run)
     task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
@@ -46,22 +54,31 @@ def predict_file(
         total = _checked_lines(text, file, task)
         cleaner = task.cleaner(_rows(text.records()))
         model, tokenizer = load_model(run, offline=offline)
+        limit = length_limit(model, tokenizer)
         accelerate = accelerator(result.spec.train.precision)
-        model, max_length = on_device(model, accelerate.device), result.spec.train.training.max_length
-        done = 0
+        model, max_length = model.to(accelerate.device), result.spec.train.training.max_length
+        account, cut, done = Account(), None, 0
         for block in _blocks(text.records()):
-            cleaned = dict(_cleaned(block, cleaner))
+            cleaned = dict(_cleaned(block, cleaner, account))
             examples = list(cleaned.values())
             predictions: dict[int, Prediction] = {}
             if examples:
                 encoded = task.kind.encode(examples, tokenizer, max_length)
+                cut = _together(cut, count_truncation(encoded, len(examples)))
                 found = predict_examples(task, model, encoded, examples, accelerate, tokenizer.pad_token_id)
                 predictions = dict(zip(cleaned, found, strict=True))
             for i, record in enumerate(block):
                 yield from text.labelled(record, predictions.get(i))
             done += sum(len(record.lines) for record in block)
-            if progress is not None:
-                progress(done, total)
+            progress(done, total)
+        for line in account.notes():
+            note(f"{file}: {line}")
+        if cut is not None and cut.examples:
+            note(truncation_line(str(file), cut, max_length, limit))
+
+
+def _together(one: Truncation | None, other: Truncation | None) -> Truncation | None:
+    return other if one is None or other is None else one + other
 
 
 @contextmanager
@@ -123,12 +140,12 @@ def _blocks(found: Iterable[Record]) -> Iterator[list[Record]]:
         yield block
 
 
-def _cleaned(block: list[Record], cleaner: Cleaner | None) -> Iterator[tuple[int, Example]]:
+def _cleaned(block: list[Record], cleaner: Cleaner | None, account: Account) -> Iterator[tuple[int, Example]]:
     """The index of each record with an example to label, and that example as the task cleans it."""
     for i, record in enumerate(block):
         for row in _rows([record]):
-            made: Example | LeftOut = row if cleaner is None else cleaner.clean(row)
-            if not isinstance(made, LeftOut):
+            made = account.cleaned(cleaner, row)
+            if made is not None:
                 yield i, made
 
 

@@ -135,6 +135,27 @@ def test_progress_counts_lines(runs: dict[str, Path], data: Path, monkeypatch: p
     assert [done for done, _ in seen] == sorted({done for done, _ in seen}) and len(seen) > 1
 
 
+@pytest.mark.parametrize("block", [2, 4096])
+def test_what_was_done_to_the_text_is_said_once(
+    block: int, runs: dict[str, Path], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xrobust.predict, "BLOCK", block)
+    said: list[str] = []
+    pairs, words = data / "pawsx" / "test-de.tsv", data / "wikiann" / "test-de.tsv"
+    list(predict_file(runs["pawsx"], pairs, note=said.append))
+    assert said == [f"{pairs}: left out: 2, never translated (NS, or empty)"]
+    said.clear()
+    list(predict_file(runs["wikiann"], words, note=said.append))
+    assert said == [f"{words}: prefix 'de:' cut from tokens, in 24 rows"]
+    said.clear()
+    long = tmp_path / "long.tsv"
+    long.write_text("cat\tdog\n" * 3 + "cat " * 80 + "\tdog\n")
+    list(predict_file(runs["pawsx"], long, note=said.append))
+    assert said == [
+        f"{long}: max_length 64 cuts 1 of 4 examples (25.0%, 20 word pieces in all): which is all that the model takes"
+    ]
+
+
 @pytest.mark.parametrize("text", ["", "\n \n"])
 def test_a_file_without_an_example(text: str, runs: dict[str, Path], tmp_path: Path) -> None:
     file = tmp_path / "nothing.tsv"

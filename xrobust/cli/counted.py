@@ -37,3 +37,7 @@ class Counted:
         if not self._console.is_terminal and time.monotonic() - self._printed >= PLAIN_SECONDS:
             self._printed = time.monotonic()
             self._console.print(f"{done:,} of {total:,} {self._unit}")
+
+    def say(self, text: str) -> None:
+        """Prints a line."""
+        self._console.print(text, markup=False)

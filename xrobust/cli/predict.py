@@ -37,7 +37,7 @@ def predict_command(
     from xrobust.storage.atomic import atomic_file, writing
 
     with Counted("lines") as counted:
-        lines = predict_file(run, file, offline=offline, progress=counted.update)
+        lines = predict_file(run, file, offline=offline, progress=counted.update, note=counted.say)
         if output is None:
             for line in lines:
                 typer.echo(line)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from xrobust.contracts import Example, LeftOut, Task
+from xrobust.contracts import Cleaner, Example, LeftOut, Task
 
 
 @dataclass
@@ -24,6 +24,29 @@ class Account:
     converted_tags: int = 0
     """Tags that the conversion changed."""
 
+    def cleaned(self, cleaner: Cleaner | None, row: Example) -> Example | None:
+        """The row as the task cleans it, or None for one that is left out; noted here."""
+        if cleaner is None:
+            return row
+        made = cleaner.clean(row)
+        if isinstance(made, LeftOut):
+            self.left_out[made.reason] += 1
+            return None
+        if made is not row:
+            self.changed[cleaner.change] += 1
+        return made
+
+    def notes(self) -> Iterator[str]:
+        """Yields what a user should know of how the rows were read and cleaned, a line each."""
+        if self.tag_scheme is not None:
+            yield f"tags converted from {self.tag_scheme} to IOB2: {self.converted_tags:,}"
+        for reason, rows in self.left_out.items():
+            yield f"left out: {rows:,}, {reason}"
+        for change, rows in self.changed.items():
+            yield f"{change}, in {rows:,} rows"
+        if self.parts:
+            yield "treebanks pooled: " + ", ".join(f"{name} {rows:,}" for name, rows in self.parts.items())
+
 
 class Rows(list[Example]):
     """A list of examples with the account of how they were read."""
@@ -38,13 +61,4 @@ def cleaned(task: Task, examples: Sequence[Example], account: Account) -> Sequen
     cleaner = task.cleaner(examples)
     if cleaner is None:
         return examples
-    kept: list[Example] = []
-    for row in examples:
-        made = cleaner.clean(row)
-        if isinstance(made, LeftOut):
-            account.left_out[made.reason] += 1
-            continue
-        if made is not row:
-            account.changed[cleaner.change] += 1
-        kept.append(made)
-    return kept
+    return [made for row in examples if (made := account.cleaned(cleaner, row)) is not None]

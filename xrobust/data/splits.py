@@ -52,16 +52,11 @@ class DataRows(BaseModel):
 
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how these rows were read, a line each."""
-        if self.tag_scheme is not None:
-            yield f"tags converted from {self.tag_scheme} to IOB2: {self.converted_tags:,}"
+        yield from Account(
+            Counter(self.left_out), Counter(self.changed), self.treebanks, self.tag_scheme, self.converted_tags
+        ).notes()
         if self.stray_tags:
             yield f"{self.stray_tags:,} of {self.entities:,} entities begin with I-, which strict F1 does not count"
-        for reason, rows in self.left_out.items():
-            yield f"left out: {rows:,}, {reason}"
-        for change, rows in self.changed.items():
-            yield f"{change}, in {rows:,} rows"
-        if self.treebanks:
-            yield "treebanks pooled: " + ", ".join(f"{name} {rows:,}" for name, rows in self.treebanks.items())
 
 
 def load_split(

@@ -33,6 +33,16 @@ class Truncation(BaseModel):
     """Gold tokens that are in no model input, which count as wrong; null where an example has one label, and in a
     training set."""
 
+    def __add__(self, other: Truncation) -> Truncation:
+        """Both sets of examples together."""
+        tokens = None if self.tokens is None or other.tokens is None else self.tokens + other.tokens
+        return Truncation(
+            encoded=self.encoded + other.encoded,
+            examples=self.examples + other.examples,
+            pieces=self.pieces + other.pieces,
+            tokens=tokens,
+        )
+
     @property
     def share(self) -> float:
         """Share of the examples that lost word pieces; 0 where there are none."""
@@ -69,20 +79,19 @@ def warn_of_truncation(where: str, found: Truncation | None, max_length: int, li
     """
     if found is None or found.share <= WORTH_SAYING:
         return False
+    logger.warning("%s", truncation_line(where, found, max_length, limit))
+    return True
+
+
+def truncation_line(where: str, found: Truncation, max_length: int, limit: int) -> str:
+    """Words for what was cut away, with what to do about it; see `warn_of_truncation`."""
     advice = (
         f"a run with --set training.max_length=N takes more, up to {limit:,}"
         if max_length < limit
         else "which is all that the model takes"
     )
     lost = f"{found.pieces:,} word pieces" + (f" and {found.tokens:,} tokens" if found.tokens else "")
-    logger.warning(
-        "%s: max_length %s cuts %s of %s examples (%.1f%%, %s in all): %s",
-        where,
-        f"{max_length:,}",
-        f"{found.examples:,}",
-        f"{found.encoded:,}",
-        100 * found.share,
-        lost,
-        advice,
+    return (
+        f"{where}: max_length {max_length:,} cuts {found.examples:,} of {found.encoded:,} examples "
+        f"({found.share:.1%}, {lost} in all): {advice}"
     )
-    return True

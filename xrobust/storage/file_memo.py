@@ -13,6 +13,8 @@ from xrobust.storage.hashing import canonical_json
 
 SECTION = "unchanged"
 """Section of the cache that holds values computed from files."""
+FORM = 2
+"""Number of the form of an entry: caches outlast the version of xrobust that wrote them."""
 YOUNG = 2.5
 """Seconds; values of files changed more recently than that are not cached. Some file systems tell times in steps of two
 seconds, where a second change in one step does not show (git's index has the same problem and solution)."""
@@ -44,7 +46,7 @@ def cached_with_files(what: Mapping[str, Any], find: Callable[[], tuple[Any, Seq
 
     A folder stands for the names in it. Nothing is cached where no file is named.
     """
-    key = hashlib.sha256(canonical_json(dict(what)).encode()).hexdigest()
+    key = hashlib.sha256(canonical_json({"form": FORM, "what": dict(what)}).encode()).hexdigest()
     cached = cache.read_lines(SECTION, key)
     if cached is not None and all(file_state(Path(path)) == state for path, state in cached[0]["files"]):
         return cached[0]["value"]

@@ -131,6 +131,16 @@ def test_eval_scores_changed_rows_anew(pair_run: Path, good: Good, tiny_data: Pa
     assert "nothing to do" in good("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other")
 
 
+def test_eval_scores_anew_what_was_scored_by_another_version_of_the_metric(pair_run: Path, good: Good) -> None:
+    before = read(pair_run)
+    old = [{**row, "metric_version": 7, "value": 0.0, "ci_low": 0.0} for row in before["scores"]]
+    (pair_run / "result.json").write_text(json.dumps(signed(before | {"scores": old})))
+    assert "evaluate: 1 test sets" in good("eval", pair_run, "--languages", "de")
+    after = read(pair_run)
+    assert [{**row, "seconds": 0} for row in after["scores"]] == [{**row, "seconds": 0} for row in before["scores"]]
+    assert "nothing to do" in good("eval", pair_run, "--languages", "de")
+
+
 def test_a_score_is_replaced_when_the_new_one_is_there(
     pair_run: Path, command: Callable[..., Any], tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xrobust.contracts import Example
+from xrobust.contracts import Example, Task
 from xrobust.contracts.encoded import Encoded
 from xrobust.data.splits import DataRows
 from xrobust.evaluation.scorer import Scorer
+from xrobust.metrics.by_name import metric
 from xrobust.results.schema import RunResult
+from xrobust.results.score_key import ScoreKey
 
 
 @dataclass
@@ -43,3 +45,9 @@ class Condition(ABC):
     @abstractmethod
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores the test set, and saves the scores."""
+
+
+def of_other_metrics(result: RunResult, under: ScoreKey, task: Task) -> bool:
+    """True if the scores of a test set are not in the metrics that the task has today, in the versions of today."""
+    scored = {row.metric: row.metric_version for row in result.scores if row.key == under}
+    return scored != {output: one.version for one in map(metric, task.metrics) for output in one.outputs}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from xrobust.contracts import Example, Source, Task
 from xrobust.data.splits import DataRows, load_split
-from xrobust.evaluation.conditions.base import ScoredTestSet
+from xrobust.evaluation.conditions.base import ScoredTestSet, of_other_metrics
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import RunResult, replace_rows
@@ -39,14 +39,16 @@ class CleanTestSet:
         return ScoreKey(language=self.language)
 
     def left(self, result: RunResult) -> bool:
-        """True if the document has no clean scores of these very rows."""
-        return self.language not in result.scored([self.rows])
+        """True if the document has no clean scores of these very rows in the task's metrics."""
+        return self.language not in result.scored([self.rows]) or of_other_metrics(result, self.under, self.task)
 
     def score(self, scorer: Scorer) -> ScoredTestSet:
         """Scores the test set, and saves the scores. Whatever was scored on other rows of the language is forgotten."""
         started, result = time.perf_counter(), scorer.result
         if self.language in result.scored():
-            logger.info("the test rows of %s are not those that it was scored on: it is scored anew", self.language)
+            same = self.language in result.scored([self.rows])
+            why = "its metrics have changed" if same else "its test rows are not those that it was scored on"
+            logger.info("%s is scored anew, under all conditions that are asked for: %s", self.language, why)
         examples, rows = self._load()
         encoded = scorer.encode(examples, rows.sha256)
         rows = rows.model_copy(update={"truncation": scorer.truncation(self.under, encoded, examples)})

@@ -10,6 +10,7 @@ from functools import cache
 from xrobust.contracts import Source, Task
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, load_split
+from xrobust.evaluation.conditions.base import of_other_metrics
 from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
@@ -29,9 +30,9 @@ class MixedPairs:
     """Number and sha256 of the test rows of each language in them."""
 
     def left(self, result: RunResult) -> list[Pair]:
-        """The pairs that the document has no scores of, on these very rows."""
+        """The pairs that the document has no scores of, on these very rows in the task's metrics."""
         scored = result.scored_pairs(self.rows)
-        return [pair for pair in self.pairs if pair not in scored]
+        return [p for p in self.pairs if p not in scored or of_other_metrics(result, ScoreKey(pair=p), self.task)]
 
     def score(self, scorer: Scorer) -> None:
         """Scores the pairs that are left. No language is tokenised where all pairs are in the cache."""

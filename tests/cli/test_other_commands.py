@@ -216,7 +216,7 @@ def test_predict_pairs(pair_run: Path, good: Good, tiny_data: Path, tmp_path: Pa
 
 def test_predict_writes_a_file(pair_run: Path, good: Good, tmp_path: Path) -> None:
     text, output = tmp_path / "text.tsv", tmp_path / "labels.tsv"
-    text.write_text('le chat court\tle "chat"\u2028court\nx\t \n', encoding="utf-8")
+    text.write_text('le chat court\tle "chat"\u2028court\nx\ty\n', encoding="utf-8")
     out = good("predict", pair_run, text)
     assert good("predict", pair_run, text, "--output", output) == ""
     assert output.read_text(encoding="utf-8") == out

@@ -60,7 +60,7 @@ def test_both_directions(tmp_path: Path) -> None:
         (b"house\thaus\n\tx\n", "line 2: expected"),
         (b"radio\tradio\n", "no word with a translation that differs"),
         (b"", "no word with a translation that differs"),
-        (b"house\tM\xfcller\n", "not a file in UTF-8"),
+        (b"house\tM\xfcller\n", "is not valid UTF-8"),
     ],
 )
 def test_what_is_no_dictionary(tmp_path: Path, content: bytes, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from xrobust.contracts import NotCovered
+from xrobust.data.lines import iter_lines
 from xrobust.errors import UserError
 
 from .letters import lower
@@ -40,14 +41,8 @@ def read_dictionary(path: Path, language: str, backwards: bool) -> dict[str, tup
 
     `language` is that of the translations in the file; `backwards` gives English for them. Raises UserError.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UserError(f"the dictionary {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a file in UTF-8: {error}") from error
     found: dict[str, dict[str, None]] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(iter_lines(path), start=1):
         if not line.strip():
             continue
         columns = [column.strip() for column in line.split("\t")]

@@ -1,7 +1,7 @@
 """The training loop: AdamW, linear decay, clipping, accumulation, selection on the source dev set, checkpoints.
 
 Everything in it is a function of (seed, step): which examples, which dropout, which noise. A run that is killed and
-started again therefore ends with the same weights, bit for bit, at an equal number of threads.
+started again therefore ends with the same weights, on a CPU bit for bit at an equal number of threads.
 """
 
 from __future__ import annotations

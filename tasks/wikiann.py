@@ -18,6 +18,8 @@ PREFIX = re.compile(r"[a-z]{2,}(?:-[a-z]+)*:")
 """Language code of Wikipedia with a colon: `de:`, `zh-min-nan:`, `simple:`."""
 NEARLY_ALL = 0.95
 """Share of a file's tokens from which on a common prefix is no part of the text."""
+EVIDENCE = 10
+"""Fewest tokens of a file that show it: a single `en:Paris` may be meant."""
 
 
 class WikiAnn(Task):
@@ -59,7 +61,7 @@ class WikiAnn(Task):
         if not prefixes:
             return None
         prefix, count = prefixes.most_common(1)[0]
-        if count < NEARLY_ALL * tokens:
+        if tokens < EVIDENCE or count < NEARLY_ALL * tokens:
             return None
         without = f" ({tokens - count:,} of {tokens:,} tokens have none)" if count < tokens else ""
         return Cleaner(partial(_without_prefix, prefix), f"prefix {prefix!r} cut from tokens{without}")

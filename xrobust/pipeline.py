@@ -282,6 +282,7 @@ def _evaluation_of(
         train,
         wanted,
         encoder=lambda: word_vectors(base, train.model.get("revision"), offline=offline),
+        scored=result.data.used,
     )
     return task, plan, plugins
 
@@ -297,8 +298,8 @@ def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: Ev
     log_notes(task, used)
     for warning in data_warnings(used, plan.repeated):
         result.warn(warning)
-    new = {row.language for row in plan.used}
-    result.data.repeated = [row for row in result.data.repeated if row.language not in new] + plan.repeated
+    compared = {row.language for row in plan.used} | {row.language for row in plan.repeated}
+    result.data.repeated = [row for row in result.data.repeated if row.language not in compared] + plan.repeated
 
 
 def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:

@@ -99,6 +99,7 @@ def test_spaces_in_a_form_stay_and_the_last_empty_line_may_lack(file: Path) -> N
         ("UD_Yoruba/dev.conllu", "yo", "dev", "UD_Yoruba"),
         ("UD_French-PUD/test-en.conllu", "en", "test", "en"),
         ("test-fro.conllu", "fro", "test", "fro"),
+        ("my-corpus/de-test.conllu", "de", "test", "de"),
     ],
 )
 def test_names_tell_language_and_split(tmp_path: Path, name: str, language: str, split: str, bank: str) -> None:
@@ -107,7 +108,9 @@ def test_names_tell_language_and_split(tmp_path: Path, name: str, language: str,
     assert conllu.find(tmp_path, Pos()) == [conllu.TreebankFile(bank, path, language, split)]
 
 
-@pytest.mark.parametrize("place", ["UD_Klingon-X", "pos", "ud", "pos/ud", ".", "pos/UD_pos-X"])
+@pytest.mark.parametrize(
+    "place", ["UD_Klingon-X", "pos", "ud", "pos/ud", ".", "pos/UD_pos-X", "pos/my-corpus", "no-text"]
+)
 def test_a_language_that_no_name_tells(tmp_path: Path, place: str) -> None:
     """The folder of the task is no language, and neither is that of any data, whatever it is called."""
     data = tmp_path / "abc"
@@ -165,9 +168,16 @@ def test_a_sentence_without_an_id_has_its_row(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ["de_gsd:s1", "de:1", "de:2"]
 
 
+def test_a_line_of_blanks_ends_a_sentence(file: Path) -> None:
+    write(file, word(1, "a", "NOUN") + "\n \t\n" + word(1, "b", "NOUN") + "\n")
+    assert [s.tokens for s in conllu.sentences(file, Pos())] == [["a"], ["b"]]
+    assert [record.lines for record in conllu.records(file, Pos())][1] == [" \t"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("1\n", ":1: 1 column found, 10 expected (CoNLL-U, separated by TAB)"),
         ("1\ta\t_\tNOUN\n", ":1: 4 columns found, 10 expected (CoNLL-U, separated by TAB)"),
         (word(1, "a", "NOUN") + "\n" + word("x", "b", "X"), ":2: 'x' is no CoNLL-U word id (1, 1-2 or 1.1)"),
         ("# c\n" + word(1, "a", "_"), f":2: UPOS '_' is none of {', '.join(UPOS)}"),

@@ -97,7 +97,12 @@ def repositories() -> dict[tuple[str, str], dict[str, bytes]]:
             {"tokens": [["Bad", "Ems"], ["", "x"]], "ner_tags": [[1, 2], [0, 3]], "langs": [["de"] * 2] * 2}, wikiann
         ),
         "yo/test-00000-of-00001.parquet": parquet(
-            {"tokens": [["yo:Eko", "yo:"], ["yo:a"]], "ner_tags": [[1, 0], [0]], "langs": [["yo"] * 2, ["yo"]]}, wikiann
+            {
+                "tokens": [["yo:Eko", "yo:"], ["yo:a"] * 8],
+                "ner_tags": [[1, 0], [0] * 8],
+                "langs": [["yo"] * 2, ["yo"] * 8],
+            },
+            wikiann,
         ),
     }
 
@@ -249,4 +254,4 @@ def test_what_the_hub_cannot_give_is_said(hub: Hub, tmp_path: Path) -> None:
     # A file without names for its numbers: they are in the task's order.
     assert [e["label"] for e in plain] == ["contradiction", "entailment", "neutral"]
     # The data set's original tokens say their language.
-    assert [e["tokens"] for e in prefixed] == [["Eko", ""], ["a"]]
+    assert [e["tokens"] for e in prefixed] == [["Eko", ""], ["a"] * 8]

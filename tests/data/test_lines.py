@@ -71,7 +71,7 @@ def test_a_damaged_compressed_file_is_named(tmp_path: Path, end: str) -> None:
         file.write_bytes(data)
         with pytest.raises(UserError) as error:
             lines(file)
-        assert str(error.value).startswith(f"{file}: cannot be read as .{end} (") and "\n" not in str(error.value)
+        assert str(error.value).startswith(f"{file}: cannot be decompressed (") and "\n" not in str(error.value)
         assert "(None)" not in str(error.value)
     with pytest.raises(UserError, match="there is no such file"):
         lines(tmp_path / f"nothing.tsv.{end}")
@@ -88,12 +88,26 @@ def test_bytes_that_are_not_utf8_are_named_with_their_line_in_any_block(
             lines(file)
 
 
+@pytest.mark.parametrize("end", PACK)
+def test_a_compressed_file_without_such_a_name_is_known_by_its_first_bytes(tmp_path: Path, end: str) -> None:
+    file = tmp_path / "pipe"
+    file.write_bytes(PACK[end](b"a\nb\n"))
+    assert lines(file) == ["a", "b"]
+    file.write_bytes(b"BZh is a word\n")
+    assert lines(file) == ["BZh is a word"]
+
+
 def test_a_table_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pawsx").mkdir()
     for end, pack in {"": bytes, ".gz": gzip.compress}.items():
         (tmp_path / "pawsx" / f"test-de.tsv{end}").write_bytes(pack(b"a\tb\t0\n"))
     with pytest.raises(UserError, match=r"test-de\.tsv\.gz: there is test-de\.tsv too; keep one of them"):
         LocalSource(tmp_path).languages(PawsX(), "test")
+    (tmp_path / "pawsx" / "test-de.tsv.gz").unlink()
+    for end, pack in {"": bytes, ".gz": gzip.compress}.items():
+        (tmp_path / "pawsx" / f"test-de.ids{end}").write_bytes(pack(b"7\n"))
+    with pytest.raises(UserError, match=r"test-de\.ids\.gz: there is test-de\.ids too; keep one of them"):
+        LocalSource(tmp_path).load(PawsX(), "test", "de")
 
 
 def test_names_without_the_end_of_a_compression() -> None:

@@ -15,7 +15,7 @@ from xrobust.contracts import Recipe, Task, TaskInfo
 from xrobust.data import tsv
 from xrobust.data.sources import open_source
 from xrobust.data.splits import load_split
-from xrobust.data.tag_scheme import find_scheme, is_iob2, to_iob2
+from xrobust.data.tag_scheme import InIob2, find_scheme, in_iob2, is_iob2
 from xrobust.errors import UserError
 from xrobust.metrics.entities import entity_spans
 from xrobust_tasks.pos import Pos
@@ -43,18 +43,22 @@ def written(sentence: list[Entity], scheme: str) -> list[str]:
     return tags
 
 
+def to_iob2(split: list[list[str]]) -> InIob2:
+    scheme = find_scheme(split)
+    assert scheme is not None
+    return in_iob2(split, scheme)
+
+
 @pytest.mark.parametrize("scheme", ["IOB1", "IOB2", "IOBES", "BILOU", "BMES", "BMEWO"])
 @given(split=SPLIT)
 def test_every_scheme_becomes_iob2(scheme: str, split: list[list[Entity]]) -> None:
     expected = [written(sentence, "IOB2") for sentence in split]
     given_tags = [written(sentence, scheme) for sentence in split]
     made = to_iob2(given_tags)
-    assert (given_tags if made is None else made.tags) == expected
-    if made is not None:
-        changed = sum(
-            a != b for old, new in zip(given_tags, expected, strict=True) for a, b in zip(old, new, strict=True)
-        )
-        assert made.changed == changed
+    assert made.tags == expected and made.broken == 0
+    assert made.changed == sum(
+        a != b for old, new in zip(given_tags, expected, strict=True) for a, b in zip(old, new, strict=True)
+    )
 
 
 @pytest.mark.parametrize(("scheme", "theirs"), [("IOB1", IOB1), ("IOBES", IOBES), ("BILOU", BILOU)])
@@ -64,17 +68,23 @@ def test_the_entities_are_those_that_seqeval_reads_in_that_scheme(
 ) -> None:
     tags = [written(sentence, scheme) for sentence in split]
     made = to_iob2(tags)
-    ours = [[(s.start, s.stop, s.type) for s in entity_spans(one)] for one in (tags if made is None else made.tags)]
+    ours = [[(s.start, s.stop, s.type) for s in entity_spans(one)] for one in made.tags]
     assert ours == [[(e.start, e.end, e.tag) for e in sentence] for sentence in Entities(tags, theirs).entities]
 
 
 def test_the_greater_part_decides() -> None:
     stray = [["B-LOC", "O"]] * 3 + [["O", "I-PER", "I-PER"]] * 2
-    assert find_scheme(stray) == "IOB2" and to_iob2(stray) is None
+    assert find_scheme(stray) == "IOB2" and to_iob2(stray) == InIob2(stray, "IOB2", 0, 0)
     mostly = [["I-LOC", "O"]] * 3 + [["O", "B-PER", "I-PER"]] * 2
     made = to_iob2(mostly)
-    assert made is not None and (made.scheme, made.changed) == ("IOB1", 3)
+    assert (made.scheme, made.changed) == ("IOB1", 3)
     assert [get_entities(tags) for tags in made.tags] == [get_entities(tags) for tags in mostly]
+
+
+def test_entities_without_the_end_or_the_beginning_that_the_scheme_marks_are_counted() -> None:
+    made = to_iob2([["B-PER", "O", "E-LOC"], ["I-ORG", "O", "S-PER"], ["B-PER", "I-PER", "E-PER"]])
+    assert made.tags == [["B-PER", "O", "B-LOC"], ["B-ORG", "O", "B-PER"], ["B-PER", "I-PER", "I-PER"]]
+    assert (made.scheme, made.broken) == ("IOBES", 3)
 
 
 def test_labels_that_are_tags_of_entities() -> None:
@@ -108,7 +118,7 @@ def test_the_scheme_is_found_out_before_the_limit_cuts(tmp_path: Path) -> None:
     text = "Ada\tI-PER\n\n" + "Rom\tB-LOC\n\n" * 3
     tags, rows = rows_of(tmp_path, text, limit=1)
     assert tags == [["I-PER"]]
-    assert (rows.tag_scheme, rows.converted_tags, rows.entities, rows.stray_tags) == (None, 0, 1, 1)
+    assert (rows.tag_scheme, rows.converted_tags, rows.entities, rows.stray_tags) == ("IOB2", 0, 1, 1)
     assert rows.labels == {"I-PER": 1}
     assert list(rows.notes()) == ["1 of 1 entities begin with I-, which strict F1 does not count"]
 
@@ -117,7 +127,12 @@ def test_the_scheme_is_found_out_before_the_limit_cuts(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("Ada\tI-PER\nRom\tI-MISC\n", "2: tag 'I-MISC' is none of O, B-PER"),
-        ("Ada\tB-PER\n\nRom\tS-LOC\nBonn\tU-LOC\n", "3: tag 'S-LOC' is none of O, B-PER"),
+        (
+            "Ada\tB-PER\n\nRom\tS-LOC\nBonn\tU-LOC\n",
+            "3: tag 'S-LOC' is of another scheme than others: the prefixes B, S, U are of no one of IOB1, IOB2, IOBES, "
+            "BILOU, BMES, BMEWO",
+        ),
+        ("Ada\tS-PER\nRom\tX-LOC\nBonn\tE-GPE\n", "2: tag 'X-LOC' is none of O, B-PER"),
         ("Ada\tS-PER\nRom\tE-GPE\n", "2: tag 'E-GPE' is none of O, B-PER"),
         ("Ada\tPER\n", "1: tag 'PER' is none of O, B-PER"),
     ],

@@ -187,8 +187,10 @@ def test_a_users_own_text_may_lack_labels(file: Path) -> None:
     assert texts(file, Tags()) == [{"tokens": ["the", "\u3000"]}]
     write(file, "\nthe\tX\n")
     assert texts(file, Tags()) == [{"tokens": ["the"]}]
-    write(file, "the\n  \ncat\n")
-    assert texts(file, Tags()) == [{"tokens": ["the"]}, {"tokens": ["cat"]}]
+    for blank in ("  ", "\t", " \t "):
+        write(file, f"the\tX\n{blank}\ncat\tO\n")
+        assert texts(file, Tags()) == [{"tokens": ["the"]}, {"tokens": ["cat"]}]
+        assert tsv.read(file, Tags()) == [{"tokens": ["the"], "tags": ["X"]}, {"tokens": ["cat"], "tags": ["O"]}]
 
 
 def test_every_line_of_a_users_own_text_is_in_one_record(file: Path) -> None:
@@ -209,6 +211,22 @@ def test_every_line_of_a_users_own_text_is_in_one_record(file: Path) -> None:
         (5, [""], True),
         (6, ["runs"], False),
     ]
+
+
+def test_columns_separated_by_spaces_are_said_to_be(file: Path) -> None:
+    write(file, "-DOCSTART- -X- O O\n\nAda NNP I-NP X\n")
+    for text_only in (False, True):
+        with pytest.raises(UserError, match=r":1: .*; the columns are separated by spaces, and a TAB is expected$"):
+            list(tsv.records(file, Tags(), text_only=text_only))
+    write(file, "25 000\nO\n")
+    assert texts(file, Tags()) == [{"tokens": ["25 000", "O"]}]
+
+
+def test_a_line_without_a_label_in_a_training_set_is_no_test_set(tmp_path: Path) -> None:
+    file = write(tmp_path / "train-en.tsv", "a\tb\n")
+    with pytest.raises(UserError) as error:
+        tsv.read(file, Pairs())
+    assert str(error.value) == f"{file}:1: 2 columns found, 3 expected: text TAB text_pair TAB label"
 
 
 def test_labels_in_a_users_own_text_are_not_looked_at(file: Path) -> None:

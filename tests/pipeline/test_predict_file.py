@@ -146,7 +146,7 @@ def test_what_was_done_to_the_text_is_said_once(
     assert said == [f"{pairs}: left out: 2, never translated (NS, or empty)"]
     said.clear()
     list(predict_file(runs["wikiann"], words, note=said.append))
-    assert said == [f"{words}: prefix 'de:' cut from tokens, in 24 rows"]
+    assert said == [f"{words}: prefix 'de:' cut from tokens; rows: 24"]
     said.clear()
     long = tmp_path / "long.tsv"
     long.write_text("cat\tdog\n" * 3 + "cat " * 80 + "\tdog\n")

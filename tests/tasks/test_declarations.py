@@ -109,13 +109,13 @@ def test_a_language_prefix_is_cut_where_nearly_all_tokens_have_it() -> None:
         account = Account()
         return [list(e["tokens"]) for e in cleaned(WikiAnn(), rows, account)], account.changed
 
-    assert tokens(["de:Bad", "de:Ems"], ["de:", "de:de:"]) == (
-        [["Bad", "Ems"], ["", "de:"]],
+    assert tokens(["de:Bad", "de:Ems"] * 5, ["de:", "de:de:"]) == (
+        [["Bad", "Ems"] * 5, ["", "de:"]],
         {"prefix 'de:' cut from tokens": 2},
     )
     assert tokens(["no:"] * 19, ["zh-min-nan:"])[1] == {"prefix 'no:' cut from tokens (1 of 20 tokens have none)": 2}
-    assert tokens(["zh-min-nan:a"])[0] == [["a"]]
-    for genuine in (["de:Bad", "de:Ems", "Ems"], ["en:Paris"] + ["a"] * 9, [":", "a:b"]):
+    assert tokens(["zh-min-nan:a"] * 10)[0] == [["a"] * 10]
+    for genuine in (["de:Bad", "de:Ems"] * 5 + ["Ems"], ["en:Paris"], ["en:Paris"] + ["a"] * 9, [":", "a:b"] * 9):
         assert tokens(genuine) == ([genuine], {})
 
 

@@ -89,23 +89,23 @@ def main(arguments: list[str] | None = None) -> None:
     except RunError as error:
         fail(str(error), 1)
     except KeyboardInterrupt:  # before typer, which turns one into an exit code, or after it
-        _stopped(alone=arguments is None)
+        _stopped(given, alone=arguments is None)
     except BrokenPipeError:  # `xrobust list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
         if asked() is not None:  # such as the end of another process that was stopped a moment earlier
-            _stopped(alone=arguments is None)
+            _stopped(given, alone=arguments is None)
         if os.environ.get("XROBUST_TRACEBACK"):
             raise
         fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
     if code == INTERRUPTED:  # into which typer turns a KeyboardInterrupt
-        _stopped(alone=arguments is None)
+        _stopped(given, alone=arguments is None)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _stopped(*, alone: bool) -> NoReturn:
-    """Ends the process after Ctrl-C or SIGTERM; one of several says so. `alone`: it is this command alone."""
+def _stopped(given: list[str], *, alone: bool) -> NoReturn:
+    """Ends the process of a command after Ctrl-C or SIGTERM; one of several says so. `alone`: it is this one alone."""
     from xrobust.runtime.processes import is_main
 
     number = asked() or signal.SIGINT
@@ -113,4 +113,4 @@ def _stopped(*, alone: bool) -> NoReturn:
         ignored()
     if not is_main():
         sys.exit(exit_code(number))
-    fail(message(number), exit_code(number))
+    fail(message(number, resumes=given[:1] in (["run"], ["eval"])), exit_code(number))

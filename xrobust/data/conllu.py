@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.contracts.task import Split, Task
-from xrobust.data.lines import iter_lines, plain_name, refuse_twins
+from xrobust.data.lines import BLANKS, iter_lines, plain_name, refuse_twins
 from xrobust.data.records import Record
 from xrobust.data.rows import Account, Rows
 from xrobust.errors import UserError
@@ -28,8 +28,10 @@ FILE = re.compile(
 )
 """`de_gsd-ud-test.conllu`; also `test.conllu` and parts, `de_hdt-ud-train-a-1.conllu`."""
 
-XTREME_FILE = re.compile(r"(?P<split>train|dev|test)-(?P<language>[a-z]{2,3})\.conllu")
-"""`test-de.conllu`, as the tables of the XTREME layout are called."""
+CODE_FILE = re.compile(
+    r"(?P<split>train|dev|test)-(?P<language>[a-z]{2,3})\.conllu|(?P<first>[a-z]{2})[-_.](?P<after>train|dev|test)\.conllu"
+)
+"""`test-de.conllu`, as the tables of the XTREME layout are called, or `de-test.conllu`."""
 
 FOLDER = re.compile(r"(?:UD_)?(?P<language>[A-Za-z_]+)(?:-\w+)?")
 """`UD_German-GSD`, `UD_de-GSD`, `de`."""
@@ -98,8 +100,9 @@ def find(folder: Path, task: Task) -> list[TreebankFile]:
     found = []
     for path in sorted({*folder.glob("*.conllu*"), *folder.glob("*/*.conllu*")}):
         name = plain_name(path)
-        if (xtreme := XTREME_FILE.fullmatch(name)) is not None:
-            found.append(TreebankFile(xtreme["language"], path, xtreme["language"], xtreme["split"]))
+        if (own := CODE_FILE.fullmatch(name)) is not None:
+            language = own["language"] or own["first"]
+            found.append(TreebankFile(language, path, language, own["split"] or own["after"]))
         elif (ud := FILE.fullmatch(name)) is not None:
             language = ud["language"] or _folder_language(path, {task.info.name, "ud"}, inside=path.parent != folder)
             found.append(TreebankFile(ud["treebank"] or path.parent.resolve().name, path, language, ud["split"]))
@@ -114,8 +117,8 @@ def _folder_language(path: Path, no_languages: set[str], *, inside: bool) -> str
     language = name["language"] if name else ""
     if language in CODES:
         return CODES[language]
-    code = re.fullmatch("[a-z]{2,3}", language)
-    if code and language not in no_languages and (inside or folder.startswith("UD_")):
+    code = re.fullmatch("[a-z]{2,3}", language) and language not in no_languages
+    if code and (folder.startswith("UD_") or (inside and folder == language)):
         return language
     raise UserError(
         f"{path}: cannot tell its language; name the file like test-de.conllu or de_gsd-ud-test.conllu, or its folder "
@@ -224,7 +227,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The number of the first line and the lines of each sentence; an empty line is a block of its own."""
     block: list[str] = []
     for number, line in enumerate(iter_lines(path), start=1):
-        if line:
+        if line.strip(BLANKS):
             block.append(line)
             continue
         if block:
@@ -247,11 +250,10 @@ def _parsed(path: Path, start: int, lines: list[str], task: Task) -> Sentence | 
             if key.strip() == "sent_id":
                 sent_id = value.strip() or None
             continue
-        fields = line.split("\t") if line else []
+        fields = line.split("\t") if line.strip(BLANKS) else []
         if fields and len(fields) != 10:
-            raise UserError(
-                f"{path}:{start + index}: {len(fields)} columns found, 10 expected (CoNLL-U, separated by TAB)"
-            )
+            found = "1 column" if len(fields) == 1 else f"{len(fields)} columns"
+            raise UserError(f"{path}:{start + index}: {found} found, 10 expected (CoNLL-U, separated by TAB)")
         if not fields or re.fullmatch(r"\d+[-.]\d+", fields[0]):
             continue
         if not fields[0].isdecimal():

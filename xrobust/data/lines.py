@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import IO, Any
 
 from xrobust.errors import UserError, first_line
 
+BLANKS = " \t"
+"""Characters that an empty line may hold; others, such as a wide space, are text."""
 CHUNK = 1 << 20
 """Bytes read at a time."""
 
@@ -32,6 +35,13 @@ COMPRESSED: dict[str, Callable[[Path, str], Any]] = {
     ".zst": _zstd,
 }
 """End of a compressed file's name -> function that opens it."""
+MAGIC = {
+    ".gz": re.compile(rb"\x1f\x8b"),
+    ".bz2": re.compile(rb"BZh[1-9]1AY&SY"),
+    ".xz": re.compile(rb"\xfd7zXZ\x00"),
+    ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
+}
+"""The same ends -> the first bytes of such files, by which one without such a name is known: that of a pipe."""
 
 
 def plain_name(path: Path) -> str:
@@ -77,9 +87,19 @@ def lines(path: Path) -> list[str]:
     return list(iter_lines(path))
 
 
+def _opener(path: Path) -> Callable[[Path, str], Any] | None:
+    """The function that opens a compressed file, by the end of its name or its first bytes; None for a plain one."""
+    if path.suffix in COMPRESSED:
+        return COMPRESSED[path.suffix]
+    with path.open("rb") as file:
+        first = file.read(10)
+    return next((COMPRESSED[end] for end, magic in MAGIC.items() if magic.match(first)), None)
+
+
 def _chunks(path: Path) -> Iterator[bytes]:
-    opened = COMPRESSED.get(path.suffix)
+    opened = None
     try:
+        opened = _opener(path)
         file: IO[bytes] = opened(path, "rb") if opened is not None else path.open("rb")
         with file:
             while chunk := file.read(CHUNK):
@@ -87,7 +107,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
     except FileNotFoundError as error:
         raise UserError(f"{path}: there is no such file") from error
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        what = "cannot be read" if opened is None else f"cannot be read as {path.suffix}"
+        what = "cannot be read" if opened is None else "cannot be decompressed"
         reason = getattr(error, "strerror", None) or first_line(error)
         raise UserError(f"{path}: {what} ({reason})") from error
 

@@ -114,8 +114,9 @@ class LocalSource:
 def _ids_of(table: Path) -> Path:
     """The file with the ids of a table's rows: plain, or compressed as the table is."""
     plain = table.with_name(plain_name(table)).with_suffix(".ids")
-    packed = plain.with_name(plain.name + table.suffix)
-    return packed if table.suffix in COMPRESSED and packed.is_file() else plain
+    there = [path for path in (plain, *(plain.with_name(plain.name + end) for end in COMPRESSED)) if path.is_file()]
+    refuse_twins(there)
+    return there[0] if there else plain
 
 
 def with_ids(rows: Rows, task: Task, language: str, sidecar: Path) -> Rows:

@@ -28,23 +28,29 @@ def data_warnings(used: Sequence[DataRows], repeated: Iterable[RepeatedRows]) ->
             (label,) = rows.labels
             what = "nothing can be learnt from it" if rows.split == "train" else "weights cannot be selected on it"
             yield f"all {rows.rows:,} rows of the {rows.language} {rows.split} set have the label {label!r}: {what}"
+    converted = [rows for rows in used if rows.converted_tags]
+    if converted:
+        of_each = ", ".join(f"{r.split} {r.language} {r.converted_tags:,} ({r.tag_scheme})" for r in converted)
+        yield f"gold tags were converted to IOB2, since they are in another scheme: {of_each}"
     totals = {rows.language: rows.rows for rows in used if rows.split == "test"}
+    found = [row for row in repeated if row.language in totals]
+    same = [row for row in found if row.in_split == "test"]
+    if same:
+        pairs = ", ".join(f"{_share(row, totals)} are in {row.in_language} too" for row in same)
+        yield f"test rows of one language are another's, word for word; is one under a wrong name? {pairs}"
     seen: dict[tuple[str, str], list[RepeatedRows]] = {}
-    for row in repeated:
+    for row in found:
         if row.in_split != "test":
             seen.setdefault((row.in_split, row.in_language), []).append(row)
-            continue
-        yield (
-            f"{_share(row, totals)} test rows are test rows of {row.in_language} too: is one of the two under another "
-            "language's name?"
-        )
     for (split, language), rows_seen in seen.items():
-        where = f"in the {language} {split} set too, word for word"
-        logger.info("test rows that are %s: %s", where, ", ".join(_share(row, totals) for row in rows_seen))
+        where = f"test rows that are in the {language} {split} set too, word for word"
         many = [row for row in rows_seen if row.rows >= WORTH_A_WARNING * totals[row.language]]
+        few = [row for row in rows_seen if row not in many]
         if many:
             named = ", ".join(_share(row, totals) for row in many)
-            yield f"test rows that are {where}, so that their scores are not those of unseen text: {named}"
+            yield f"{where}, so that their scores are not those of unseen text: {named}"
+        if few:
+            logger.info("%s: %s", where, ", ".join(_share(row, totals) for row in few))
 
 
 def _share(row: RepeatedRows, totals: Mapping[str, int]) -> str:

@@ -20,9 +20,11 @@ class Account:
     parts: dict[str, int] = field(default_factory=dict)
     """Treebank -> rows of it, where several are pooled."""
     tag_scheme: str | None = None
-    """Scheme of the tags in the file, where it was converted to IOB2."""
+    """Scheme that tags of entities were in."""
     converted_tags: int = 0
-    """Tags that the conversion changed."""
+    """Tags that the conversion to IOB2 changed."""
+    broken_entities: int = 0
+    """Entities that lacked the beginning or the end that the scheme marks."""
 
     def cleaned(self, cleaner: Cleaner | None, row: Example) -> Example | None:
         """The row as the task cleans it, or None for one that is left out; noted here."""
@@ -38,12 +40,14 @@ class Account:
 
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how the rows were read and cleaned, a line each."""
-        if self.tag_scheme is not None:
+        if self.converted_tags:
             yield f"tags converted from {self.tag_scheme} to IOB2: {self.converted_tags:,}"
+        if self.broken_entities:
+            yield f"entities without the beginning or the end that {self.tag_scheme} marks: {self.broken_entities:,}"
         for reason, rows in self.left_out.items():
             yield f"left out: {rows:,}, {reason}"
         for change, rows in self.changed.items():
-            yield f"{change}, in {rows:,} rows"
+            yield f"{change}; rows: {rows:,}"
         if self.parts:
             yield "treebanks pooled: " + ", ".join(f"{name} {rows:,}" for name, rows in self.parts.items())
 

@@ -38,9 +38,11 @@ class DataRows(BaseModel):
     stray_tags: int | None = None
     """Those of them that begin with an `I-`, which strict IOB2 does not count."""
     tag_scheme: str | None = None
-    """Scheme of the split's tags, where they were converted to IOB2: IOB1, IOBES, ..."""
+    """Scheme that the split's tags of entities were in: IOB2, IOB1, IOBES, ..."""
     converted_tags: int = 0
-    """Tags of the split that the conversion changed."""
+    """Tags of the split that the conversion to IOB2 changed."""
+    broken_entities: int = 0
+    """Entities of the split that lacked the beginning or the end that the scheme marks."""
     left_out: dict[str, int] = {}
     """Reason -> rows of the split that are not used."""
     changed: dict[str, int] = {}
@@ -53,7 +55,12 @@ class DataRows(BaseModel):
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how these rows were read, a line each."""
         yield from Account(
-            Counter(self.left_out), Counter(self.changed), self.treebanks, self.tag_scheme, self.converted_tags
+            Counter(self.left_out),
+            Counter(self.changed),
+            self.treebanks,
+            self.tag_scheme,
+            self.converted_tags,
+            self.broken_entities,
         ).notes()
         if self.stray_tags:
             yield f"{self.stray_tags:,} of {self.entities:,} entities begin with I-, which strict F1 does not count"
@@ -86,6 +93,7 @@ def load_split(
         sha256=fingerprint(examples, where),
         tag_scheme=account.tag_scheme,
         converted_tags=account.converted_tags,
+        broken_entities=account.broken_entities,
         left_out=dict(account.left_out),
         changed=dict(account.changed),
         treebanks=account.parts,

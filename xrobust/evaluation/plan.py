@@ -92,11 +92,12 @@ def plan_evaluation(
     train: TrainSpec,
     wanted: Sequence[RequestedPerturbation],
     encoder: Encoder,
+    scored: Sequence[DataRows] = (),
 ) -> EvaluationPlan:
     """Resolves and checks an evaluation, reading every test set that has changed. Raises UserError.
 
     `wanted` comes from `requested_perturbations`: names and parameters are checked before any data are
-    read.
+    read. `scored` are the test rows that were scored before, beside which those of this evaluation are looked at.
     """
     task, source, limit = data.task, data.source, train.limit
     attack = _attack(request)
@@ -129,7 +130,11 @@ def plan_evaluation(
             for rows in used
         ],
         pairs=MixedPairs(task, source, limit, pairs, mixed) if pairs else None,
-        repeated=find_repeated(task, _seen(data, train), [(rows, examples) for examples, rows in tests]),
+        repeated=find_repeated(
+            task,
+            _seen(data, train),
+            [*_before(data, scored, limit, languages), *((rows, examples) for examples, rows in tests)],
+        ),
     )
 
 
@@ -140,6 +145,18 @@ def _seen(data: EvaluationData, train: TrainSpec) -> Iterator[tuple[DataRows, Se
         if train.source in data.source.languages(data.task, split):
             examples, rows = open_split(data.task, data.source, split, train.source, train.limit)
             if rows.sha256 == train.data[split]:
+                yield rows, examples
+
+
+def _before(
+    data: EvaluationData, scored: Sequence[DataRows], limit: int | None, languages: Sequence[str]
+) -> Iterator[tuple[DataRows, Sequence[Example]]]:
+    """The test rows of other languages that were scored before, as far as this source has them."""
+    there = data.source.languages(data.task, "test")
+    for before in scored:
+        if before.split == "test" and before.language in there and before.language not in languages:
+            examples, rows = open_split(data.task, data.source, "test", before.language, limit)
+            if rows.sha256 == before.sha256:
                 yield rows, examples
 
 

@@ -115,11 +115,13 @@ def exit_code(number: int) -> int:
     return TERMINATED if number == signal.SIGTERM else INTERRUPTED
 
 
-def message(number: int) -> str:
-    """Message to the user about a run that was stopped by a signal."""
-    if number == signal.SIGTERM:
-        return f"terminated; the same command goes on from the last checkpoint (exit code {TERMINATED}: start it again)"
-    return "interrupted; the same command goes on from the last checkpoint"
+def message(number: int, *, resumes: bool = True) -> str:
+    """Message to the user about a command that was stopped by a signal; `resumes`: it is one that goes on later."""
+    what = "terminated" if number == signal.SIGTERM else "interrupted"
+    if not resumes:
+        return f"{what}; the same command begins from the start"
+    again = f" (exit code {TERMINATED}: start it again)" if number == signal.SIGTERM else ""
+    return f"{what}; the same command goes on from the last checkpoint{again}"
 
 
 def _receive(number: int, frame: Any) -> None:

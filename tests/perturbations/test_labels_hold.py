@@ -6,6 +6,7 @@ import csv
 import random
 import re
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust.contracts import Perturbation
+from xrobust.contracts import NotCovered, Perturbation, PerturbationContext
 from xrobust.registry.plugins import Plugins
 from xrobust_tasks.perturbations.shared import deciding_words
 from xrobust_tasks.perturbations.shared.confusions import han_confusions
 from xrobust_tasks.perturbations.shared.deciding_words import DECIDING_HAN, decides, deciding_places
 from xrobust_tasks.perturbations.shared.graphemes import clusters
 from xrobust_tasks.perturbations.shared.slips import slips
+from xrobust_tasks.perturbations.shared.vietnamese import is_syllable
 from xrobust_tasks.perturbations.shared.words import words
 
 MINI = Path(__file__).resolve().parents[2] / "bundle" / "data" / "mini"
@@ -93,10 +95,65 @@ def test_no_slip_makes_a_word_that_decides_or_takes_an_ending(language: str) -> 
         ("сказала", "ru", "сказал"),
         ("dogs", "en", "dog"),
         ("था", "hi", "थी"),
+        ("sagte", "de", "sage"),
+        ("brauchst", "de", "braucht"),
+        ("sollten", "de", "sollen"),
+        ("puedo", "es", "pudo"),
+        ("vivo", "es", "vio"),
+        ("faut", "fr", "fait"),
+        ("est", "fr", "et"),
+        ("était", "fr", "état"),
+        ("vient", "fr", "vint"),
+        ("كانت", "ar", "كنت"),
+        ("उसने", "hi", "उनसे"),
+        ("हैं", "hi", "हों"),
     ],
 )
 def test_no_slip_changes_person_number_or_gender(word: str, language: str, lost: str) -> None:
     assert lost not in {form for forms in slips(word, language).values() for form in forms}
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("havent cant dont wont isnt didnt", "en"),
+        ("eleven twelve ninety million", "en"),
+        ("vingt onze quatorze soixante", "fr"),
+        ("zwölf zwanzig dreißig", "de"),
+        ("once doce veinte treinta", "es"),
+    ],
+)
+def test_negation_without_apostrophe_and_numbers_above_ten_stay(text: str, language: str) -> None:
+    assert applied("typos", text, language, rate=1.0) == text
+
+
+def test_slips_make_no_vietnamese_syllable() -> None:
+    text = (
+        "anh ba bán bằng bị biết buổi cái cảm cao cần chỉ cho chúng chuyện cô công cũng của cửa dụng đã đang đến đi "
+        "điều đó được đường gì giá giờ gian giữa hay hiểu hoa hơn khi khoảng khuya kiếm lại làm mà mình mua muốn mẹ "
+        "này ngày người nghĩ nghiêng nhà nhiều như những nói nước phải phố qua quyển quyết rất ra sao sẽ tại tên thấy "
+        "thế thể thì thứ tiền tôi trẻ trong trường từng tuyệt tuổi ướt vậy vẫn về viện vì việc vui với xoong xuống yêu"
+    )
+    assert all(map(is_syllable, text.split()))
+    vietnamese = set(text.split())
+    made = {form for word in vietnamese for forms in slips(word, "vi").values() for form in forms}
+    assert len(made) > 500
+    assert not made & vietnamese
+    assert not made & {"đều", "ma", "ca", "tể", "tong", "vi", "đa", "co", "gờ"}
+
+
+@pytest.mark.parametrize(("language", "covered"), [("vi", False), ("yo", False), ("fr", True), ("tr", True)])
+def test_pairs_in_languages_told_apart_by_marks_are_not_covered(language: str, covered: bool) -> None:
+    def prepare(task: str) -> None:
+        cls = Plugins().load("perturbations", "diacritics")
+        context = PerturbationContext(Plugins().load("tasks", task)(), language, "en", {}, frozenset(), {})
+        cls(cls.Params()).prepare(context)
+
+    for task in ("xnli", "pawsx"):
+        with nullcontext() if covered else pytest.raises(NotCovered, match="without their marks"):
+            prepare(task)
+    for task in ("wikiann", "pos"):
+        prepare(task)
 
 
 @pytest.mark.parametrize("language", ["zh", "ja"])
@@ -204,9 +261,21 @@ def test_case_that_tells_words_apart_stays() -> None:
 @pytest.mark.parametrize(
     ("language", "text", "plain"),
     [
-        ("es", "Él comió más.", "Él comio más."),
-        ("it", "È più alto, né così ricco.", "È più alto, né cosi ricco."),
-        ("pt", "É está só café.", "É está só cafe."),
+        ("es", "Él comió más plátano.", "Él comió más platano."),
+        ("es", "Pasó, llamé, estás, hablarán: ¿qué sé? Mi razón.", "Pasó, llamé, estás, hablarán: ¿qué sé? Mi razon."),
+        ("es", "Según mí, aquí hacía frío. ¿Dónde y cuál?", "Segun mí, aquí hacía frío. ¿Dónde y cuál?"),
+        ("fr", "Jusqu’où l’élève a-t-il donné là à ça ?", "Jusqu’où l’eleve a-t-il donné là à ca ?"),
+        ("fr", "Arrivées, elles ont dû, dès l'été, voir la mère.", "Arrivées, elles ont dû, dès l'été, voir la mere."),
+        ("fr", "Le vôtre, sûr, fût élevé.", "Le vôtre, sûr, fût élevé."),
+        ("it", "È più alto, né parlò; prìncipi.", "È più alto, né parlò; principi."),
+        ("pt", "É está só café, têm açúcar às três.", "É está só café, têm acucar às três."),
+        ("ca", "Està bé, són fàcils.", "Està bé, són facils."),
+        ("gl", "Está só, é fácil.", "Está só, é facil."),
+        ("cs", "Píše krásná, příliš má", "Pise krásná, prilis má"),
+        ("sk", "Píše krásna má", "Pise krasna má"),
+        ("pl", "Chcę iść, chce żyć", "Chcę isc, chce zyc"),
+        ("hu", "Még él, várná, széles", "Még él, várná, szeles"),
+        ("ro", "Și fată, țara", "Si fată, tara"),
         ("el", "Ναι ή όχι, Γιώργο;", "Ναι ή όχι, Γιωργο;"),
         ("bg", "Тя ѝ каза.", "Тя ѝ каза."),
         ("vi", "năm người", "năm nguoi"),

@@ -12,6 +12,7 @@ from .keyboards import KEYBOARDS, Keyboard, keyboard_for
 from .letters import lower, upper
 from .orthography import hiragana, well_formed
 from .scripts import base_language, script_of
+from .vietnamese import is_syllable
 
 Slips = dict[str, list[str]]
 """Kind of slip (substitution, deletion, doubling, transposition) -> the forms that it can give the word."""
@@ -35,7 +36,8 @@ def slips(word: str, language: str) -> Slips:
     The first and the last letter stay, as in Pruthi et al. (ACL 2019): readers go by the one, and endings tell number,
     gender and person. Scripts whose characters are syllables or words have no such rule, and Arabic spelling slips
     are those of endings. Nothing comes out that cannot be written in the script (`well_formed`), and no word that
-    decides what a sentence says (`keeps_deciding`).
+    decides what a sentence says (`keeps_deciding`). In Vietnamese, where nearly every possible syllable is a word, no
+    syllable comes out.
     """
     word = unicodedata.normalize("NFC", word)
     script = script_of(word[0])
@@ -56,7 +58,10 @@ def slips(word: str, language: str) -> Slips:
             {
                 form
                 for form in forms
-                if form != word and well_formed(form, script) and keeps_deciding(word, form, language)
+                if form != word
+                and well_formed(form, script)
+                and keeps_deciding(word, form, language)
+                and not (base_language(language) == "vi" and is_syllable(form))
             }
         )
         for kind, forms in found.items()

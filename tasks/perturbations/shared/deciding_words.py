@@ -105,7 +105,7 @@ _VERBS = {
     "es": "soy eres es somos son fui fue era eras eran fueron sea estoy estás está están estaba he has ha hemos han "
     "había haya hay voy vas va van iba puedo puede puedes pueden pude pudo veo ve ven vi vio doy da dan di dio digo "
     "dice dicen dije dijo dijeron hago hace hacen hice hizo tengo tiene tienen tuve tuvo quiero quiere quise quiso "
-    "vivo vive viven debo debe deben debo sé sabe supo pongo pone puso vengo viene vino",
+    "vivo vive viven debo debe deben sé sabe supo pongo pone puso vengo viene vino",
     "fr": "suis es est sommes êtes sont étais était étaient étions fus fut furent fût serai sera seras serait seront "
     "sois soit été ai as a avons avez ont avais avait avaient eus eut eu aurai aura auras aurait auront aie ait aient "
     "fais fait faites font faisait fit fera ferait vais vas va vont allait ira irait faut fallait dis dit disent peux "

@@ -26,8 +26,9 @@ class Typos(WordPerturbation):
     Numbers, words with digits, addresses and words of one or two letters stay; in texts also words that decide what a
     sentence says (`deciding_words.py`): negation, pronouns, numbers, quantities. No slip makes one of these. Forms of
     the commonest verbs (Arabic, English, French, German, Hindi, Spanish) are neither changed nor made, in tokens
-    neither, and in Vietnamese no syllable is made. What cannot be written in the script (a mark without its base, a final letter inside a word, three letters alike) never
-    comes out; that the outcome may be another word of the language cannot be excluded, as in life.
+    neither, and in Vietnamese no syllable is made. What cannot be written in the script (a mark without its base, a
+    final letter inside a word, three letters alike) never comes out; that the outcome may be another word of the
+    language cannot be excluded, as in life.
 
     The default rate is ours: one word in ten, which leaves text that anybody reads without effort.
     """

@@ -223,15 +223,12 @@ EMOJI = st.lists(
     max_size=14,
 ).map("".join)
 BARE_SUFFIX = re.compile("(?:^|\\s)[\u200d\ufe0f\u20e3🏽]")
-JOINED_TO_NO_EMOJI = re.compile(
-    "[^👩🚀❤👍🏽\ufe0f\u20e3]\u200d|\u200d\u200d|\u20e3.?\u200d|[#1aب🇩🇪🇫]\ufe0f*\u200d|🏽\u200d"
-)
 
 
 @settings(max_examples=200, deadline=None)
-@given(EMOJI.filter(lambda text: not BARE_SUFFIX.search(text) and not JOINED_TO_NO_EMOJI.search(text)))
+@given(EMOJI.filter(lambda text: not BARE_SUFFIX.search(text)))
 def test_clusters_of_emoji_are_those_of_unicode(text: str) -> None:
-    letters = re.sub("\u200d(?=[aبw])", "", text)  # which we leave together, as Persian and Indic words have them
+    letters = re.sub("\u200d+(?=[aبw])", "", text)  # which we leave together, as Persian and Indic words have them
     assert clusters(letters) == regex.findall(r"\X", letters)
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 
+import regex
+
 from .scripts import is_mark, script_of
 
+_PICTURE = regex.compile(r"\p{Extended_Pictographic}")
+_JOINS_PICTURES = regex.compile(r"\p{Extended_Pictographic}\p{Grapheme_Cluster_Break=Extend}*\u200d$")
+"""End of a cluster to which an emoji is joined (UAX 29, rule GB11)."""
 _LEADING_VOWELS = frozenset("เแโใไເແໂໃໄ")
 """Thai and Lao vowels that are written before their consonant."""
 _NEVER_FIRST = frozenset("ะาำๅะาຳຽ" + "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶー" + "ﾞﾟ")
@@ -41,8 +46,8 @@ def _continues(cluster: str, character: str) -> bool:
         return True
     if _is_flag_letter(character):
         return len(cluster) == 1 and _is_flag_letter(cluster)
-    if last == "\u200d" and unicodedata.category(character) == "So":
-        return True
+    if last == "\u200d" and _PICTURE.match(character):
+        return _JOINS_PICTURES.search(cluster) is not None
     if character in _NEVER_FIRST and _same_writing(character, last):
         return True
     if (sign := _VOWELS_WITH_A_LETTER.get(character)) is not None and sign in cluster:

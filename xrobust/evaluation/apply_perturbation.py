@@ -43,7 +43,7 @@ class AppliedPerturbation:
 
     @classmethod
     def of_lines(cls, lines: Sequence[Any]) -> AppliedPerturbation:
-        """What `to_lines` gave the values of."""
+        """The applied perturbation that `to_lines` gave the values of."""
         counts, *rows = lines
         return cls(dict(rows), **counts)
 

@@ -69,7 +69,7 @@ class _Unknown(Exception):
 
 
 class _Place(NamedTuple):
-    """Where a module lies."""
+    """Place of a module."""
 
     file: Path | None
     """None for a folder of modules without an `__init__`."""
@@ -185,7 +185,7 @@ def _modules(thing: Thing) -> Iterator[str]:
 
 
 def _locate(module: str) -> _Place:
-    """Where a module lies. Imports nothing. Raises _Unknown where there is none."""
+    """Finds the place of a module. Imports nothing. Raises _Unknown where there is none."""
     loaded = sys.modules.get(module)
     if loaded is not None and loaded.__spec__ is None and getattr(loaded, "__file__", None) and module != "__main__":
         return _Place(Path(str(loaded.__file__)), (), single=True)

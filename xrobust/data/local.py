@@ -112,7 +112,7 @@ class LocalSource:
 
 
 def _ids_of(table: Path) -> Path:
-    """The file with the ids of a table's rows: plain, or compressed as the table is."""
+    """The file with the ids of a table's rows, plain or compressed. Raises UserError where it is there twice."""
     plain = table.with_name(plain_name(table)).with_suffix(".ids")
     there = [path for path in (plain, *(plain.with_name(plain.name + end) for end in COMPRESSED)) if path.is_file()]
     refuse_twins(there)

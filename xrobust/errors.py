@@ -17,6 +17,10 @@ class RunError(Exception):
     """A run that could not go on (a loss that is not a number, a full disk). Printed as one line; exits with 1."""
 
 
+class PluginError(RunError):
+    """A plugin that raised, or gave back what it must not; the message names it, what was called, and where."""
+
+
 class OutOfReach(UserError):
     """A file that a run needs is on the network, which cannot be reached or must not be used (`--offline`)."""
 

@@ -1,0 +1,93 @@
+"""Calls into plugins: what a plugin raises becomes one line that names the plugin, what was called, and where."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from xrobust.contracts.kind import Kind
+from xrobust.contracts.method import Method
+from xrobust.contracts.metric import Metric
+from xrobust.contracts.perturbation import NotCovered, Perturbation
+from xrobust.contracts.task import Task
+from xrobust.errors import PluginError, RunError, UserError, one_line
+
+PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt, GeneratorExit, MemoryError)
+"""Exceptions that say of themselves what they are about: a plugin raises the first three on purpose."""
+TYPES = {Task: "task", Method: "method", Perturbation: "perturbation", Metric: "metric", Kind: "kind of task"}
+
+
+class calling:
+    """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit included.
+
+    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does what is no
+    plugin's doing: an interrupt, memory that does not suffice.
+
+        with calling(perturbation, "apply", "example en:3 of en"):
+            after = perturbation.apply(example, language, rng)
+    """
+
+    # A class and not a generator: one is entered for each example of a test set.
+    __slots__ = ("plugin", "step", "unless", "where")
+
+    def __init__(
+        self, plugin: object, step: str, where: str = "", unless: Callable[[Exception], bool] | None = None
+    ) -> None:
+        """Takes what is called and where.
+
+        Args:
+            plugin: the task, method, perturbation, metric or kind, an object or its class.
+            step: name of what is called, as its author knows it: `apply`, `objective`, `statistics`.
+            where: place in the run, in a few words: "step 12", "example en:3 of en".
+            unless: true for an exception that is to pass as it is: a GPU's memory that does not suffice.
+        """
+        self.plugin = plugin
+        self.step = step
+        self.where = where
+        self.unless = unless
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or isinstance(error, PASSED):
+            return
+        if self.unless is not None and isinstance(error, Exception) and self.unless(error):
+            return
+        raise blamed(self.plugin, self.step, self.where, one_line(error) + _line(self.plugin, error)) from error
+
+
+def blamed(plugin: object, step: str, where: str, problem: str) -> PluginError:
+    """The error for a plugin that did something wrong: `method 'x' (package): its objective at step 3: ...`."""
+    at = f" at {where}" if where else ""
+    return PluginError(f"{plugin_name(plugin)}: its {step} failed{at}: {problem}")
+
+
+def plugin_name(plugin: object) -> str:
+    """A plugin for a message: what it is, its name, and the package or file that it comes from if not xrobust's."""
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    what = next((word for base, word in TYPES.items() if issubclass(cls, base)), "plugin")
+    name = getattr(getattr(plugin, "info", None), "name", None) or getattr(plugin, "name", None) or cls.__name__
+    package = cls.__module__.partition(".")[0]
+    if package in ("xrobust", "tasks", "methods"):
+        return f"{what} {name!r}"
+    origin = package
+    if package.startswith("xrobust_plugin_"):  # a single file (xrobust.registry.plugin_file)
+        origin = Path(_file(cls) or package).name
+    return f"{what} {name!r} ({origin})"
+
+
+def _file(cls: type) -> str | None:
+    return getattr(sys.modules.get(cls.__module__), "__file__", None)
+
+
+def _line(plugin: object, error: BaseException) -> str:
+    """` (file.py:12)`: the innermost line of the plugin's own file at which an error came up."""
+    file = _file(plugin if isinstance(plugin, type) else type(plugin))
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f" ({Path(file).name}:{lines[-1]})" if file and lines else ""

@@ -16,6 +16,8 @@ from .shared.peft import linear_targets, targets, wrap
 
 FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
 """Fields of PEFT's configurations that are not the user's to set."""
+NEVER = ("megatron_config", "megatron_core", "tokenizer_name_or_path", "tokenizer_kwargs")
+"""Settings that name modules to import, or files to load code from: a result document could give them."""
 REFUSED = {
     "ADALORA": "it has to be told of every step, which only its own trainer does",
     "CPT": "it is for models that write text, not for encoders",
@@ -121,4 +123,4 @@ def _config_class(name: str) -> Any:
 
 def _settings(name: str) -> set[str]:
     """Names of a method's settings."""
-    return {field.name for field in dataclasses.fields(_config_class(name)) if field.name not in FILLED}
+    return {field.name for field in dataclasses.fields(_config_class(name)) if field.name not in (*FILLED, *NEVER)}

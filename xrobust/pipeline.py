@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ from xrobust.evaluation.requested_perturbations import requested_perturbations
 from xrobust.evaluation.run import score_plan
 from xrobust.evaluation.scorer import ScoredModel, Scorer, ScoreRecord
 from xrobust.plan import RunPlan, make_plan
+from xrobust.registry.named_files import remember
 from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
+from xrobust.results.run_plugins import RunPlugins, run_plugins
 from xrobust.results.schema import DataSection, ModelSection, RunResult, now, replace_rows
 from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
@@ -30,6 +33,8 @@ from xrobust.runtime.observers import Observers
 
 if TYPE_CHECKING:
     from xrobust.training.inputs import TrainingInputs
+
+logger = logging.getLogger("xrobust")
 
 
 def run(request: RunSpec, observers: Iterable[Any] = ()) -> RunResult:
@@ -65,6 +70,8 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
             folder.clear()
         accelerate.wait_for_everyone()
         watching = plan.plugins.observers(observers) if main else Observers()
+        if main:
+            remember(plan.plugins.files)
         result = open_result(plan, existing, accelerate)
         with folder.recording(result, watching, main=main):
             if (warning := emulated_precision(accelerate)) is not None:
@@ -136,9 +143,9 @@ def load_or_set_up(
     """
     if found is not None and found.training is not None:
         from xrobust.engine.memory import on_device
-        from xrobust.models.trained import load_model
+        from xrobust.models.trained import load_run_model
 
-        model, tokenizer = load_model(folder.path, offline=plan.request.offline)
+        model, tokenizer = load_run_model(folder.path, found, plan.plugins, offline=plan.request.offline)
         on_device(model, accelerate.device)
         return lambda result, observers: (model, tokenizer)
 
@@ -215,10 +222,11 @@ def evaluate(
     attack, without training.
 
     `request` names them; `languages` alone is short for a request with nothing else. `data_dir` is by default the
-    folder of the run's own data. Raises UserError and RunError.
+    folder of the run's own data. `plugin_files` are those that the run needs and that lie elsewhere now (see
+    `load_model`), and those of perturbations and observers. Raises UserError and RunError.
     """
     from xrobust.engine.memory import on_device
-    from xrobust.models.trained import load_model
+    from xrobust.models.trained import load_run_model
 
     if request is None:
         request = EvaluationRequest(languages=None if languages is None else tuple(languages))
@@ -234,14 +242,18 @@ def evaluate(
             untrained = result.training is None
             why = "was not trained to its end" if untrained else "kept no weights (--keep-checkpoints none)"
             raise UserError(f"{run} {why}: there is nothing to score")
-        task, plan, plugins = _evaluation_of(result, request, data_dir, plugin_files, offline)
-        model, tokenizer = load_model(folder.path, offline=offline)
+        found = run_plugins(result, plugin_files, request.perturb)
+        task, plan = _evaluation_of(result, request, data_dir, found.plugins, offline)
+        model, tokenizer = load_run_model(folder.path, result, found.plugins, offline=offline)
         accelerate.wait_for_everyone()
 
-        watching = plugins.observers(observers) if main else Observers()
+        watching = found.plugins.observers(observers) if main else Observers()
         before = result.status
         note_requested(result, plan)
+        note_plugin_files(result, found)
         with folder.recording(result, watching, main=main):
+            for place in found.left_out:
+                logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
             say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
             score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
@@ -260,17 +272,15 @@ def _evaluation_of(
     result: RunResult,
     request: EvaluationRequest,
     data_dir: str | Path | None,
-    plugin_files: Sequence[Path],
+    plugins: Plugins,
     offline: bool,
-) -> tuple[Task, EvaluationPlan, Plugins]:
-    """The task and the plan of an evaluation of a trained run, with the plugins that it had and `plugin_files`."""
+) -> tuple[Task, EvaluationPlan]:
+    """The task and the plan of an evaluation of a trained run."""
     from xrobust.models.trained import check_unchanged
     from xrobust.models.word_vectors import word_vectors
 
     train, place = result.spec.train, result.require_local()
     base = place.model_path
-    files = [*(Path(file) for file in place.plugin_files), *plugin_files]
-    plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
     task = plugins.load("tasks", train.task)()
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
@@ -284,7 +294,14 @@ def _evaluation_of(
         encoder=lambda: word_vectors(base, train.model.get("revision"), offline=offline),
         scored=result.data.used,
     )
-    return task, plan, plugins
+    return task, plan
+
+
+def note_plugin_files(result: RunResult, found: RunPlugins) -> None:
+    """Notes where the plugin files of a run lie now, before those places that the document had and that still exist."""
+    place = result.require_local()
+    there = [text for text in found.left_out if Path(text).is_file()]
+    place.plugin_files = list(dict.fromkeys([*map(str, found.files), *there]))
 
 
 def note_requested(result: RunResult, plan: EvaluationPlan) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,9 @@ from xrobust.engine.accelerator import accelerator
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
 from xrobust.models.description import length_limit
-from xrobust.models.trained import load_model
-from xrobust.registry.plugins import Plugins
-from xrobust.results.store import load_result
+from xrobust.models.trained import load_run_model
+from xrobust.results.run_plugins import run_plugins
+from xrobust.results.store import load_result, run_folder_of
 
 BLOCK = 4096
 """Examples predicted at a time: no more of them are in memory."""
@@ -31,6 +31,7 @@ def predict_file(
     run: Path,
     file: Path,
     *,
+    plugin_files: Sequence[Path] = (),
     offline: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     note: Callable[[str], None] = lambda text: None,
@@ -43,17 +44,18 @@ def predict_file(
     that the task leaves out of its test sets has an empty label and probability. Labels in the file are ignored. The
     whole file is checked before the first line is labelled, and never in memory as a whole.
 
-    With `offline` a base model that the run needs must be on this machine. `progress` is called with the number of
-    lines done and that of all, `note` with a line on how the text was cleaned and on how much of it was too long for
-    the model. Raises UserError.
+    `plugin_files` are those that the run needs, as for `load_model`. With `offline` a base model that the run needs
+    must be on this machine. `progress` is called with the number of lines done and that of all, `note` with a
+    line on how the text was cleaned and on how much of it was too long for the model. Raises UserError.
     """
     result = load_result(run)
-    task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
+    plugins = run_plugins(result, plugin_files).plugins
+    task = plugins.load("tasks", result.spec.train.task)()
     with _rereadable(file) as path:
         text = _text(path, task)
         total = _checked_lines(text, file, task)
         cleaner = task.cleaner(_rows(text.records()))
-        model, tokenizer = load_model(run, offline=offline)
+        model, tokenizer = load_run_model(run_folder_of(run), result, plugins, offline=offline)
         limit = length_limit(model, tokenizer)
         accelerate = accelerator(result.spec.train.precision)
         model, max_length = model.to(accelerate.device), result.spec.train.training.max_length

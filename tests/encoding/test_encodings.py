@@ -24,7 +24,7 @@ from xrobust.encoding.cache import EncodingCache, tokenizer_sha256
 from xrobust.encoding.files import _Array
 from xrobust.errors import UserError
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.registry.plugin_file import plugins_in
+from xrobust.registry.plugin_file import plugins_in, read_source
 from xrobust.storage import cache
 
 TAGGING = TokenClassification(("A", "B"))
@@ -304,7 +304,7 @@ def test_what_a_single_file_brings_is_kept_under_its_code(tmp_path: Path, folder
     file = tmp_path / "mine.py"
     for number in (1, 2):
         file.write_text(PLUGIN.replace("number = 1", f"number = {number}"))
-        ((_, task),) = plugins_in(file)
+        ((_, task),) = plugins_in(read_source(file))
         for _ in range(2):
             of(sentences(3), kind=task.kind)
         assert len(entries(folder)) == number

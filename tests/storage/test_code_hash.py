@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from xrobust.evaluation.apply_perturbation import perturb
-from xrobust.registry.plugin_file import plugins_in
+from xrobust.registry.plugin_file import plugins_in, read_source
 from xrobust.registry.plugins import Plugins
 from xrobust.storage import code_hash as module
 from xrobust.storage import file_memo
@@ -180,7 +180,7 @@ def test_what_lies_beside_a_single_file_counts_where_it_is_imported(site: Path, 
     (site / "other.py").write_text("WORD = 'a'\n")
     plugin = site / "plugin.py"
     plugin.write_text(PLUGIN)
-    ((_, cls),) = plugins_in(plugin)
+    ((_, cls),) = plugins_in(read_source(plugin))
     before = anew(cls)
     (site / "other.py").write_text("WORD = 'b'\n")
     assert anew(cls) == before is not None
@@ -206,7 +206,7 @@ def test_what_source_does_not_show_has_no_hash(first_line: str, site: Path) -> N
     (site / "other.py").touch()
     plugin = site / "plugin.py"
     plugin.write_text(f"{first_line}\n{PLUGIN}")
-    ((_, cls),) = plugins_in(plugin)
+    ((_, cls),) = plugins_in(read_source(plugin))
     assert anew(cls) is None
 
 

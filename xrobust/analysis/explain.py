@@ -66,16 +66,21 @@ def by_distance(
 
 
 def by_overlap(
-    runs: Sequence[Path], *, metric: str | None = None, data_dir: str | Path | None = None, offline: bool = False
+    runs: Sequence[Path],
+    *,
+    metric: str | None = None,
+    data_dir: str | Path | None = None,
+    offline: bool = False,
+    plugin_files: Sequence[Path] = (),
 ) -> ByOverlap:
     """Correlates clean scores with the overlap of training and test set, over all (source, target) pairs of languages.
 
     A language as its own source is measured and not correlated. `data_dir` is where each run's data lay unless given.
-    Raises UserError.
+    `plugin_files` are those of the runs' tasks. Raises UserError.
     """
     results, notes = find_runs(runs)
     scored_with(results, metric, None)
-    measured, remarks = measure(results, metric=metric, data_dir=data_dir, offline=offline)
+    measured, remarks = measure(results, metric=metric, data_dir=data_dir, offline=offline, plugin_files=plugin_files)
     pairs = [m for m in measured if m.source != m.language]
     together = list(dict.fromkeys((m.task, m.setting, method) for m in pairs for method in m.scores))
     labels = _unique([f"{task} {method}" for task, _, method in together], [setting for _, setting, _ in together])

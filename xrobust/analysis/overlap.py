@@ -12,7 +12,7 @@ from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import load_split
 from xrobust.data.text import entity_chunks, entity_tokens, word_pattern
-from xrobust.registry.plugins import Plugins
+from xrobust.results.run_plugins import run_plugins
 from xrobust.results.runs import Group, grouped, mean_scores, setting_id
 from xrobust.results.schema import RunResult
 
@@ -101,11 +101,12 @@ def measure(
     metric: str | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    plugin_files: Sequence[Path] = (),
 ) -> tuple[list[Measured], list[str]]:
     """The overlap for each task, source and language that runs have clean scores in; and notes.
 
     The data are read again from where they lay, or from `data_dir`; a note says which rows are no longer those that
-    the runs used. Raises UserError where they cannot be read.
+    the runs used. `plugin_files` are those of the runs' tasks. Raises UserError where the data cannot be read.
     """
     settings: dict[str, list[Group]] = {}
     for group in grouped(results):
@@ -127,9 +128,9 @@ def measure(
             notes.append(f"{train.task}, source {train.source}: no {wanted}: left out")
             continue
         folder = data_dir or first.require_local().data_dir
-        key = (str(folder), train.task, train.source, str(train.limit), *first.require_local().plugin_files)
+        key = (str(folder), train.task, str(train.task_plugin_sha256), train.source, str(train.limit))
         if key not in opened:
-            opened[key] = _Data(first, folder, offline)
+            opened[key] = _Data(first, folder, offline, plugin_files)
         data = opened[key]
         for language in languages:
             measured.append(
@@ -156,10 +157,11 @@ def measure(
 class _Data:
     """The data of a run, read again: the training set once, each test set once."""
 
-    def __init__(self, result: RunResult, folder: str | Path | None, offline: bool) -> None:
+    def __init__(
+        self, result: RunResult, folder: str | Path | None, offline: bool, plugin_files: Sequence[Path]
+    ) -> None:
         self._train = result.spec.train
-        plugins = Plugins([Path(file) for file in result.require_local().plugin_files])
-        self._task: Task = plugins.load("tasks", self._train.task)()
+        self._task: Task = run_plugins(result, plugin_files, methods=False).plugins.load("tasks", self._train.task)()
         self._source: Source = open_source(data_folder(folder), offline)
         self._overlaps: dict[str, Overlap] = {}
         self._read: dict[tuple[Split, str], str] = {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xrobust.cli.options import Plugin
 from xrobust.cli.table import print_table
 from xrobust.config.values import comma_separated
 from xrobust.report.format import percent
@@ -52,6 +53,7 @@ def overlap_command(
             help="Folder with the data, or a name (xrobust list data). [default: where each run's data lay]",
         ),
     ] = None,
+    plugin: Plugin = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,7 +63,7 @@ def overlap_command(
     """
     from xrobust.analysis.explain import by_overlap
 
-    analysis = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline)
+    analysis = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline, plugin_files=plugin or ())
     if as_json:
         from dataclasses import asdict
 

@@ -87,7 +87,7 @@ def compare_command(
     if sides.left_out:
         typer.echo(f"runs left out: {len(sides.left_out)}", err=True)
     if flips is not None:
-        text = _flips_text(sides, flips, form, budget.value)
+        text = _flips_text(sides, flips, form, budget.value, plugin or ())
     else:
         options = CompareOptions(metric, common, budget.value, paired_seeds, check is not None)
         comparison = compare_sides(sides, options)
@@ -133,7 +133,7 @@ def _remarks(part: ComparedWith) -> list[str]:
     return [*part.sentences, *counts, *left]
 
 
-def _flips_text(sides: Sides, language: str, form: Format, budget: str) -> str:
+def _flips_text(sides: Sides, language: str, form: Format, budget: str, plugin_files: Sequence[Path]) -> str:
     import json
 
     from xrobust.report.tables import Table, csv_text
@@ -145,7 +145,7 @@ def _flips_text(sides: Sides, language: str, form: Format, budget: str) -> str:
     documents = []
     for other in sides.others:
         require_comparable(sides.baseline, other, budget)
-        found, reason = flips(sides.baseline, other, language)
+        found, reason = flips(sides.baseline, other, language, plugin_files)
         if reason is not None:
             typer.echo(f"no texts: {reason}", err=True)
         documents += [{"other_name": other.name, **flip.model_dump(mode="json")} for flip in found]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from xrobust.cli.counted import Counted
+from xrobust.cli.options import Plugin
 from xrobust.cli.output import require_writable
 
 
@@ -25,6 +26,7 @@ def predict_command(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write. [default: standard output]")
     ] = None,
+    plugin: Plugin = None,
     offline: Annotated[bool, typer.Option("--offline", help="Use only what is on this machine.")] = False,
 ) -> None:
     """Label a file of text. The output has a line for each line of it: its text, the label and its probability."""
@@ -37,7 +39,9 @@ def predict_command(
     from xrobust.storage.atomic import atomic_file, writing
 
     with Counted("lines") as counted:
-        lines = predict_file(run, file, offline=offline, progress=counted.update, note=counted.say)
+        lines = predict_file(
+            run, file, plugin_files=plugin or (), offline=offline, progress=counted.update, note=counted.say
+        )
         if output is None:
             for line in lines:
                 typer.echo(line)

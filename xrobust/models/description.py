@@ -19,7 +19,7 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from xrobust.contracts import Kind
-from xrobust.errors import UserError, first_line
+from xrobust.errors import UserError, first_line, shown
 from xrobust.models.files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
 from xrobust.models.tokenizer import load_tokenizer, require_fast
 from xrobust.runtime.libraries import quiet
@@ -46,13 +46,13 @@ def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -
     file, commit = config_file(path_or_id, revision, offline)
     offline = cache_only(path_or_id, offline)
     path = str(folder) if folder is not None else path_or_id
-    stored = _stored_config(path_or_id, file)
+    stored = stored_config(f"model {path_or_id!r}", file)
     config = _config(kind, path_or_id, stored, path, commit, offline)
     if folder is not None:
         if not any((folder / name).is_file() for name in WEIGHTS):
             raise UserError(f"model {path_or_id!r} has no weights: the folder has none of {', '.join(WEIGHTS)}")
         if not any(any(folder.glob(pattern)) for pattern in VOCABULARIES):
-            require_fast(path_or_id, config.model_type)
+            require_fast(f"model {path_or_id!r}", config.model_type)
             raise UserError(
                 f"model {path_or_id!r} has no tokenizer: the folder has none of {', '.join(VOCABULARIES)}; "
                 "save it there with tokenizer.save_pretrained"
@@ -60,7 +60,7 @@ def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -
     with quiet():
         try:
             with torch.device("meta"):
-                skeleton = auto_class(kind).from_config(config)
+                skeleton = auto_class(kind).from_config(config, trust_remote_code=False)
         except (ValueError, RuntimeError, TypeError, AttributeError) as error:
             raise UserError(f"model {path_or_id!r}: config.json is not usable: {first_line(error)}") from error
     tokenizer = load_tokenizer(kind, path_or_id, config.model_type, path, commit, offline)
@@ -68,24 +68,38 @@ def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -
     return Description(path, commit, config, stored, tokenizer, length_limit(skeleton, tokenizer))
 
 
-def _stored_config(path_or_id: str, file: Path) -> dict[str, Any]:
-    """The content of a config.json. Raises UserError unless it describes an encoder that transformers knows."""
-    what = f"model {path_or_id!r}"
+def stored_config(what: str, file: Path) -> dict[str, Any]:
+    """The content of a config.json. Raises UserError unless it describes an encoder that transformers knows.
+
+    `what` begins the message: "model 'bert'", "the model in FOLDER".
+    """
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
         model_type = stored.get("model_type")
-    except (ValueError, AttributeError) as error:
+    except OSError as error:
+        raise UserError(f"{what}: its config.json cannot be read: {error.strerror or error}") from error
+    except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{what}: its config.json is not valid JSON: {first_line(error)}") from error
     if model_type not in CONFIG_MAPPING_NAMES:
         own_code = " without running code of its own, which xrobust never does" if "auto_map" in stored else ""
         raise UserError(
             f"{what} is of type {model_type!r}, which transformers {transformers.__version__} does not know{own_code}"
         )
-    _require_encoder_type(path_or_id, stored)
+    _require_own_layers(what, stored)
+    _require_encoder_type(what, stored)
     return dict(stored)
 
 
-def _require_encoder_type(path_or_id: str, stored: Mapping[str, Any]) -> None:
+def _require_own_layers(what: str, stored: Any) -> None:
+    """Raises UserError where a config.json, or a part of it, wants layers from the hub: compiled code of anyone."""
+    for key, value in stored.items():
+        if isinstance(value, dict):
+            _require_own_layers(what, value)
+        if key.lstrip("_") in ("attn_implementation", "experts_implementation") and "/" in str(value):
+            raise UserError(f"{what}: its config.json wants {key} {shown(value)}, code of its own: xrobust runs none")
+
+
+def _require_encoder_type(what: str, stored: Mapping[str, Any]) -> None:
     """Raises UserError for a type of models that are no encoders, or none that xrobust can use."""
     model_type, names = stored["model_type"], modeling_auto
     decoder = stored.get("is_encoder_decoder") or stored.get("is_decoder")
@@ -98,11 +112,10 @@ def _require_encoder_type(path_or_id: str, stored: Mapping[str, Any]) -> None:
     writes = {*names.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, *names.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES}
     reason = "not an encoder"
     if model_type in classifies - writes and not decoder:
-        require_fast(path_or_id, model_type)
+        require_fast(what, model_type)
         reason = "of which transformers has no masked language model"
     raise UserError(
-        f"model {path_or_id!r} is a {model_type} model, {reason}: use one such as bert-base-multilingual-cased or "
-        "xlm-roberta-base"
+        f"{what} is a {model_type} model, {reason}: use one such as bert-base-multilingual-cased or xlm-roberta-base"
     )
 
 

@@ -47,7 +47,9 @@ def head_modules(model: Any, new: Collection[str]) -> list[str]:
     if all(children[name] <= set(new) for name in names):
         return names
     with torch.device("meta"):
-        pretrained = transformers.AutoModelForMaskedLM.from_config(model.config).state_dict().keys()
+        pretrained = (
+            transformers.AutoModelForMaskedLM.from_config(model.config, trust_remote_code=False).state_dict().keys()
+        )
     return [name for name in names if not children[name] <= pretrained]
 
 

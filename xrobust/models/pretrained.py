@@ -86,6 +86,7 @@ def _load(
                 config=description.config,
                 revision=description.revision or "main",
                 local_files_only=offline,
+                trust_remote_code=False,
                 dtype=torch.float32,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # a head of another size is replaced like one that is missing
@@ -99,7 +100,9 @@ def _initialised_anew(model: Any, parameters: set[str], seed: int) -> Any:
     """The model with some parameters initialised from `seed`, as if the checkpoint had not had them."""
     kept = {name: tensor for name, tensor in model.state_dict().items() if name not in parameters}
     with quiet(), seeded_torch(seed):
-        anew = type(model).from_pretrained(None, config=model.config, state_dict=kept, dtype=torch.float32)
+        anew = type(model).from_pretrained(
+            None, config=model.config, state_dict=kept, trust_remote_code=False, dtype=torch.float32
+        )
     anew.name_or_path = anew.config.name_or_path = model.name_or_path  # by which PEFT finds the base model again
     return anew
 

@@ -23,10 +23,10 @@ def load_tokenizer(kind: Kind, path_or_id: str, model_type: str, path: str, comm
                 # RoBERTa's class builds its pipeline anew from this option, also when the saved tokenizer is loaded.
                 tokenizer = transformers.AutoTokenizer.from_pretrained(path, add_prefix_space=True, **options)
         except Exception as error:  # the tokenizers library raises bare Exception
-            require_fast(path_or_id, model_type)
+            require_fast(f"model {path_or_id!r}", model_type)
             raise UserError(f"model {path_or_id!r}: its tokenizer cannot be loaded: {_damage(error)}") from error
     if not tokenizer.is_fast:
-        require_fast(path_or_id, model_type)
+        require_fast(f"model {path_or_id!r}", model_type)
         raise UserError(f"model {path_or_id!r}: its tokenizer has no fast version (tokenizer.json)")
     if tokenizer.pad_token_id is None:
         raise UserError(f"model {path_or_id!r}: its tokenizer has no padding token")
@@ -65,12 +65,12 @@ def _spaces_words(tokenizer: Any) -> bool:
     return bool(split == tokenizer(" a a", add_special_tokens=False)["input_ids"])
 
 
-def require_fast(path_or_id: str, model_type: str) -> None:
+def require_fast(what: str, model_type: str) -> None:
     """Raises UserError for a type of models whose tokenizer has no fast version."""
     name = TOKENIZER_MAPPING_NAMES.get(model_type)
     found = tokenizer_class_from_name(name) if name else None
     if found is not None and not issubclass(found, transformers.PreTrainedTokenizerFast):
         raise UserError(
-            f"model {path_or_id!r} is a {model_type} model, whose tokenizer ({name}) has no fast version in "
+            f"{what} is a {model_type} model, whose tokenizer ({name}) has no fast version in "
             "transformers: use one such as bert-base-multilingual-cased or xlm-roberta-base"
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,16 @@ from torch import nn
 
 from xrobust.config.resolved_spec import MethodSpec
 from xrobust.contracts import Method, ModelContext, Task
-from xrobust.errors import UserError, first_line
-from xrobust.models.description import auto_class
+from xrobust.errors import UserError, first_line, shown
+from xrobust.models.description import auto_class, stored_config
 from xrobust.models.files import model_identity
 from xrobust.models.head import stored_labels
 from xrobust.models.pretrained import load_encoder
 from xrobust.registry import bundles
 from xrobust.registry.plugins import Plugins
+from xrobust.results.model_files import check_model_files, require_model
+from xrobust.results.run_plugins import run_plugins
+from xrobust.results.schema import RunResult
 from xrobust.results.store import MODEL, load_result, run_folder_of
 from xrobust.runtime.libraries import quiet
 
@@ -30,6 +35,9 @@ TRAINABLE = "trainable.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 """File that marks a folder written by PEFT."""
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
+OF_NO_MODEL = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision"}
+"""Entries of a configuration of PEFT that say where the base model is from and how it is loaded: none of them is used,
+since the run's document has both."""
 
 
 def trainable_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -89,33 +97,87 @@ def load_trained(
     tokenizer = _saved_tokenizer(folder)
     _require_labels(folder, task)
     if not needs_base(folder):
-        with quiet():
-            model, info = auto_class(task.kind).from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-        if info["missing_keys"]:
-            raise UserError(f"{folder}: the saved model lacks weights: {min(info['missing_keys'])}")
-        return model.eval(), tokenizer
+        return _whole_model(folder, task).eval(), tokenizer
 
     encoder = load_encoder(task.kind, base, revision=revision, seed=seed, offline=offline)
-    model = encoder.model
-    if (folder / ADAPTER_CONFIG).exists():
-        return _with_peft(model, folder).eval(), tokenizer
     context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
-    for method in methods:
-        model = method.adapt(model, context)
+    if (folder / ADAPTER_CONFIG).exists():
+        # The methods change the model that they are given: a copy of it is only to show PEFT's configuration.
+        config = _peft_config(folder, _adapted(copy.deepcopy(encoder.model), methods, context))
+        return _with_peft(encoder.model, folder, config).eval(), tokenizer
+    model = _adapted(encoder.model, methods, context)
     try:
-        load_trainable_state(model, load_file(folder / TRAINABLE))
+        with _loading(folder, TRAINABLE):
+            state = load_file(folder / TRAINABLE)
+        load_trainable_state(model, state)
     except ValueError as error:
         raise UserError(f"{folder}: its methods build another model than the one that was saved: {error}") from error
     return model.eval(), tokenizer
 
 
-def _with_peft(model: Any, folder: Path) -> Any:
+def _adapted(model: Any, methods: Iterable[Method], context: ModelContext) -> Any:
+    for method in methods:
+        model = method.adapt(model, context)
+    return model
+
+
+def _whole_model(folder: Path, task: Task) -> Any:
+    """A model that transformers saved. Raises UserError where weights are missing, or are not what config.json says."""
+    stored_config(f"the model in {folder}", folder / "config.json")
+    with _loading(folder, "the saved model"):
+        model, info = auto_class(task.kind).from_pretrained(
+            folder,
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    if info["missing_keys"]:
+        raise UserError(f"{folder}: the saved model lacks weights: {min(info['missing_keys'])}")
+    return model
+
+
+def _peft_config(folder: Path, adapted: Any) -> Any:
+    """The configuration that the run's methods give PEFT. Raises UserError where the saved one is another.
+
+    The saved one is compared and not used: PEFT's configurations can name modules to import and files to read.
+    """
+    with _loading(folder, ADAPTER_CONFIG):
+        stored = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise UserError(f"{folder / ADAPTER_CONFIG}: not a configuration of PEFT")
+    config = getattr(adapted, "peft_config", {}).get("default")
+    if config is None:
+        raise UserError(f"{folder}: PEFT saved its model, and the run's methods do not use PEFT")
+    own = json.loads(json.dumps(config.to_dict(), default=_plain))
+    for name in sorted(own.keys() & stored.keys() - OF_NO_MODEL):
+        if _unordered(own[name]) != _unordered(stored[name]):
+            raise UserError(
+                f"{folder / ADAPTER_CONFIG}: {name} is {shown(stored[name])} where the run's methods with this version "
+                f"of peft have {shown(own[name])}: the file was changed, or peft was (saved by peft "
+                f"{stored.get('peft_version')})"
+            )
+    return config
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set) else str(value)
+
+
+def _unordered(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list) else value
+
+
+def _with_peft(model: Any, folder: Path, config: Any) -> Any:
     """The base model with the weights that PEFT saved. Raises UserError where some are missing: PEFT lets that pass."""
     from peft import PeftModel, get_peft_model_state_dict
 
-    with quiet():
+    if not (folder / ADAPTER_WEIGHTS).is_file():  # PEFT would look for a pickle, and on the hub
+        raise UserError(f"{folder}: the saved model lacks its weights: there is no {ADAPTER_WEIGHTS}")
+    with _loading(folder, ADAPTER_WEIGHTS):
         try:
-            wrapped = PeftModel.from_pretrained(model, folder)
+            wrapped = PeftModel.from_pretrained(model, folder, config=config)
         except KeyError as error:
             raise UserError(f"{folder}: the saved model lacks weights: {first_line(error)}") from error
         wanted = get_peft_model_state_dict(wrapped, save_embedding_layers=False).keys()
@@ -126,6 +188,18 @@ def _with_peft(model: Any, folder: Path) -> Any:
     return wrapped
 
 
+@contextlib.contextmanager
+def _loading(folder: Path, what: str) -> Iterator[None]:
+    """A quiet context in which any error of a library becomes a UserError: each file format has errors of its own."""
+    with quiet():
+        try:
+            yield
+        except (UserError, MemoryError):
+            raise
+        except Exception as error:
+            raise UserError(f"{folder}: {what} cannot be loaded: {first_line(error)}") from error
+
+
 def _require_labels(folder: Path, task: Task) -> None:
     """Raises UserError where the outputs of a saved model are for other labels than the task now has.
 
@@ -134,7 +208,8 @@ def _require_labels(folder: Path, task: Task) -> None:
     config = folder / "config.json"
     labels = list(task.kind.labels)
     if config.exists() and task.kind.num_outputs == len(labels):
-        trained = stored_labels(json.loads(config.read_text(encoding="utf-8")))
+        with _loading(folder, "config.json"):
+            trained = stored_labels(json.loads(config.read_text(encoding="utf-8")))
         if trained not in ([], labels):
             raise UserError(
                 f"{folder}: its model was trained on the labels {', '.join(trained)}, and those of task "
@@ -147,27 +222,35 @@ def needs_base(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).exists() or (folder / TRAINABLE).exists()
 
 
-def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
+def load_model(run: str | Path, *, plugin_files: Sequence[Path] = (), offline: bool = False) -> tuple[Any, Any]:
     """The trained model of a run, in eval mode, and its tokenizer. Every method's models can be loaded.
 
     Args:
         run: a run's folder, or the `result.json` in it.
+        plugin_files: files of plugins that the run needs; files that its document names are loaded only if this user
+            has named them before, with the content that they had in training.
         offline: if the run holds only trained parameters, use only a base model that is on this machine.
 
     Raises:
-        UserError: there is no such run, its model was not kept, or the base model that it needs is gone or changed.
+        UserError: there is no such run, its model was not kept or is another than it was after training, a plugin file
+            is needed, or the base model that it needs is gone or changed.
     """
     result = load_result(run)
-    folder, train, place = run_folder_of(run) / MODEL, result.spec.train, result.require_local()
-    if not folder.is_dir():
-        raise UserError(f"{run}: its model was not kept, or training has not ended: there is no {folder}")
-    if needs_base(folder):
+    folder = run_folder_of(run)
+    require_model(folder, result)
+    return load_run_model(folder, result, run_plugins(result, plugin_files).plugins, offline=offline)
+
+
+def load_run_model(folder: Path, result: RunResult, plugins: Plugins, *, offline: bool) -> tuple[Any, Any]:
+    """`load_model` with the run's document and plugins. The files of the model are checked first. Raises UserError."""
+    train, place, model = result.spec.train, result.require_local(), folder / MODEL
+    require_model(folder, result)
+    check_model_files(folder, result)
+    if needs_base(model):
         check_unchanged(place.model_path, train.model)
-    plugins = Plugins([Path(file) for file in place.plugin_files])
-    task = plugins.load("tasks", train.task)()
     return load_trained(
-        folder,
-        task,
+        model,
+        plugins.load("tasks", train.task)(),
         place.model_path,
         revision=train.model.get("revision"),
         seed=train.seed,
@@ -193,8 +276,8 @@ def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:
 
 
 def _saved_tokenizer(folder: Path) -> Any:
-    with quiet():
-        return transformers.AutoTokenizer.from_pretrained(folder)
+    with _loading(folder, "the saved tokenizer"):
+        return transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
 
 
 def _is_peft(model: Any) -> bool:

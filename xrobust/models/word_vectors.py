@@ -34,8 +34,10 @@ def word_vectors(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with quiet():
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(**place)
-            model, info = transformers.AutoModel.from_pretrained(**place, dtype=torch.float32, output_loading_info=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(**place, trust_remote_code=False)
+            model, info = transformers.AutoModel.from_pretrained(
+                **place, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+            )
         except Exception as error:  # each file format has errors of its own for a damaged file
             raise UserError(f"model {path_or_id!r}: its weights cannot be loaded: {first_line(error)}") from error
     require_encoder(path_or_id, model, set(info["missing_keys"]))

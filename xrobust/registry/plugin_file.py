@@ -8,6 +8,8 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +19,38 @@ from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract, i
 from xrobust.runtime.observers import hook_problem, implements_hooks
 
 
-def plugins_in(path: Path) -> list[tuple[PluginRecord, Any]]:
+@dataclass(frozen=True)
+class PluginSource:
+    """A plugin file as it was read: what is hashed is what is executed."""
+
+    path: Path
+    content: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """sha256 of the content, in hex."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def place(self) -> Path:
+        """The absolute path."""
+        return self.path.resolve()
+
+
+def read_source(path: Path) -> PluginSource:
+    """Reads a plugin file. Raises UserError where it cannot be read."""
+    try:
+        return PluginSource(path, path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: the plugin file cannot be read: {error.strerror or error}") from error
+
+
+def plugins_in(source: PluginSource) -> list[tuple[PluginRecord, Any]]:
     """The plugins that a file defines, with records: tasks, methods, perturbations and hook implementations.
 
-    Raises UserError for a file that cannot be read or run, that defines no plugin, or one that cannot be used.
+    Raises UserError for a file that cannot be run, that defines no plugin, or one that cannot be used.
     """
-    module, sha256 = _run(path)
+    path, module = source.path, _run(source)
     found = [*_classes(path, module), *_observers(path, module)]
     if not found:
         raise UserError(
@@ -30,7 +58,7 @@ def plugins_in(path: Path) -> list[tuple[PluginRecord, Any]]:
             f"or functions marked with xrobust.hookimpl"
         )
     return [
-        (PluginRecord(group, name, str(path), "", place, summary, sha256=sha256), plugin)
+        (PluginRecord(group, name, str(path), "", place, summary, sha256=source.sha256), plugin)
         for group, name, place, summary, plugin in found
     ]
 
@@ -39,33 +67,29 @@ Found = tuple[str, str, str, str, Any]
 """Group, name, place, summary, and the plugin itself."""
 
 
-def _run(path: Path) -> tuple[ModuleType, str]:
-    """Runs a file as a module of its own. Returns it and the sha256 of the file.
+def _run(source: PluginSource) -> ModuleType:
+    """Runs a file as a module of its own.
 
     The module's name is made of path and content, so that a file taken twice in one process is one module, and the same
     in each process of a run. The file is compiled here, not imported: a stale `.pyc` can never be what runs.
     """
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: the plugin file cannot be read: {error.strerror or error}") from error
-    sha256 = hashlib.sha256(source).hexdigest()
-    identity = hashlib.sha256(str(path.resolve()).encode() + b"\0" + source).hexdigest()[:16]
+    path = source.path
+    identity = hashlib.sha256(str(source.place).encode() + b"\0" + source.content).hexdigest()[:16]
     name = f"xrobust_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{identity}"
     if name in sys.modules:
-        return sys.modules[name], sha256
+        return sys.modules[name]
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # before it runs: dataclasses and pydantic look their module up there
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        exec(compile(source.content, str(path), "exec"), module.__dict__)
     except BaseException as error:  # a plugin may raise anything when imported, SystemExit included
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):
             raise
         line = _failed_line(error, str(path))
         raise UserError(f"{path}{f':{line}' if line else ''}: the plugin fails: {one_line(error)}") from error
-    return module, sha256
+    return module
 
 
 def _failed_line(error: BaseException, filename: str) -> int | None:

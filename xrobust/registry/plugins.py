@@ -22,6 +22,7 @@ from xrobust.runtime.observers import Observers, hook_problem
 
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Perturbation, Task
+    from xrobust.registry.plugin_file import PluginSource
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +45,16 @@ class Plugins:
     Metadata is read once, on first use; nothing but `files` is imported before it is asked for.
     """
 
-    def __init__(self, files: Sequence[Path] = ()) -> None:
+    def __init__(self, files: Sequence[Path | PluginSource] = ()) -> None:
         """Raises UserError for a file that fails to import, defines no plugin, or takes a name that is taken."""
         self._loaded: dict[tuple[str, str, str], Any] = {}
         self._failures: dict[tuple[str, str, str], str] = {}
         self._from_files: list[PluginRecord] = []
-        for path in {Path(file).resolve(): Path(file) for file in files}.values():
-            self._add_file(path)
+        self.files: dict[Path, str] = {}
+        """Absolute path of each plugin file -> sha256 of its content."""
+        for source in _sources(files):
+            self._add_file(source)
+            self.files[source.place] = source.sha256
 
     def records(self, group: Group | Literal["observers"]) -> list[PluginRecord]:
         """All plugins of a group by name, from their metadata. Only built-in ones are imported, for their summaries."""
@@ -197,11 +201,11 @@ class Plugins:
                 self._failures[key] = f"importing it raised {one_line(error)}"
         return key in self._loaded
 
-    def _add_file(self, path: Path) -> None:
+    def _add_file(self, source: PluginSource) -> None:
         """Takes every plugin that a file defines. Raises UserError."""
         from xrobust.registry.plugin_file import plugins_in
 
-        for record, plugin in plugins_in(path):
+        for record, plugin in plugins_in(source):
             rivals = [r for r in self._found(record.group) if r.name == record.name and record.group != OBSERVERS]
             if rivals:
                 raise UserError(
@@ -210,6 +214,16 @@ class Plugins:
                 )
             self._from_files.append(record)
             self._loaded[record.key] = plugin
+
+
+def _sources(files: Sequence[Path | PluginSource]) -> list[PluginSource]:
+    """The content of plugin files, each once. Raises UserError."""
+    if not files:
+        return []
+    from xrobust.registry.plugin_file import PluginSource, read_source
+
+    found = [file if isinstance(file, PluginSource) else read_source(Path(file)) for file in files]
+    return list({source.place: source for source in found}.values())
 
 
 @cache  # once in a process

@@ -11,10 +11,10 @@ from xrobust.contracts import Example
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import load_split
 from xrobust.errors import RunError, UserError
-from xrobust.registry.plugins import Plugins
 from xrobust.results.comparing.document import Condition
 from xrobust.results.comparing.sides import GroupSide, shared_keys
 from xrobust.results.examples import RunExamples
+from xrobust.results.run_plugins import run_plugins
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey, Section
 
@@ -36,7 +36,9 @@ class Flip(Section):
     """Null where the test data are not at hand."""
 
 
-def flips(baseline: GroupSide, other: GroupSide, language: str) -> tuple[list[Flip], str | None]:
+def flips(
+    baseline: GroupSide, other: GroupSide, language: str, plugin_files: Sequence[Path] = ()
+) -> tuple[list[Flip], str | None]:
     """The examples of a language's clean test set that changed sides, largest change first; and why texts are missing.
 
     A side has an example right where more than half of its seeds have. Raises UserError for a language without scores.
@@ -52,7 +54,7 @@ def flips(baseline: GroupSide, other: GroupSide, language: str) -> tuple[list[Fl
     other_ids, _, b = _predicted(other.runs, key)
     if other_ids != ids:
         raise UserError(f"{baseline.name} and {other.name} have predictions of other examples in {language}")
-    texts, reason = _texts(baseline.first, language)
+    texts, reason = _texts(baseline.first, language, plugin_files)
     found = []
     for i, example in enumerate(ids):
         shares = [sum(p[i] == gold[i] for p in side) / len(side) for side in (a, b)]
@@ -89,12 +91,12 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _texts(result: RunResult, language: str) -> tuple[dict[str, str], str | None]:
+def _texts(result: RunResult, language: str, plugin_files: Sequence[Path]) -> tuple[dict[str, str], str | None]:
     """Id -> text of the test examples, and the reason where there are none."""
     if result.local is None:
         return {}, "the document was exported: it does not say where its data lie"
     try:
-        task = Plugins([Path(file) for file in result.local.plugin_files]).load("tasks", result.spec.train.task)()
+        task = run_plugins(result, plugin_files, methods=False).plugins.load("tasks", result.spec.train.task)()
         source = open_source(data_folder(result.local.data_dir), offline=True)
         examples, rows = load_split(task, source, "test", language, result.spec.train.limit)
     except (UserError, RunError) as error:

@@ -203,7 +203,7 @@ def duplicate(runs: Path) -> None:
         (signed(lambda result: setattr(result, "sample", True)), "sample data"),
         (signed(lambda result: setattr(result, "status", "failed")), "failed, not complete"),
         (signed(lambda result: result.scores.append(result.scores[0])), "occurs twice"),
-        (tampered, "sha256 does not fit"),
+        (tampered, "scores does not fit the sha256"),
         (unsigned, "sha256 does not fit"),
         (truncated, "not a result document"),
         (newer, "schema version 9"),

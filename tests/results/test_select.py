@@ -244,7 +244,7 @@ def test_documents_that_cannot_be_used_are_left_out_one_by_one(runs: Path) -> No
     }
     assert reasons[one].startswith("is not a result document: ")
     assert reasons[two] == "schema version 3 where this xrobust reads 1 and 2"
-    assert reasons[three] == "its sha256 does not fit its content: the document was changed"
+    assert reasons[three] == "supervision does not fit the sha256 in `sums`: the document was changed"
     assert "does not fit the spec in it: the document was changed" in reasons[four]
     assert reasons[five] == "the run has no scores"
     assert not any(left.by_name for left in selection.left_out)

@@ -27,7 +27,7 @@ from xrobust.results import store
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
-from xrobust.results.store import load_predictions, save_predictions, save_result
+from xrobust.results.store import load_predictions, read_predictions, save_predictions, save_result
 from xrobust.results.summary import summarise
 from xrobust.runtime.observers import Observers
 from xrobust.storage.atomic import write_atomically, writing
@@ -156,9 +156,22 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda d: d["spec"]["train"]["training"].update(learning_rate=5e-4), r"the document was changed$"),
         (lambda d: d["spec"]["train"]["training"].pop("weight_decay"), r"the document was changed$"),
         (lambda d: d["spec"]["train"]["data"].update(train="0" * 64), r"the document was changed$"),
-        (lambda d: d["scores"][0].update(value=0.99), r": its sha256 does not fit its content: the document was c"),
-        (lambda d: d["scores"][0].update(value=float("nan")), r": its sha256 does not fit its content"),
-        (lambda d: d["warnings"].append("\ud800"), r": its sha256 does not fit its content|string_unicode|at warnings"),
+        (
+            lambda d: d["scores"][0].update(value=0.99),
+            r": scores does not fit the sha256 in `sums`: the document was c",
+        ),
+        (
+            lambda d: d.update(sample=True) or (d["scores"].pop() and d["warnings"].append("fine")),
+            r": scores and sample and warnings do not fit the sha256 in `sums`: the document was changed$",
+        ),
+        (
+            lambda d: d["scores"][1].update(value=float("nan")),
+            r": scores\.1 \(xtreme_f1 of de, clean\): value is nan: the document was changed$",
+        ),
+        (lambda d: d["training"]["curve"][0].update(loss=float("inf")), r": training\.curve\.0\.loss is inf: the doc"),
+        (lambda d: d.pop("sums") and d["scores"].pop(), r": its sha256 does not fit its content: the document was c"),
+        (lambda d: d["sums"].update(scores="0" * 64), r": scores does not fit the sha256 in `sums`"),
+        (lambda d: d["warnings"].append("\ud800"), r"surrogates not allowed|string_unicode|at warnings"),
         (lambda d: d.update(sha256="0" * 64), r": its sha256 does not fit its content"),
     ],
 )
@@ -246,7 +259,7 @@ def test_predictions_of_labels_go_through_a_file(tmp_path: Path, rows: list[Any]
     examples = [{"id": name, "text": "...", "label": gold} for name, gold, _, _ in rows]
     predictions = [Prediction(guess, list(scores)) for _, _, guess, scores in rows]
     artifact = save_predictions(tmp_path, ScoreKey(language="de"), kind, examples, predictions)
-    assert load_predictions(tmp_path, "de") == [
+    assert read_predictions(tmp_path, artifact) == [
         {"id": name, "label": gold, "prediction": guess, "scores": list(scores)} for name, gold, guess, scores in rows
     ]
     assert artifact.path == "predictions/de.parquet"
@@ -264,21 +277,58 @@ def test_predictions_of_tags_go_through_a_file(tmp_path: Path, sentences: list[A
         {"id": str(i), "tokens": ["t"] * len(s), "tags": [gold for gold, _, _ in s]} for i, s in enumerate(sentences)
     ]
     predictions = [Prediction([guess for _, guess, _ in s], [p for _, _, p in s]) for s in sentences]
-    save_predictions(tmp_path, ScoreKey(language="zh"), kind, examples, predictions)
-    assert load_predictions(tmp_path, "zh") == [
+    artifact = save_predictions(tmp_path, ScoreKey(language="zh"), kind, examples, predictions)
+    assert read_predictions(tmp_path, artifact) == [
         {"id": e["id"], "label": e["tags"], "prediction": list(p.value), "scores": list(p.scores)}
         for e, p in zip(examples, predictions, strict=True)
     ]
 
 
-def test_predictions_that_are_not_there(tmp_path: Path) -> None:
+def test_predictions_that_are_not_there(run: Path) -> None:
     with pytest.raises(UserError, match=r"no predictions for 'sw' in .*: score it with xrobust eval .* --languages sw"):
-        load_predictions(tmp_path, "sw")
-    (tmp_path / "predictions").mkdir()
-    (tmp_path / "predictions" / "sw.parquet").write_bytes(b"PAR1 cut off")
-    with pytest.raises(UserError, match=r"predictions/sw\.parquet cannot be read: ") as caught:
-        load_predictions(tmp_path, "sw")
+        load_predictions(run, "sw")
+    assert load_predictions(run / "result.json", "de") == load_predictions(run, "de")
+    (run / "predictions" / "sw.parquet").write_bytes((run / "predictions" / "de.parquet").read_bytes())
+    with pytest.raises(UserError, match=r"no predictions for 'sw' in "):
+        load_predictions(run, "sw")
+    (run / "predictions" / "de.parquet").unlink()
+    with pytest.raises(UserError, match=r"its predictions are missing, .*/predictions/de\.parquet does not exist$"):
+        load_predictions(run, "de")
+
+
+def with_artifact(run: Path, **values: Any) -> None:
+    """Changes what a document says of its German predictions, and its sums with it."""
+    result = load_result(run)
+    artifact = result.predictions_of(ScoreKey(language="de"))
+    assert artifact is not None
+    for name, value in values.items():
+        setattr(artifact, name, value)
+    save_result(run, result)
+
+
+def test_predictions_that_are_no_table(run: Path) -> None:
+    file = run / "predictions" / "de.parquet"
+    file.write_bytes(b"PAR1 cut off")
+    with_artifact(run, sha256=file_sha256(file))
+    with pytest.raises(UserError, match=r"predictions/de\.parquet cannot be read: ") as caught:
+        load_predictions(run, "de")
     assert "\n" not in str(caught.value)
+
+
+def test_predictions_outside_of_the_run(run: Path) -> None:
+    file = shutil.copy(run / "predictions" / "de.parquet", run.parent / "other.parquet")
+    with_artifact(run, path="../other.parquet", sha256=file_sha256(Path(file)))
+    with pytest.raises(UserError, match=r"lie outside the run's folder, at \.\./other\.parquet$"):
+        load_predictions(run, "de")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_score_that_is_no_number_is_not_written(run: Path, bad: float) -> None:
+    result, before = load_result(run), (run / "result.json").read_bytes()
+    result.scores[1] = result.scores[1].model_copy(update={"ci_low": bad})
+    with pytest.raises(RunError, match=rf"cannot be written: scores\.1 \(xtreme_f1 of de, clean\): ci_low is {bad}$"):
+        save_result(run, result)
+    assert (run / "result.json").read_bytes() == before
 
 
 # ------------------------------------------------------------------------------------------------------- run folder

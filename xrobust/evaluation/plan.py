@@ -23,7 +23,7 @@ from xrobust.evaluation.language_pairs import align, parse_pairs, require_pair_t
 from xrobust.evaluation.perturbation_inputs import PerturbationInputs
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.results.schema import RunResult
-from xrobust.results.score_key import Pair
+from xrobust.results.score_key import Pair, ScoreKey
 
 ATTACKS = ("pgd",)
 Encoder = Callable[[], Callable[[list[str], "int | None"], Any]]
@@ -62,6 +62,13 @@ class EvaluationPlan:
     def used(self) -> list[DataRows]:
         """Rows and sha256 of each language's test set."""
         return [language.clean.rows for language in self.languages]
+
+    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
+        """The columns of the scores, clean ones apart, that the document has predictions of: what is not to be scored
+        again if these are as they were."""
+        conditions = [condition for language in self.languages for condition in language.conditions]
+        keys = [key for condition in conditions for key in condition.with_predictions(result)]
+        return keys + [ScoreKey(pair=pair) for pair in (self.pairs.pairs if self.pairs else ())]
 
     def left(self, result: RunResult) -> bool:
         """True if the document lacks scores of anything in the plan."""

@@ -8,6 +8,8 @@ from xrobust.evaluation.scorer import Scorer
 
 def score_plan(plan: EvaluationPlan, scorer: Scorer) -> None:
     """Scores all of the plan that the document has no scores of."""
+    for under in plan.with_predictions(scorer.result):
+        scorer.forget_damaged(under)
     scorer.observers.call("phase_started", name="evaluate", total=plan.steps_left(scorer.result))
     for language in plan.languages:
         if not language.left(scorer.result):

@@ -13,15 +13,15 @@ from xrobust.contracts import Example, Prediction, Task
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
+from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric
 from xrobust.results.examples import shown_key
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
-from xrobust.results.store import load_prediction_file
+from xrobust.results.store import predictions_table, read_predictions
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
-from xrobust.storage.hashing import file_sha256
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,31 @@ class Scorer:
         return self.result.model.embedding_norm
 
     def kept_predictions(self, under: ScoreKey, ids: Sequence[str]) -> list[Any] | None:
-        """The predicted labels that an earlier command wrote; None if the file is missing or changed."""
+        """The predicted labels that an earlier command wrote; None, with a warning, where they are lost or changed."""
+        artifact = self.result.predictions_of(under)
+        reason = "the document names no predictions"
+        if artifact is not None:
+            try:
+                rows = read_predictions(self.folder.path, artifact)
+            except UserError as error:
+                reason = str(error)
+            else:
+                if [row["id"] for row in rows] == list(ids):
+                    return [row["prediction"] for row in rows]
+                reason = "the ids of its predictions are not those of its test rows"
+        self.result.warn(f"{shown_key(under)} is predicted again: {reason}")
+        return None
+
+    def forget_damaged(self, under: ScoreKey) -> None:
+        """Removes a test set under a condition from the document, with a warning, where its predictions are damaged."""
         artifact = self.result.predictions_of(under)
         if artifact is None:
-            return None
-        path = self.folder.path / artifact.path
-        if not path.is_file() or file_sha256(path) != artifact.sha256:
-            return None
-        rows = load_prediction_file(path)
-        return [row["prediction"] for row in rows] if [row["id"] for row in rows] == list(ids) else None
+            return
+        try:
+            predictions_table(self.folder.path, artifact, ("id",))
+        except UserError as error:
+            self.result.warn(f"{shown_key(under)} is scored again: {error}")
+            self.forget(under)
 
     def forget(self, under: ScoreKey) -> None:
         """Removes a test set under a condition from the document, just before its new scores are added."""

@@ -14,7 +14,7 @@ from xrobust.metrics.by_name import metric_of_output
 from xrobust.registry.plugins import Plugins
 from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
-from xrobust.storage.hashing import file_sha256
+from xrobust.results.store import predictions_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,24 +94,14 @@ class RunExamples:
 
         Raises UserError for one that is missing, is another than the document says, or cannot be read.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         artifact = self.result.predictions_of(key)
         where = f"run {self.result.run_id}, {shown_key(key)}"
         if artifact is None:
             raise UserError(f"{where}: the document names no file of predictions")
-        path = self.folder / artifact.path
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise UserError(f"{where}: its predictions lie outside the run's folder, at {artifact.path}")
         try:
-            if file_sha256(path) != artifact.sha256:
-                raise UserError(f"{where}: {path} was changed since it was written (its sha256 is another)")
-            return pq.read_table(path, columns=["id", "label", "prediction"]).to_pydict()
-        except FileNotFoundError:
-            raise UserError(f"{where}: its predictions are missing, {path} does not exist") from None
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+            return predictions_table(self.folder, artifact, ("id", "label", "prediction")).to_pydict()
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from error
 
     def _of(self, key: ScoreKey) -> ScoredExamples:
         """Statistics of the examples of a test set under a condition. Raises UserError where its score is another."""
@@ -126,8 +116,16 @@ class RunExamples:
         """Statistics of the same examples on clean text."""
         changed = self.of(key)
         clean = self.of(clean_key(key))
+        return ScoredExamples(changed.ids, clean.rows[self._places(clean, changed, key)])
+
+    def _places(self, clean: ScoredExamples, changed: ScoredExamples, key: ScoreKey) -> list[int]:
+        """The row of each changed example among the clean ones. Raises UserError where one is not there."""
         at = {example: i for i, example in enumerate(clean.ids)}
-        return ScoredExamples(changed.ids, clean.rows[[at[example] for example in changed.ids]])
+        if (other := next((example for example in changed.ids if example not in at), None)) is not None:
+            raise UserError(
+                f"run {self.result.run_id}, {shown_key(key)}: example {other!r} is not among the clean predictions"
+            )
+        return [at[example] for example in changed.ids]
 
     def _read(self, key: ScoreKey) -> ScoredExamples:
         columns = self.predictions(key)
@@ -145,11 +143,10 @@ class RunExamples:
         from xrobust.metrics.bootstrap import worst_rows
 
         clean = self.of(clean_key(key))
-        at = {example: i for i, example in enumerate(clean.ids)}
         variants, changed = [clean.rows], set()
         for label in worst_case_set(self.result, key):
             under = self.of(ScoreKey(condition="perturbed", language=key.language, perturbation=label))
-            indices = [at[example] for example in under.ids]
+            indices = self._places(clean, under, key)
             variant = clean.rows.copy()
             variant[indices] = under.rows
             variants.append(variant)

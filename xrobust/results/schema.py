@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -289,6 +289,9 @@ class RunResult(Section):
     """True for the small data that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
     warnings: list[str] = []
+    sums: dict[str, str] = {}
+    """sha256 of each field of this document as canonical JSON, but for `local` and the sums; empty in documents from
+    before it was written down."""
     sha256: str | None = None
     """sha256 of this document as canonical JSON, without this field and without `local`."""
 
@@ -315,6 +318,10 @@ class RunResult(Section):
         """The value that the field `sha256` must have."""
         whole = self.model_dump(mode="json", exclude={"local", "sha256"})
         return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+
+    def computed_sums(self) -> dict[str, str]:
+        """The value that the field `sums` must have. Raises ValueError for numbers that are not finite."""
+        return section_sums(self.model_dump(mode="json"))
 
     def predictions_of(self, under: ScoreKey) -> Artifact | None:
         """The file with the predictions of a test set under a condition, or None."""
@@ -380,6 +387,16 @@ class RunResult(Section):
     def main_scores(self) -> list[ScoreRow]:
         """The rows of the main metric."""
         return [row for row in self.scores if row.metric == self.main_metric]
+
+
+def section_sums(document: Mapping[str, Any]) -> dict[str, str]:
+    """sha256 of each field of a document in plain values, but for `local` and the sums themselves. Raises ValueError
+    for numbers that are not finite."""
+    return {
+        name: hashlib.sha256(canonical_json(value).encode()).hexdigest()
+        for name, value in document.items()
+        if name not in ("local", "sums", "sha256")
+    }
 
 
 def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from pydantic import ValidationError
 from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
-from xrobust.errors import UserError, first_line
+from xrobust.errors import RunError, UserError, first_line
 from xrobust.results.migrate import OLDER_VERSIONS, migrated
-from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now
+from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now, section_sums
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
@@ -31,10 +32,18 @@ LOG = "run.log"
 
 
 def save_result(folder: Path, result: RunResult) -> None:
-    """Writes the document, with its time stamp, summary and sha256 brought up to date."""
+    """Writes the document, with its time stamp, summary and sums brought up to date.
+
+    Raises RunError for a number that is not finite: JSON has none, and a null in its place would say nothing.
+    """
     result.updated = now()
     result.summary = summarise(result)
-    result.sha256 = result.computed_sha256()
+    try:
+        result.sums = result.computed_sums()
+        result.sha256 = result.computed_sha256()
+    except ValueError as error:
+        what = not_finite(result.model_dump(mode="json")) or str(error)
+        raise RunError(f"{folder / RESULT} cannot be written: {what}") from error
     text = result.model_dump_json(indent=2) + "\n"
     write_atomically(folder / RESULT, lambda file: file.write(text.encode()))
 
@@ -71,7 +80,7 @@ def load_result(path: Path | str) -> RunResult:
     if run_id(stored) != result.run_id or group_id(stored) != result.group_id:
         raise UserError(f"{file}: run_id {result.run_id} does not fit the spec in it: the document was changed")
     if version == SCHEMA_VERSION and not _fits_its_sha256(raw, result):
-        raise UserError(f"{file}: its sha256 does not fit its content: the document was changed")
+        raise UserError(f"{file}: {changed_sections(raw, result)}: the document was changed")
     return result
 
 
@@ -89,6 +98,40 @@ def _fits_its_sha256(raw: Mapping[str, Any], result: RunResult) -> bool:
         return stored == result.sha256 or result.computed_sha256() == result.sha256
     except ValueError:  # NaN, or half of a surrogate pair: neither is ever written
         return False
+
+
+def changed_sections(raw: Mapping[str, Any], result: RunResult) -> str:
+    """What does not fit in a document whose sha256 does not: a number that is none, or the fields that were changed."""
+    if (what := not_finite(raw)) is not None:
+        return what
+    try:
+        stored, values = section_sums(raw), result.computed_sums()
+    except ValueError as error:
+        return str(error)
+    names = [name for name in values if result.sums.get(name) not in (stored.get(name), values[name])]
+    if names and result.sums:
+        return f"{' and '.join(names)} {'does' if len(names) == 1 else 'do'} not fit the sha256 in `sums`"
+    return "its sha256 does not fit its content"
+
+
+def not_finite(document: Mapping[str, Any]) -> str | None:
+    """The first number of a document that is not finite, with its place; None where there is none."""
+    for i, row in enumerate(document.get("scores") or ()):
+        for name, value in row.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                under = row.get("perturbation") or row.get("attack") or row.get("condition")
+                test = row.get("language") or ":".join(row.get("pair") or ())
+                return f"scores.{i} ({row.get('metric')} of {test}, {under}): {name} is {value}"
+    return next((f"{place} is {value}" for place, value in _numbers(document, "") if not math.isfinite(value)), None)
+
+
+def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
+    """Places, as in `training.curve.3.loss`, and values of all floats."""
+    if isinstance(value, float):
+        yield place, value
+    elif isinstance(value, Mapping | list | tuple):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _numbers(item, f"{place}.{key}".lstrip("."))
 
 
 def predictions_path(folder: Path, test_set: str, label: str | None = None) -> Path:
@@ -128,17 +171,18 @@ def load_predictions(run: Path | str, language: str, label: str | None = None) -
     """The saved predictions of one language, or a pair such as `en:de`, clean or under the condition of that label.
 
     `label` is that of a perturbation or of an attack, as the document has it. Dicts with `id, label, prediction,
-    scores`. Raises UserError.
+    scores`. Raises UserError where there are none, or others than the document has the sha256 of.
     """
-    path = predictions_path(Path(run), language, label)
-    if not path.exists():
-        under = "" if label is None else f" under {label!r}"
-        option = "--pairs" if ":" in language else "--languages"
-        raise UserError(
-            f"no predictions for {language!r}{under} in {run}: score it with xrobust eval {run} {option} {language}"
-            + ("" if label is None else " and --perturb or --attack; `scores` of its document has the labels")
-        )
-    return load_prediction_file(path)
+    result = load_result(run)
+    for artifact in result.artifacts:
+        if artifact.of is not None and (artifact.of.name, artifact.of.label) == (language, label):
+            return read_predictions(run_folder_of(run), artifact)
+    under = "" if label is None else f" under {label!r}"
+    option = "--pairs" if ":" in language else "--languages"
+    raise UserError(
+        f"no predictions for {language!r}{under} in {run}: score it with xrobust eval {run} {option} {language}"
+        + ("" if label is None else " and --perturb or --attack; `scores` of its document has the labels")
+    )
 
 
 def run_folder_of(run: Path | str) -> Path:
@@ -147,14 +191,31 @@ def run_folder_of(run: Path | str) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def load_prediction_file(path: Path) -> list[dict[str, Any]]:
-    """The rows that `save_predictions` wrote. Raises UserError."""
+def read_predictions(folder: Path, artifact: Artifact) -> list[dict[str, Any]]:
+    """The rows that `save_predictions` wrote. Raises UserError; see `predictions_table`."""
+    rows: list[dict[str, Any]] = predictions_table(folder, artifact).to_pylist()
+    return rows
+
+
+def predictions_table(folder: Path, artifact: Artifact, columns: Sequence[str] | None = None) -> Any:
+    """The pyarrow table that `save_predictions` wrote, with all columns or those named.
+
+    Raises UserError for a file that is missing, is another than the document says, lies elsewhere, or cannot be read.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = folder / artifact.path
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"its predictions lie outside the run's folder, at {artifact.path}")
     try:
-        return pq.read_table(path).to_pylist()
-    except (OSError, pa.ArrowInvalid) as error:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != artifact.sha256:
+            raise UserError(f"{path} was changed since it was written (its sha256 is another)")
+        return pq.read_table(pa.BufferReader(content), columns=None if columns is None else [*columns])
+    except FileNotFoundError:
+        raise UserError(f"its predictions are missing, {path} does not exist") from None
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
 
 

@@ -72,6 +72,11 @@ class AttackCondition(Condition):
         """One test set for each radius."""
         return len(self.params.epsilons)
 
+    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
+        """The columns of the scores at each radius."""
+        keys = dict.fromkeys(row.key for row in result.scores)
+        return [key for key in keys if key.language == self.language and key.condition == "attack"]
+
     def left(self, result: RunResult) -> bool:
         """True unless the document has the very curve that is asked for."""
         scored = {row.attack for row in result.scores if row.language == self.language and row.condition == "attack"}

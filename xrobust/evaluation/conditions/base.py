@@ -38,6 +38,10 @@ class Condition(ABC):
     steps: int = 1
     """Number of test sets that it counts for in the progress bar."""
 
+    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
+        """The columns of its scores in the document that predictions are saved of."""
+        return []
+
     @abstractmethod
     def left(self, result: RunResult) -> bool:
         """True if the document has no scores of it, or others than it would get now. Asked when its turn comes."""

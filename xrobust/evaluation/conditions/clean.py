@@ -69,7 +69,8 @@ class CleanTestSet:
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 
     def recall(self, scorer: Scorer) -> ScoredTestSet:
-        """The test set with the predictions that an earlier command saved; predicts again if they are lost."""
+        """The test set with the predictions that an earlier command saved; predicts and saves them again if they are
+        lost or changed."""
         examples, rows = self._load()
         saved = scorer.kept_predictions(self.under, [example["id"] for example in examples])
         if saved is not None:
@@ -77,6 +78,9 @@ class CleanTestSet:
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
+        artifacts = scorer.result.artifacts
+        scorer.result.artifacts = [artifact for artifact in artifacts if artifact.of != self.under]
+        scorer.save(self.under, [], examples, predictions)
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 
     def _load(self) -> tuple[Sequence[Example], DataRows]:

@@ -51,6 +51,10 @@ class PerturbedCondition(Condition):
         """The columns of its scores."""
         return ScoreKey(condition="perturbed", language=self.language, perturbation=self.label)
 
+    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
+        """The columns of its scores."""
+        return [self.under]
+
     def left(self, result: RunResult) -> bool:
         """True unless the document has scores of these very rows, or says that there are none to score."""
         row = result.perturbed(self.language, self.label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import dataclass
 
@@ -13,9 +12,7 @@ from xrobust.evaluation.scorer import Scorer
 from xrobust.metrics.bootstrap import worst_rows
 from xrobust.results.schema import PerturbedRows, RunResult
 from xrobust.results.score_key import ScoreKey
-from xrobust.results.store import load_prediction_file
-
-logger = logging.getLogger("xrobust")
+from xrobust.results.store import read_predictions
 
 
 @dataclass
@@ -41,7 +38,14 @@ class WorstCase(Condition):
         started = time.perf_counter()
         for row in scorer.result.data.perturbed:
             if row.language == self.language and row.changed_examples and row.perturbation not in test.perturbed:
-                _recall(row, test, scorer)
+                try:
+                    _recall(row, test, scorer)
+                except UserError as error:
+                    scorer.result.warn(
+                        f"the worst case of {self.language} is not scored: {row.perturbation}: {error}; xrobust eval "
+                        "with --perturb and that perturbation scores both"
+                    )
+                    return
         if not test.perturbed:
             return
         main, clean = scorer.metrics[0], test.clean[0]
@@ -59,19 +63,17 @@ class WorstCase(Condition):
 
 
 def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
-    """Puts into `test` the statistics of a perturbation that an earlier command scored, from its saved predictions."""
+    """Puts into `test` the statistics of a perturbation that an earlier command scored, from its saved predictions.
+
+    Raises UserError where these are lost or changed, or of other examples.
+    """
     index = {example["id"]: i for i, example in enumerate(test.examples)}
     under = ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)
     artifact = scorer.result.predictions_of(under)
-    try:
-        if artifact is None:
-            raise UserError("its predictions are not in the document")
-        predictions = load_prediction_file(scorer.folder.path / artifact.path)
-    except UserError as error:
-        logger.warning("the worst case of %s is without %s: %s", test.language, row.perturbation, error)
-        return
-    if all(r["id"] in index for r in predictions):
-        statistics = scorer.statistics_of_labels(
-            [r["label"] for r in predictions], [r["prediction"] for r in predictions]
-        )
-        test.perturbed[row.perturbation] = ([index[r["id"]] for r in predictions], statistics)
+    if artifact is None:
+        raise UserError("the document names no predictions")
+    predictions = read_predictions(scorer.folder.path, artifact)
+    if (other := next((r["id"] for r in predictions if r["id"] not in index), None)) is not None:
+        raise UserError(f"example {other!r} of its predictions is not among the test rows")
+    statistics = scorer.statistics_of_labels([r["label"] for r in predictions], [r["prediction"] for r in predictions])
+    test.perturbed[row.perturbation] = ([index[r["id"]] for r in predictions], statistics)

@@ -15,6 +15,7 @@ from typing import Any
 from xrobust.errors import UserError, one_line
 from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract, info_problem
 from xrobust.runtime.observers import hook_problem, implements_hooks
+from xrobust.storage.regular_file import require_regular
 
 
 def plugins_in(path: Path) -> list[tuple[PluginRecord, Any]]:
@@ -45,6 +46,7 @@ def _run(path: Path) -> tuple[ModuleType, str]:
     The module's name is made of path and content, so that a file taken twice in one process is one module, and the same
     in each process of a run. The file is compiled here, not imported: a stale `.pyc` can never be what runs.
     """
+    require_regular(path)
     try:
         source = path.read_bytes()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -105,6 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
             _stopped(given, alone=arguments is None)
         if os.environ.get("XROBUST_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            fail(f"{error.filename}: {error.strerror}", 2)
         if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # of `tempfile`
             fail("no folder for temporary files can be written to: name one by TMPDIR=FOLDER before the command", 2)
         fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
@@ -112,8 +115,9 @@ def main(arguments: list[str] | None = None) -> None:
         _stopped(given, alone=arguments is None)
     if (lost := lost_output()) is not None:
         if not kept:
-            _lost(OutputLost(lost))
-        say(f"xrobust: {OutputLost(lost)}; the results are in the run's folder", error=True)
+            _lost(lost)
+        if not lost.unread:
+            say(f"xrobust: {lost}; the results are in the run's folder", error=True)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -87,7 +87,7 @@ def require_writable(output: Path, read: Sequence[Path] = ()) -> None:
         raise UserError(f"--output {output} is a folder: name a file in it")
     for file in read:
         if output.exists() and file.exists() and what is None and output.samefile(file):
-            raise UserError(f"--output {output} is {file}, which is read: name another file")
+            raise UserError(f"--output {output} is the file that is read, {file}: name another")
     if what is not None or descriptor(output) is not None:  # written to directly
         if descriptor(output) is None and not os.access(output, os.W_OK):
             raise UserError(f"--output {output} may not be written to; choose another")

@@ -37,6 +37,7 @@ class _Outlasting(io.FileIO):
                 self.lost = error
                 _to_nowhere(self.fileno())  # for what is still in a buffer, for libraries and for children
         if self.stops:
+            self.stops = False  # once: the interpreter flushes at its end
             raise OutputLost(self.lost)
         return len(data)
 
@@ -71,12 +72,13 @@ def outlast(*, stops: bool) -> None:
             _output[:] = [raw]
 
 
-def lost_output() -> OSError | None:
-    """The error of the first write to standard output that failed; None where all of it was written."""
+def lost_output() -> OutputLost | None:
+    """The first write to standard output that failed; None where all of it was written, or `outlast` was not called."""
     with contextlib.suppress(OutputLost):
         if sys.stdout is not None:
             sys.stdout.flush()
-    return _output[0].lost if _output else None
+    lost = _output[0].lost if _output else None
+    return None if lost is None else OutputLost(lost)
 
 
 def _is_open(number: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 SHOWN = 80
@@ -31,8 +32,13 @@ class OutOfReach(UserError):
 
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
-    """The one or two known names that look like `name`."""
-    return difflib.get_close_matches(name, sorted(set(known)), n=2, cutoff=0.6)
+    """The one or two known names that look like `name`: in another case, or without the region of a language code."""
+    names = sorted(set(known))
+    region = re.fullmatch("([A-Za-z]{2,3})[-_].*", name)
+    for wanted in (name.casefold(), region[1].casefold() if region else ""):
+        if same := [one for one in names if one.casefold() == wanted]:
+            return same[:2]
+    return difflib.get_close_matches(name, names, n=2, cutoff=0.6)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ from xrobust.models.description import length_limit
 from xrobust.models.trained import load_run_model
 from xrobust.results.run_plugins import run_plugins
 from xrobust.results.store import load_result, run_folder_of
+from xrobust.storage.regular_file import descriptor, kind
 
 BLOCK = 4096
 """Examples predicted at a time: no more of them are in memory."""
@@ -86,9 +87,11 @@ def _together(one: Truncation | None, other: Truncation | None) -> Truncation | 
 @contextmanager
 def _rereadable(file: Path) -> Iterator[Path]:
     """The file itself, or a copy of what can be read only once, such as a pipe."""
-    if file.is_file() or not file.exists() or file.is_dir():
+    if (what := kind(file)) in (None, "a folder"):
         yield file
         return
+    if what == "a device" and descriptor(file) is None:
+        raise UserError(f"{file} is a device, where a file of text belongs")
     with tempfile.NamedTemporaryFile(suffix=file.suffix) as copy, file.open("rb") as source:
         shutil.copyfileobj(source, copy)
         copy.flush()

@@ -48,7 +48,7 @@ def test_csv_reads_back(rows: list[list[Any]]) -> None:
 
 
 def test_terminals_get_no_commands_and_words_keep_their_joiners() -> None:
-    assert printable("\x1b[31mred\x07\u202e") == "[31mred"
+    assert printable("\x1b[31mred\x07\u202e\x9b\udcff") == r"\x1b[31mred\x07\u202e\x9b\xff"
     assert printable("می\u200cخواهم") == "می\u200cخواهم"
     assert "\x1b" not in tables_text([Table("\x1b", ["\x1b"], [["\x1b[2J"]])], Format.table)
-    assert remarks_text(["*a*\x1b"], Format.markdown) == "- \\*a\\*\n"
+    assert remarks_text(["*a*\x1b"], Format.markdown) == "- \\*a\\*\\\\x1b\n"

@@ -13,6 +13,7 @@ from xrobust.cli.options import Plugin
 from xrobust.cli.table import print_table
 from xrobust.config.values import comma_separated
 from xrobust.report.format import percent
+from xrobust.runtime.screen import json_text, say, write_data
 
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
@@ -116,7 +117,7 @@ def distance_command(
     _print_answers(analysis.answers, f"{of} of", "distance")
     _print_notes(analysis.notes)
     if plot is not None:
-        print(f"plot of {names[0]} distance: {plot}")
+        say(f"plot of {names[0]} distance: {plot}")
 
 
 def _print_overlaps(analysis: ByOverlap) -> None:
@@ -137,7 +138,7 @@ def _print_overlaps(analysis: ByOverlap) -> None:
         ]
         title = f"{section[0].task}: overlap with training, and {section[0].metric} (all in %)"
         print_table(("source", "test", *shares, *methods), rows, title)
-        print()
+        say()
 
 
 def _print_series(analysis: ByDistance, of: Of) -> None:
@@ -163,8 +164,8 @@ def _print_series(analysis: ByDistance, of: Of) -> None:
         )
         for one, _ in section:
             baseline = f"; vanilla: {_seeds(one.baseline_seeds)}" if one.baseline_seeds else ""
-            print(f"{one.method}: {_seeds(one.seeds)}{baseline}")
-        print()
+            say(f"{one.method}: {_seeds(one.seeds)}{baseline}")
+        say()
 
 
 def _seeds(seeds: Sequence[int]) -> str:
@@ -188,12 +189,12 @@ def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> N
             ("what", predictor, "n", "Pearson r", "95% interval", "p", "Holm", "Spearman", "95% interval", "p", "Holm"),
             rows,
         )
-        print(
+        say(
             f"{number_of_tests(answers)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
             "Holm: adjusted for all of them"
         )
     for (what, n, reason), names in without.items():
-        print(f"{what}, {predictor} ({', '.join(names)}), n = {n}: {reason}")
+        say(f"{what}, {predictor} ({', '.join(names)}), n = {n}: {reason}")
 
 
 def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
@@ -207,7 +208,7 @@ def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
 
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def _distance_document(analysis: ByDistance) -> dict[str, Any]:
@@ -224,6 +225,4 @@ def _distance_document(analysis: ByDistance) -> dict[str, Any]:
 
 
 def _print_json(document: dict[str, Any]) -> None:
-    import json
-
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    write_data(json_text(document))

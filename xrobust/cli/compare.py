@@ -20,6 +20,7 @@ from xrobust.cli.output import (
     write_or_print,
 )
 from xrobust.errors import UserError, did_you_mean
+from xrobust.runtime.screen import json_text, say
 
 if TYPE_CHECKING:
     from xrobust.report.tables import Table
@@ -83,9 +84,9 @@ def compare_command(
     form = Format.json if as_json else form
     sides = open_sides(runs, folder, where=where, metric=metric, plugins=plugin or ())
     for item in sides.left_out:
-        typer.echo(f"left out: {item.path}: {item.reason}", err=True)
+        say(f"left out: {item.path}: {item.reason}", error=True)
     if sides.left_out:
-        typer.echo(f"runs left out: {len(sides.left_out)}", err=True)
+        say(f"runs left out: {len(sides.left_out)}", error=True)
     if flips is not None:
         text = _flips_text(sides, flips, form, budget.value, plugin or ())
     else:
@@ -134,8 +135,6 @@ def _remarks(part: ComparedWith) -> list[str]:
 
 
 def _flips_text(sides: Sides, language: str, form: Format, budget: str, plugin_files: Sequence[Path]) -> str:
-    import json
-
     from xrobust.report.tables import Table, csv_text
     from xrobust.results.comparing.flips import Flip, flips
     from xrobust.results.comparing.sides import require_comparable
@@ -147,7 +146,7 @@ def _flips_text(sides: Sides, language: str, form: Format, budget: str, plugin_f
         require_comparable(sides.baseline, other, budget)
         found, reason = flips(sides.baseline, other, language, plugin_files)
         if reason is not None:
-            typer.echo(f"no texts: {reason}", err=True)
+            say(f"no texts: {reason}", error=True)
         documents += [{"other_name": other.name, **flip.model_dump(mode="json")} for flip in found]
         gained = sum(flip.change == "gained" for flip in found)
         title = (
@@ -156,7 +155,7 @@ def _flips_text(sides: Sides, language: str, form: Format, budget: str, plugin_f
         )
         tables.append(Table(title, columns, [[_cell(getattr(flip, name)) for name in columns] for flip in found]))
     if form is Format.json:
-        return json.dumps(documents, indent=2, ensure_ascii=False) + "\n"
+        return json_text(documents)
     if form is Format.csv:
         return csv_text(["other_name", *columns], [[_cell(value) for value in row.values()] for row in documents])
     return tables_text(tables, form)

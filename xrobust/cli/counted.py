@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from xrobust.runtime.screen import visible
+
 PLAIN_SECONDS = 10.0
 """Seconds between progress lines where standard error is no terminal."""
 
@@ -16,8 +18,8 @@ class Counted:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._unit = unit
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-        columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+        self._console = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+        columns = (TextColumn(unit, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
         self._bar = Progress(*columns, console=self._console, transient=True)
         self._task = self._bar.add_task(unit, total=None)
         self._printed = time.monotonic()
@@ -40,4 +42,4 @@ class Counted:
 
     def say(self, text: str) -> None:
         """Prints a line."""
-        self._console.print(text, markup=False)
+        self._console.print(visible(text))

@@ -9,6 +9,7 @@ import typer
 
 from xrobust.cli.options import Config, DataDir, Languages, Method, Model, Plugin, Preset, Set, Source, Task, requested
 from xrobust.config.values import comma_separated
+from xrobust.runtime.screen import say
 
 data_app = typer.Typer(
     help="Data and models on this machine.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
@@ -51,7 +52,7 @@ def fetch_command(
     from xrobust.fetch import fetch
 
     for line in fetch(request):
-        typer.echo(line)
+        say(line)
 
 
 @data_app.command("convert")
@@ -74,4 +75,4 @@ def convert_command(
     from xrobust.registry.plugins import Plugins
 
     for line in Plugins(plugin or ()).load("tasks", task)().convert(dump, language, output, seed):
-        typer.echo(line)
+        say(line)

@@ -22,6 +22,7 @@ from xrobust.cli.output import (
     write_or_print,
 )
 from xrobust.errors import RunError
+from xrobust.runtime.screen import counter, json_text, say, write_data
 
 if TYPE_CHECKING:
     from xrobust.results.board.document import Leaderboard
@@ -133,16 +134,14 @@ def verify_command(
         how = f"from its {'predictions' if board.verified == 'predictions' else 'documents'} in {runs}"
     if found:
         for line in found:
-            typer.echo(line, err=True)
+            say(line, error=True)
         raise RunError(f"{file} is not what its runs give")
     untested = [one.task for one in board.boards if one.tests is None]
-    typer.echo(f"{file}: {len(board.entries)} entries of {board.documents} runs, each number computed again {how}")
+    say(f"{file}: {len(board.entries)} entries of {board.documents} runs, each number computed again {how}")
     if others:
-        typer.echo(f"other runs of its entries in {runs}, which are not on it: {others}")
+        say(f"other runs of its entries in {runs}, which are not on it: {others}")
     if untested and runs is None:
-        typer.echo(
-            f"ranks of {', '.join(untested)} rest on bounds: the document has no tests of pairs of so many entries"
-        )
+        say(f"ranks of {', '.join(untested)} rest on bounds: the document has no tests of pairs of so many entries")
 
 
 @leaderboard_app.command("show")
@@ -163,14 +162,12 @@ def show_command(
 
 
 def _shown(board: Leaderboard, sort: str | None, languages: bool, form: Format) -> str:
-    import json
-
     from xrobust.report.leaderboard_tables import leaderboard_csv, leaderboard_rows, leaderboard_tables, remarks
 
     if form is Format.csv:
         return leaderboard_csv(board, sort)
     if form is Format.json:
-        return json.dumps(leaderboard_rows(board, sort), indent=1, ensure_ascii=False) + "\n"
+        return json_text(leaderboard_rows(board, sort), indent=1)
     text = tables_text(leaderboard_tables(board, sort, languages=languages), form)
     lines = remarks(board)
     more = [f"and {len(lines) - MOST_LINES} more, in the document"] if len(lines) > MOST_LINES else []
@@ -180,22 +177,22 @@ def _shown(board: Leaderboard, sort: str | None, languages: bool, form: Format) 
 def _write(board: Leaderboard, output: Path | None) -> None:
     """Prints the tables, and writes the document if there is a place for it."""
     if output is None or len(board.entries) <= MOST_ENTRIES:
-        typer.echo(_shown(board, None, False, Format.table), nl=False)
+        write_data(_shown(board, None, False, Format.table))
     if output is not None:
         write_or_print(board.text(), output)
         if len(board.entries) > MOST_ENTRIES:
-            typer.echo(f"xrobust leaderboard show {output} prints the tables")
-        typer.echo(f"{output}: {len(board.entries)} entries of {board.documents} runs, {len(board.excluded)} left out")
+            say(f"xrobust leaderboard show {output} prints the tables")
+        say(f"{output}: {len(board.entries)} entries of {board.documents} runs, {len(board.excluded)} left out")
 
 
 def _progress() -> Progress:
     """Progress on standard error: a line that counts on a terminal, elsewhere one for each tenth of many."""
-    terminal = sys.stderr.isatty()
+    terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def show(what: str, done: int, total: int) -> None:
         if terminal:
-            print(f"\r{done} of {total} {what}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+            counter(f"{done} of {total} {what}", last=done == total)
         elif total >= 100 and done * 10 // total > (done - 1) * 10 // total:
-            print(f"{done} of {total} {what}", file=sys.stderr, flush=True)
+            say(f"{done} of {total} {what}", error=True)
 
     return show

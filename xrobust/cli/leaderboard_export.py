@@ -10,6 +10,7 @@ from typing import IO, Annotated
 import typer
 
 from xrobust.errors import UserError
+from xrobust.runtime.screen import say
 
 
 class ExportFormat(StrEnum):
@@ -53,7 +54,7 @@ def export_command(
     else:
         files = model_card_files(entries)
     _write(files, output)
-    typer.echo(f"{output}: {len(files)} files of {len(entries)} entries")
+    say(f"{output}: {len(files)} files of {len(entries)} entries")
 
 
 def _require_folder(output: Path, force: bool) -> None:

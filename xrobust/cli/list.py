@@ -11,6 +11,7 @@ from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
 from xrobust.registry.bundles import ASSET_TYPES, assets
 from xrobust.registry.plugins import GROUPS, OBSERVERS, PluginRecord, Plugins
+from xrobust.runtime.screen import json_text, say, write_data
 
 SECTIONS = (*GROUPS, OBSERVERS, *ASSET_TYPES, "plugins")
 
@@ -47,13 +48,13 @@ def list_command(
         return
     for i, (section, records) in enumerate(sections.items()):
         if i:
-            print()
+            say()
         _print_section(section, records)
 
 
 def _print_section(section: str, records: list[Any]) -> None:
     if not records:
-        print(f"{section}: none is installed")
+        say(f"{section}: none is installed")
     elif section == "plugins":
         checked = [(r.group, r.name, r.distribution, r.version, _status(r)) for r in records]
         print_table(("group", "name", "distribution", "version", "status"), checked, section)
@@ -69,8 +70,7 @@ def _status(record: PluginRecord) -> str:
 
 
 def _print_json(sections: dict[str, list[Any]]) -> None:
-    import json
     from dataclasses import asdict
 
     plain = {section: [asdict(record) for record in records] for section, records in sections.items()}
-    print(json.dumps(plain, indent=2, ensure_ascii=False, default=str))
+    write_data(json_text(plain))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -22,7 +25,9 @@ from xrobust.cli.schema import schema_command
 from xrobust.cli.show import show_command
 from xrobust.errors import RunError, UserError
 from xrobust.runtime import early_log
+from xrobust.runtime.screen import say, say_lines
 from xrobust.runtime.signals import INTERRUPTED, asked, exit_code, ignored, message, watched
+from xrobust.runtime.standard_streams import OutputLost, lost_output, outlast
 
 app = typer.Typer(
     name="xrobust",
@@ -49,7 +54,7 @@ def _version(value: bool) -> None:
     if value:
         from xrobust import __version__
 
-        typer.echo(f"xrobust {__version__}")
+        say(f"xrobust {__version__}")
         raise typer.Exit
 
 
@@ -64,7 +69,7 @@ def _callback(
 
 def fail(message: str, code: int) -> NoReturn:
     """Prints one line to standard error and ends the process."""
-    print(f"xrobust: {' '.join(message.split())}", file=sys.stderr)
+    say(f"xrobust: {' '.join(message.split())}", error=True)
     sys.exit(code)
 
 
@@ -76,32 +81,65 @@ def main(arguments: list[str] | None = None) -> None:
         # Read by the Hugging Face libraries when they are imported: too late for an argument.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     early_log.keep()
+    kept = given[:1] in (["run"], ["eval"])  # its results are in a document, whatever becomes of what it prints
+    if arguments is None:
+        outlast(stops=not kept)
     try:
+        _require_usable(given)
         code: Any = app(args=given, obj=given, prog_name="xrobust", standalone_mode=False)
     except UserError as error:
         fail(str(error), 2)
     except typer.TyperException as error:
         said = error.format_message()
         if said.startswith("Usage:"):  # of a group of commands without one of them
-            print(said, file=sys.stderr)
+            say_lines(said, error=True)
             sys.exit(2)
         fail(f"{said} (xrobust --help)", 2)
+    except OutputLost as error:
+        _lost(error)
     except RunError as error:
         fail(str(error), 1)
     except KeyboardInterrupt:  # before typer, which turns one into an exit code, or after it
         _stopped(given, alone=arguments is None)
-    except BrokenPipeError:  # `xrobust list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except Exception as error:
         if asked() is not None:  # such as the end of another process that was stopped a moment earlier
             _stopped(given, alone=arguments is None)
         if os.environ.get("XROBUST_TRACEBACK"):
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            fail(f"{error.filename}: {error.strerror}", 2)
+        if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):  # of `tempfile`
+            fail("no folder for temporary files can be written to: name one by TMPDIR=FOLDER before the command", 2)
         fail(f"{type(error).__name__}: {error} (a defect of xrobust or a plugin: XROBUST_TRACEBACK=1 shows where)", 1)
     if code == INTERRUPTED:  # into which typer turns a KeyboardInterrupt
         _stopped(given, alone=arguments is None)
+    if (lost := lost_output()) is not None:
+        if not kept:
+            _lost(lost)
+        if not lost.unread:
+            say(f"xrobust: {lost}; the results are in the run's folder", error=True)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _require_usable(given: Sequence[str]) -> None:
+    """Raises UserError for what no document could name: a path that is not UTF-8, a working folder that is gone."""
+    try:
+        folder = str(Path.cwd())
+    except FileNotFoundError:
+        raise UserError("the working folder has been deleted: change to another") from None
+    for text in (*given, folder):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            what = "the working folder" if text is folder else "argument"
+            raise UserError(f"{what} {text} is not UTF-8, in which names are written down: rename it") from None
+
+
+def _lost(error: OutputLost) -> NoReturn:
+    """Ends the process of a command that could not print its result; in silence where nobody reads it any more."""
+    if error.unread:
+        sys.exit(1)
+    fail(str(error), 1)
 
 
 def _stopped(given: list[str], *, alone: bool) -> NoReturn:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from xrobust.errors import UserError
+from xrobust.runtime.screen import printable, write_data
 
 if TYPE_CHECKING:
     from xrobust.report.tables import Table
@@ -34,7 +35,7 @@ OutputFile = Annotated[
 def tables_text(tables: Sequence[Table], form: Format) -> str:
     """Tables as plain text, Markdown or LaTeX."""
     from xrobust.cli.table import plain_table
-    from xrobust.report.tables import latex, markdown, printable
+    from xrobust.report.tables import latex, markdown
 
     if form is Format.latex:
         return "\n".join(map(latex, tables))
@@ -53,7 +54,7 @@ def tables_text(tables: Sequence[Table], form: Format) -> str:
 
 def remarks_text(remarks: Sequence[str], form: Format) -> str:
     """Remarks below tables, a line each: a list in Markdown, comments in LaTeX."""
-    from xrobust.report.tables import markdown_text, printable
+    from xrobust.report.tables import markdown_text
 
     if form is Format.markdown:
         return "".join(f"- {markdown_text(line)}\n" for line in remarks)
@@ -64,7 +65,7 @@ def remarks_text(remarks: Sequence[str], form: Format) -> str:
 def write_or_print(text: str, output: Path | None) -> None:
     """Writes a text to a file, or prints it. Raises UserError where the file cannot be written."""
     if output is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        write_data(text if text.endswith("\n") else f"{text}\n")
         return
     from xrobust.storage.atomic import write_atomically
 
@@ -72,13 +73,27 @@ def write_or_print(text: str, output: Path | None) -> None:
     write_atomically(output, lambda file: file.write(text.encode()))
 
 
-def require_writable(output: Path) -> None:
-    """Raises UserError where the file cannot be written: to be called before the work, not after it."""
+def require_writable(output: Path, read: Sequence[Path] = ()) -> None:
+    """Raises UserError where the file cannot be written: to be called before the work, not after it.
+
+    `read` are the files that are still read while it is written: it may be none of them, through links neither.
+    """
     import os
 
-    if output.is_dir():
+    from xrobust.storage.regular_file import descriptor, kind
+
+    what = kind(output)
+    if what == "a folder":
         raise UserError(f"--output {output} is a folder: name a file in it")
-    if not output.parent.is_dir():
-        raise UserError(f"--output {output}: there is no folder {output.parent}; make it first, or choose another")
-    if not os.access(output.parent, os.W_OK):
-        raise UserError(f"--output {output}: the folder {output.parent} may not be written to; choose another")
+    for file in read:
+        if output.exists() and file.exists() and what is None and output.samefile(file):
+            raise UserError(f"--output {output} is the file that is read, {file}: name another")
+    if what is not None or descriptor(output) is not None:  # written to directly
+        if descriptor(output) is None and not os.access(output, os.W_OK):
+            raise UserError(f"--output {output} may not be written to; choose another")
+        return
+    folder = Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
+    if not folder.is_dir():
+        raise UserError(f"--output {output}: there is no folder {folder}; make it first, or choose another")
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"--output {output}: the folder {folder} may not be written to; choose another")

@@ -10,6 +10,7 @@ import typer
 from xrobust.cli.counted import Counted
 from xrobust.cli.options import Plugin
 from xrobust.cli.output import require_writable
+from xrobust.runtime.screen import write_data
 
 
 def predict_command(
@@ -31,7 +32,7 @@ def predict_command(
 ) -> None:
     """Label a file of text. The output has a line for each line of it: its text, the label and its probability."""
     if output is not None:
-        require_writable(output)
+        require_writable(output, [file])
     from xrobust.runtime.libraries import quiet_libraries
 
     quiet_libraries()
@@ -44,7 +45,7 @@ def predict_command(
         )
         if output is None:
             for line in lines:
-                typer.echo(line)
+                write_data(f"{line}\n")
             return
         with atomic_file(output) as handle:
             for line in lines:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from xrobust.cli.result_tables import print_results
 from xrobust.contracts.hooks import hookimpl
@@ -17,6 +18,7 @@ from xrobust.plan import RunPlan
 from xrobust.report.format import percent
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.runtime.screen import visible
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
@@ -26,7 +28,7 @@ class Console:
     """Prints to standard output, and observes a run. Use it as a context while the run goes on."""
 
     def __init__(self, *, enabled: bool) -> None:
-        self._console = RichConsole(highlight=False, soft_wrap=True, quiet=not enabled)
+        self._console = RichConsole(highlight=False, markup=False, emoji=False, soft_wrap=True, quiet=not enabled)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._printed = 0.0
@@ -36,10 +38,10 @@ class Console:
     def __enter__(self) -> Console:
         if self._console.is_terminal and not self._console.quiet:
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.fields[count]}"),
-                TextColumn("{task.fields[detail]}"),
+                TextColumn("{task.fields[count]}", markup=False),
+                TextColumn("{task.fields[detail]}", markup=False),
                 TimeRemainingColumn(compact=True),
                 console=self._console,
                 transient=True,
@@ -54,13 +56,13 @@ class Console:
 
     def say(self, text: str) -> None:
         """Prints one line."""
-        self._console.print(text, markup=False)
+        self._console.print(visible(text))
 
     @contextlib.contextmanager
     def status(self, text: str) -> Iterator[None]:
         """Shows a spinner on a terminal; nothing elsewhere."""
         if self._console.is_terminal and not self._console.quiet:
-            with self._console.status(text):
+            with self._console.status(Text(visible(text))):
                 yield
         else:
             yield
@@ -135,7 +137,7 @@ class Console:
         text = f"{what}  {row['metric']} {percent(row['value'])}  n {row['n']}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
-            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=visible(text))
         else:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 
@@ -146,7 +148,7 @@ class Console:
         text = f"{language} {perturbation}  not covered: {reason}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
-            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=text)
+            self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=visible(text))
         else:
             self.say(f"{len(self._scored)}/{self._total}  {text}")
 

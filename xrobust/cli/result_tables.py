@@ -6,6 +6,7 @@ from xrobust.cli.table import print_table
 from xrobust.encoding.truncation import WORTH_SAYING
 from xrobust.report.format import percent
 from xrobust.results.schema import Robustness, RunResult
+from xrobust.runtime.screen import say
 
 MOST_COLUMNS = 8
 """Most conditions in the table by language; with more, the table is not printed."""
@@ -51,7 +52,7 @@ def _averages(result: RunResult) -> None:
         parts.append(f"targets {percent(summary.average_targets)}")
     if summary.transfer_gap is not None:
         parts.append(f"transfer gap {percent(summary.transfer_gap)}")
-    print(", ".join(parts))
+    say(", ".join(parts))
 
 
 def _truncation(result: RunResult) -> None:
@@ -62,7 +63,7 @@ def _truncation(result: RunResult) -> None:
         if row.truncation is not None and row.truncation.share > WORTH_SAYING
     ]
     if cut:
-        print(f"examples cut at {result.spec.train.training.max_length} word pieces (max_length): {', '.join(cut)}")
+        say(f"examples cut at {result.spec.train.training.max_length} word pieces (max_length): {', '.join(cut)}")
 
 
 def _robustness(result: RunResult) -> None:
@@ -70,10 +71,10 @@ def _robustness(result: RunResult) -> None:
     conditions = result.summary.robustness if result.summary else []
     if not conditions:
         return
-    print()
+    say()
     columns = ["", "targets", "coverage", "clean", result.main_metric, "drop", "all examples", "drop in source"]
     print_table(columns, [_condition(row) for row in conditions])
-    print("means over the target languages covered, of the examples that were changed, beside the same on clean text")
+    say("means over the target languages covered, of the examples that were changed, beside the same on clean text")
 
 
 def _condition(row: Robustness) -> list[str]:
@@ -91,12 +92,12 @@ def _by_language(result: RunResult) -> None:
     if not labels:
         return
     if len(labels) > MOST_COLUMNS:
-        print("by language: `scores` of the document")
+        say("by language: `scores` of the document")
         return
     drops = {(row.name, row.label): row.drop for row in result.main_scores()}
     languages = dict.fromkeys(row.name for row in result.scores if row.condition != "clean")
     if languages:
-        print()
+        say()
         rows = [[_named(result, code), *(percent(drops.get((code, label))) for label in labels)] for code in languages]
         print_table(["drop", *labels], rows)
 
@@ -108,7 +109,7 @@ def _not_covered(result: RunResult) -> None:
         if row.reason is not None:
             reasons.setdefault((row.perturbation, row.reason), []).append(row.language)
     for (label, reason), languages in reasons.items():
-        print(f"{label} does not cover {', '.join(languages)}: {reason}")
+        say(f"{label} does not cover {', '.join(languages)}: {reason}")
 
 
 def _pairs(result: RunResult) -> None:
@@ -118,11 +119,11 @@ def _pairs(result: RunResult) -> None:
         return
     alone = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
     firsts, seconds = sorted({a for a, _ in pairs}), sorted({b for _, b in pairs})
-    print()
+    say()
     rows = [[a, *(percent(alone.get(a) if a == b else pairs.get((a, b))) for b in seconds)] for a in firsts]
     print_table(["first \\ second", *seconds], rows)
     if result.summary is not None:
-        print(f"average {percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")
+        say(f"average {percent(result.summary.average_pairs)} over {len(pairs)} pairs of two languages")
 
 
 def _named(result: RunResult, language: str) -> str:

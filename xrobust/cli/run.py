@@ -37,6 +37,7 @@ from xrobust.cli.options import (
 )
 from xrobust.config.values import comma_separated, names, seeds
 from xrobust.errors import UserError
+from xrobust.runtime.screen import say, say_lines
 
 if TYPE_CHECKING:
     from xrobust.config.run_spec import RunSpec
@@ -137,7 +138,7 @@ def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
     if is_main():
         report, path = write_report(transfer, results, transfer.requests[0].output)
         print_report(report)
-        typer.echo(str(path))
+        say(str(path))
 
 
 def _start_processes(requests: list[RunSpec], number: int, dry_run: bool, arguments: Sequence[str]) -> int:
@@ -205,7 +206,7 @@ def _describe(plan: RunPlan) -> None:
         "steps": total_steps(_training_examples(plan), plan.spec.train.training),
         "spec": plan.spec.model_dump(mode="json"),
     }
-    typer.echo(yaml.safe_dump(described, sort_keys=False, allow_unicode=True).rstrip())
+    say_lines(yaml.safe_dump(described, sort_keys=False, allow_unicode=True).rstrip())
 
 
 def _training_examples(plan: RunPlan) -> int:

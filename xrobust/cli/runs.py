@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from xrobust.errors import UserError, did_you_mean
+from xrobust.runtime.screen import json_text, say, write_data
 
 if TYPE_CHECKING:
     from xrobust.results.listing import Row
@@ -143,16 +144,14 @@ def _print_table(rows: Sequence[Row], columns: Columns, folder: Path, damaged: S
     if rows:
         print_table(list(columns), [[cell(row) for _, cell in columns.values()] for row in rows])
     else:
-        typer.echo(f"no runs in {folder}")
+        say(f"no runs in {folder}")
     for document in damaged:
-        typer.echo(f"damaged: {document.path}: {document.reason}")
+        say(f"damaged: {document.path}: {document.reason}")
 
 
 def _print_json(rows: Sequence[Row], name: str, damaged: Sequence[LeftOut]) -> None:
-    import json
-
     left_out = [{"path": document.path, "reason": document.reason} for document in damaged]
-    typer.echo(json.dumps({name: rows, "left_out": left_out}, indent=2, ensure_ascii=False))
+    write_data(json_text({name: rows, "left_out": left_out}))
 
 
 def age(timestamp: str) -> str:

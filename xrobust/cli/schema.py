@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+from xrobust.runtime.screen import json_text, write_data
 
 
 class Document(StrEnum):
@@ -26,4 +27,4 @@ def schema_command(
     from xrobust.results.schema import json_schema
 
     schemas = {"result": json_schema, "comparison": comparison_schema, "leaderboard": leaderboard_schema}
-    typer.echo(json.dumps(schemas[document.value](), indent=2))
+    write_data(json_text(schemas[document.value]()))

@@ -13,6 +13,7 @@ import typer
 from xrobust.cli.table import print_table
 from xrobust.errors import UserError, did_you_mean
 from xrobust.registry.plugins import CORE, GROUPS, Group, Plugins
+from xrobust.runtime.screen import say, say_lines, write_data
 
 if TYPE_CHECKING:
     from xrobust.contracts import Method, Parameters, Perturbation, Task
@@ -32,29 +33,30 @@ def show_command(
         raise UserError(f"cannot show {what!r}: {did_you_mean(what, (*WHAT, 'preset'))}")
     if what == "preset":
         from xrobust.config.presets import preset_file
+        from xrobust.config.values import read_text
 
-        print(preset_file(name).read_text(encoding="utf-8"), end="")
+        write_data(read_text(preset_file(name)))
         return
     plugins = Plugins(plugin or ())
     group = cast(Group, f"{what}s")
     cls: Any = plugins.load(group, name)
     record = plugins.record(group, name)
-    print(f"{what} {record.usable_as}: {record.summary}")
-    print(f"from {record.origin} ({record.target})")
+    say(f"{what} {record.usable_as}: {record.summary}")
+    say(f"from {record.origin} ({record.target})")
     if documented := _docstring(cls):
-        print(f"\n{documented}\n")
+        say_lines(f"\n{documented}\n")
     if what == "task":
         _print_facts(_task_facts(cls))
     elif what == "method":
         _print_facts(_method_facts(cls))
-        print()
+        say()
         _print_params(cls.Params)
         for line in _task_defaults(cls, plugins):
-            print(line)
+            say(line)
         _print_how_to_set(cls, "method", "or method.{field} where no other part has one")
     else:
         _print_facts(_perturbation_facts(cls))
-        print()
+        say()
         _print_params(cls.Params)
         _print_how_to_set(cls, "perturb", "or perturb.{field} where no other one of the run has it")
 
@@ -62,7 +64,8 @@ def show_command(
 def _print_how_to_set(cls: Any, section: str, short: str) -> None:
     if cls.Params.model_fields:
         field = next(iter(cls.Params.model_fields))
-        print(f"\nset with --set {section}.{cls.info.name}.{field}=VALUE, {short.format(field=field)}")
+        say()
+        say(f"set with --set {section}.{cls.info.name}.{field}=VALUE, {short.format(field=field)}")
 
 
 def _docstring(cls: type) -> str:
@@ -75,7 +78,7 @@ def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
     known = [(label, text) for label, text in facts if text]
     width = max(len(label) for label, _ in known)
     for label, text in known:
-        print(f"{label.ljust(width)}  {text}")
+        say(f"{label.ljust(width)}  {text}")
 
 
 def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
@@ -124,7 +127,7 @@ def _print_params(params: type[Parameters]) -> None:
 
     rows = parameters(params)
     if not rows:
-        print("no parameters")
+        say("no parameters")
     else:
         print_table(("parameter", "type", "default", "bounds", "what it is"), rows)
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from xrobust.runtime.screen import say_lines, visible
+
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """Prints `rows` under the names of `columns`."""
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         _draw(title, columns, rows)
-    else:
-        print("\n".join(plain_table(columns, rows, title)))
+        return
+    shown = [[visible(cell) for cell in row] for row in (columns, *rows)]
+    say_lines("\n".join(plain_table(shown[0], shown[1:], visible(title))))
 
 
 def plain_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> list[str]:
@@ -28,10 +31,12 @@ def _draw(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(visible(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for i, column in enumerate(columns):
         # A name must stay in one piece to be copied; prose, which comes last, may wrap.
-        table.add_column(column, overflow="fold", no_wrap=i == 0)
+        table.add_column(Text(visible(column)), overflow="fold", no_wrap=i == 0)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: square brackets are no markup here
+        table.add_row(*(Text(visible(cell)) for cell in row))  # Text: square brackets are no markup here
     Console().print(table)

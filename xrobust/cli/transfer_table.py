@@ -5,6 +5,7 @@ from __future__ import annotations
 from xrobust.cli.table import print_table
 from xrobust.experiments.transfer_report import Line, TransferReport
 from xrobust.report.format import percent
+from xrobust.runtime.screen import say
 
 SHARES = {"chunks": "entities", "entities": "entity tokens", "words": "words"}
 """Fields of an overlap -> their names in the table."""
@@ -16,15 +17,15 @@ def print_report(report: TransferReport) -> None:
     labels = list(dict.fromkeys(label for line in scored for label in line.coverage))
     shares = [name for name in SHARES if any(line.overlap.get(name) is not None for line in scored)]
     columns = ["pair", "setting", f"clean {report.metric}", *labels, *(f"shared {SHARES[name]}" for name in shares)]
-    print()
+    say()
     print_table(columns, [_cells(line, labels, shares) for line in scored])
     over = f"means over {len(report.seeds)} seeds; " if len(report.seeds) > 1 else ""
-    print(f"{over}over all test sentences, in parentheses the drop; shared: of the test set with training, in percent")
+    say(f"{over}over all test sentences, in parentheses the drop; shared: of the test set with training, in percent")
     for line in report.lines:
         if line.missing is not None:
-            print(f"{line.pair} {line.setting} cannot be run: {line.missing}")
+            say(f"{line.pair} {line.setting} cannot be run: {line.missing}")
         for label, reason in line.not_covered.items():
-            print(f"{line.pair} {line.setting}: {label} does not cover {line.pair.partition(':')[2]}: {reason}")
+            say(f"{line.pair} {line.setting}: {label} does not cover {line.pair.partition(':')[2]}: {reason}")
 
 
 def _cells(line: Line, labels: list[str], shares: list[str]) -> list[str]:

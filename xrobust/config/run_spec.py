@@ -64,7 +64,7 @@ class RunSpec(EvaluationRequest):
     model: str = Field(default=DEFAULT_MODEL, description="hub id or folder of a pre-trained encoder")
     model_revision: str | None = Field(default=None, description="commit of a hub model")
     source: str | None = Field(default=None, description="language to train on; the task's own where not given")
-    seed: int = Field(default=0, ge=0, description="seed of everything random in training")
+    seed: int = Field(default=0, ge=0, lt=2**63, description="seed of everything random in training")
     limit: int | None = Field(default=None, gt=0, description="use the first N rows of every split: for quick tries")
     precision: Precision = Field(default="fp32", description="fp32, bf16 or fp16 (autocast)")
     training: dict[str, Any] = Field(default_factory=dict, description="settings over the task's recipe")

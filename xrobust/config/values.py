@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xrobust.errors import UserError, shown
+from xrobust.storage.regular_file import require_regular
 
 if TYPE_CHECKING:
     from xrobust.registry.bundles import AssetType
@@ -46,22 +47,34 @@ def beside(folder: Path, text: str) -> str:
     return str(folder / Path(text).expanduser())
 
 
+def read_text(path: Path) -> str:
+    """The text of a settings file. Raises UserError."""
+    from xrobust.storage.yaml_text import MOST_CHARACTERS
+
+    require_regular(path, size=4 * MOST_CHARACTERS)  # bytes, of which UTF-8 takes up to four for a character
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is no text in UTF-8: {error.reason} at byte {error.start}") from error
+
+
 def read_mapping(path: Path, instance: str) -> dict[str, Any]:
     """A YAML file of names with values. Raises UserError, which shows `instance` as one line of such a file."""
     import yaml
 
-    from xrobust.config.yaml_text import DuplicateKey, load_yaml
+    from xrobust.storage.yaml_text import DuplicateKey, load_yaml
 
+    text = read_text(path)
     try:
-        values = load_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        values = load_yaml(text)
     except DuplicateKey as error:
         raise UserError(
             f"{path}, line {error.line}: {error.key!r} stands in line {error.first} too: keep one"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML that can be read: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UserError(f"{path} holds no settings: it needs lines such as '{instance}'")
     return values
@@ -121,7 +134,7 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included."""
     import yaml
 
-    from xrobust.config.yaml_text import DuplicateKey, load_yaml
+    from xrobust.storage.yaml_text import DuplicateKey, OverLimit, load_yaml
 
     key, equals, raw = text.partition("=")
     if not equals or not key.strip():
@@ -130,6 +143,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         value = load_yaml(raw)
     except DuplicateKey as error:
         raise UserError(f"--set {shown(text)}: {error}: keep one") from error
+    except OverLimit as error:
+        raise UserError(f"--set {shown(text)}: {error}") from error
     except yaml.YAMLError:
         value = raw
     if isinstance(value, str):

@@ -27,6 +27,6 @@ class About(BaseModel):
 def read_about(data_dir: Path) -> About:
     """Reads `about.yaml` of a folder; defaults where there is none. Raises UserError for one that is wrong."""
     path = data_dir / ABOUT
-    if not path.is_file():
+    if not path.exists():
         return About()
     return validated(About, read_mapping(path, "id: my-data"), str(path))

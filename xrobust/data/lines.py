@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from xrobust.errors import UserError, first_line
+from xrobust.storage.regular_file import require_regular
 
 BLANKS = " \t"
 """Characters that an empty line may hold; others, such as a wide space, are text."""
@@ -62,7 +63,8 @@ def iter_lines(path: Path) -> Iterator[str]:
     """Yields the lines of a UTF-8 file without their ends; the file may be compressed (.gz, .bz2, .xz, .zst).
 
     One carriage return before a line feed belongs to the end. A byte order mark is dropped. Raises UserError for a file
-    that is missing or cannot be decompressed, and with the line's number for bytes that are not UTF-8.
+    that is missing, is a pipe or a device, or cannot be decompressed, and with the line's number for bytes that are not
+    UTF-8.
     """
     number, rest, first = 1, b"", True
     for chunk in _chunks(path):
@@ -98,6 +100,7 @@ def _opener(path: Path) -> Callable[[Path, str], Any] | None:
 
 def _chunks(path: Path) -> Iterator[bytes]:
     opened = None
+    require_regular(path)
     try:
         opened = _opener(path)
         file: IO[bytes] = opened(path, "rb") if opened is not None else path.open("rb")

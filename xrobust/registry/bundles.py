@@ -20,6 +20,7 @@ from xrobust.registry.metadata import installed
 from xrobust.registry.record import BUNDLES
 from xrobust.storage.checksums import SUMS, read_sums
 from xrobust.storage.hashing import file_sha256
+from xrobust.storage.regular_file import require_regular
 
 AssetType = Literal["models", "data", "presets"]
 ASSET_TYPES: tuple[AssetType, ...] = ("models", "data", "presets")
@@ -47,8 +48,9 @@ class Asset:
             return " ".join(prose[0].split()).partition(". ")[0] if prose else ""
         file = self.path / "about.yaml" if self.path.is_dir() else self.path
         try:
+            require_regular(file)
             text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
+        except (OSError, UnicodeDecodeError, UserError):
             return ""
         plain = PLAIN_SUMMARY.search(text)
         return plain[1] if plain else _summary_by_yaml(text)
@@ -57,8 +59,10 @@ class Asset:
 def _summary_by_yaml(text: str) -> str:
     import yaml
 
+    from xrobust.storage.yaml_text import load_yaml
+
     try:
-        return str(yaml.safe_load(text)["summary"])
+        return str(load_yaml(text)["summary"])
     except (ValueError, TypeError, KeyError, yaml.YAMLError):
         return ""
 

@@ -17,6 +17,7 @@ from typing import Any
 from xrobust.errors import UserError, one_line
 from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract, info_problem
 from xrobust.runtime.observers import hook_problem, implements_hooks
+from xrobust.storage.regular_file import require_regular
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class PluginSource:
 
 def read_source(path: Path) -> PluginSource:
     """Reads a plugin file. Raises UserError where it cannot be read."""
+    require_regular(path)
     try:
         return PluginSource(path, path.read_bytes())
     except OSError as error:

@@ -12,6 +12,7 @@ from xrobust.analysis.correlation import Coefficient, Correlation
 from xrobust.analysis.explain import ByDistance
 from xrobust.analysis.gains import Of
 from xrobust.errors import UserError
+from xrobust.storage.atomic import write_atomically
 
 FORMATS = ("png", "svg", "pdf")
 POINT, LINE, TEXT = "#1f5fa8", "#c0392b", "#333333"
@@ -62,11 +63,9 @@ def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
 
 
 def draw(panels: Sequence[Panel], file: Path) -> None:
-    """Writes the plot, in the format of the file's ending. Raises UserError where the file cannot be written."""
-    try:
-        figure(panels).savefig(file)
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror or error}") from error
+    """Writes the plot, in the format of the file's ending. Raises RunError where the file cannot be written."""
+    plot = figure(panels)
+    write_atomically(file, lambda handle: plot.savefig(handle, format=file.suffix.lstrip(".")))
 
 
 def figure(panels: Sequence[Panel]) -> Any:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Embeddings, overrides and isolates of bidirectional text; marks and joiners, which words need, are not among them."""
-
+from xrobust.runtime.screen import printable
 
 LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 """Characters that a backslash in front does not make plain."""
@@ -24,12 +21,6 @@ class Table:
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-
-
-def printable(text: str) -> str:
-    """Text in one line without characters that control a terminal, or turn the direction of all that follows."""
-    line = " ".join(text.split())
-    return "".join(char for char in line if unicodedata.category(char) != "Cc" and char not in DIRECTION)
 
 
 def markdown(table: Table) -> str:

@@ -22,6 +22,7 @@ from xrobust.results.board.record import RunRecord, Test
 from xrobust.results.board.scores import entry_scores
 from xrobust.results.board.variances import Bounds, ExampleVariances, Influences
 from xrobust.results.comparing.document import Excluded
+from xrobust.storage.regular_file import require_regular
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many are, and of how many."""
@@ -138,6 +139,7 @@ def _verify(
 
 def load_leaderboard(path: Path | str) -> Leaderboard:
     """Loads a leaderboard document and verifies its schema and sha256. Raises UserError."""
+    require_regular(Path(path))
     try:
         raw = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:

@@ -150,8 +150,10 @@ def _scalar(text: str) -> Any:
     """A value as YAML reads it. Numbers such as 5e-4, which everyone writes, are strings in YAML 1.1."""
     import yaml
 
+    from xrobust.storage.yaml_text import load_yaml
+
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text)
         return float(value) if isinstance(value, str) else value
     except (yaml.YAMLError, ValueError):
         return text

@@ -22,6 +22,7 @@ from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import canonical_json, file_sha256
+from xrobust.storage.regular_file import require_regular
 
 RESULT = "result.json"
 PREDICTIONS = "predictions"
@@ -56,6 +57,7 @@ def load_result(path: Path | str) -> RunResult:
     file = Path(path)
     if file.is_dir():
         file = file / RESULT
+    require_regular(file)
     try:
         raw = json.loads(file.read_bytes())
     except FileNotFoundError:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from xrobust.errors import UserError
 from xrobust.runtime import signals
+from xrobust.runtime.screen import say
 
 
 def is_main() -> bool:
@@ -46,7 +47,7 @@ def require_gpus(processes: int) -> None:
 
 
 def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
-    """Runs `python -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
+    """Runs `python -P -m xrobust <arguments>` in `num_processes` processes on this machine; returns the exit code.
 
     Does what torchrun does on one machine, but prints one line instead of a traceback for every process that fails.
     On a machine without a GPU the processes communicate over gloo. Raises UserError where there are fewer GPUs.
@@ -60,7 +61,8 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
     else:
         shared["ACCELERATE_USE_CPU"] = "true"
         shared.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
-    command = [sys.executable, "-m", "xrobust", *arguments]
+    # -P: `-m` alone puts the working folder first on the path, whose `yaml.py` would be imported in place of PyYAML.
+    command = [sys.executable, "-P", "-m", "xrobust", *arguments]
     processes: list[subprocess.Popen[bytes]] = []
     with contextlib.ExitStack() as stack:
         errors = [stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(1, num_processes)]
@@ -77,11 +79,11 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
         for process in processes:
             _end(process)
         if killed > 0:
-            print(f"xrobust: {_killed(failed, killed)}", file=sys.stderr)
+            say(f"xrobust: {_killed(failed, killed)}", error=True)
         elif failed > 0 and processes[0].returncode < 0:
             # The main process was only waiting: what happened is in the words of the one that failed.
             errors[failed - 1].seek(0)
-            print(f"process {failed}: {_said(errors[failed - 1].read())}", file=sys.stderr)
+            say(f"process {failed}: {_said(errors[failed - 1].read())}", error=True)
         if signals.TERMINATED in (process.returncode for process in processes):
             return signals.TERMINATED  # whatever the exit codes of the others
         return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
@@ -136,7 +138,7 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]], number: int) -> int:
     if not any(process.returncode for process in processes):
         return 0  # it came when they had done everything
     if processes[0].returncode < 0:
-        print(f"xrobust: {signals.message(number)}", file=sys.stderr)
+        say(f"xrobust: {signals.message(number)}", error=True)
     return signals.exit_code(number)
 
 

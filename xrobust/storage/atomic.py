@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from xrobust.errors import RunError
+from xrobust.storage.regular_file import descriptor, kind
 
 
 @contextlib.contextmanager
@@ -49,8 +50,31 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to that becomes `path` when the context ends without an error, and is gone if it does not.
 
-    Raises RunError, with the reason, when the disk refuses it; errors inside the context are left as they are.
+    Of a link, the file that it points to is replaced. A pipe, a device or an open descriptor such as `/dev/stdout` is
+    written to directly: it cannot be replaced. Raises RunError, with the reason, when the disk refuses it; errors
+    inside the context are left as they are.
     """
+    number = descriptor(path)
+    if number is None and kind(path) in (None, "a folder"):
+        with _replacing(path) as file:
+            yield file
+        return
+    with writing(path):
+        file = path.open("wb") if number is None else os.fdopen(os.dup(number), "wb")
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(OSError):
+            file.close()
+        raise
+    with writing(path):
+        file.close()
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file beside `path`, or beside the file that this link points to, that takes its place at the end."""
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with writing(path):

@@ -1,0 +1,48 @@
+"""Paths that stand for something else than a file on the disk: pipes, devices, open descriptors."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+from xrobust.errors import UserError
+
+DESCRIPTOR = re.compile(r"/(?:dev/std(?P<name>in|out|err)|(?:dev|proc/self)/fd/(?P<number>\d+))")
+KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFDIR: "a folder",
+}
+
+
+def descriptor(path: Path) -> int | None:
+    """The descriptor that `/dev/stdout`, `/dev/fd/3` and the like stand for; None for any other path."""
+    found = DESCRIPTOR.fullmatch(str(path))
+    if found is None:
+        return None
+    return int(found["number"]) if found["number"] else ("in", "out", "err").index(found["name"])
+
+
+def kind(path: Path) -> str | None:
+    """`a pipe`, `a device`, `a socket` or `a folder`, also through links; None for a regular file and for nothing."""
+    try:
+        return KINDS.get(stat.S_IFMT(path.stat().st_mode))
+    except (OSError, ValueError):  # nothing there; a NUL in the name
+        return None
+
+
+def require_regular(path: Path, size: int | None = None) -> None:
+    """Refuses what is read again, or would be waited for for ever: pipes and devices; and what is over `size` bytes.
+
+    A descriptor that the shell opened, as for `--config <(...)`, is taken. What is not there is left to be found when
+    it is opened. Raises UserError.
+    """
+    if (what := kind(path)) is not None and (what == "a folder" or descriptor(path) is None):
+        raise UserError(f"{path} is {what}, where a file belongs")
+    if size is not None and what is None and path.is_file() and path.stat().st_size > size:
+        raise UserError(
+            f"{path} has {path.stat().st_size:,} bytes, where at most {size:,} belong: is it the right file?"
+        )

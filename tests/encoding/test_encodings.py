@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from xrobust import RunSpec, run
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding import cache as encodings
+from xrobust.encoding import files
 from xrobust.encoding.cache import EncodingCache, tokenizer_sha256
 from xrobust.encoding.files import _Array
 from xrobust.errors import UserError
@@ -108,7 +109,10 @@ def test_the_second_run_tokenises_nothing(
 
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta"])
 @pytest.mark.parametrize("kind", [TAGGING, SequenceClassification(("x", "y")), MultipleChoice(("A", "B"))])
-def test_what_is_kept_is_what_was_encoded(name: str, kind: Any) -> None:
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_is_kept_is_what_was_encoded(name: str, kind: Any, mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if mapped:
+        monkeypatch.setattr(files, "IN_MEMORY", 0)
     rows: list[dict[str, Any]] = sentences(23)
     if kind is not TAGGING:
         rows = [{"id": r["id"], "text": " ".join(r["tokens"]), "text_pair": "ab", "choices": ["a", "cd"]} for r in rows]
@@ -119,7 +123,7 @@ def test_what_is_kept_is_what_was_encoded(name: str, kind: Any) -> None:
     made, kept = (of(rows, kind=kind, tokenizer=pieces) for _ in range(2))
     assert same(made, expected) and same(kept, expected)
     for array in (kept.input_ids, kept.labels, kept.offsets):
-        assert type(array) is np.ndarray and isinstance(array.base, np.memmap) and not array.flags.writeable
+        assert type(array) is np.ndarray and isinstance(array.base, np.memmap) == mapped and not array.flags.writeable
 
 
 @pytest.mark.parametrize("count", [0, 6, 7, 14, 23])

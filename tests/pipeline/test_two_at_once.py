@@ -123,9 +123,9 @@ def test_two_that_keep_the_same_rows_at_once(tmp_path: Path, monkeypatch: pytest
     def while_another_does() -> Iterator[dict[str, int]]:
         yield from rows[:50]
         cache.write_lines("shelf", "key", iter(rows))
-        assert cache.read_lines("shelf", "key") == rows, "it does not wait for the other"
+        assert cache.read_lines("shelf", "key", list) == rows, "it does not wait for the other"
         yield from rows[50:]
 
     cache.write_lines("shelf", "key", while_another_does())
-    assert cache.read_lines("shelf", "key") == rows
+    assert cache.read_lines("shelf", "key", list) == rows
     assert [path.name for path in (tmp_path / "xrobust" / "shelf").iterdir()] == ["key.jsonl.gz"]

@@ -50,9 +50,9 @@ def find_repeated(task: Task, seen: Iterable[Split], tests: Sequence[Split]) -> 
         "code": code_hash(find_repeated),
     }
     key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
-    kept = cache.read_lines(SECTION, key)
+    kept = cache.read_lines(SECTION, key, lambda lines: [RepeatedRows.model_validate(line) for line in lines])
     if kept is not None:
-        return [RepeatedRows(**line) for line in kept]
+        return kept
     found = _counted(task, seen, tests)
     cache.write_lines(SECTION, key, (row.model_dump(mode="json") for row in found))
     return found

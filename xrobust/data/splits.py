@@ -150,7 +150,7 @@ def open_split(
     if files is None or code is None:
         return load_split(task, source, split, language, limit)
     what = {"rows": task.info.name, "split": split, "language": language, "limit": limit, "code": code}
-    rows = DataRows(**cached_by_files(what, files, load))
+    rows = cached_by_files(what, files, load, DataRows.model_validate)
     return loaded[0] if loaded else LazySplit(task, source, rows, limit), rows
 
 

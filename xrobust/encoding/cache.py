@@ -1,4 +1,4 @@
-"""Disk cache of tokenised examples, keyed by a hash of their inputs and memory-mapped.
+"""Disk cache of tokenised examples, keyed by a hash of their inputs; large ones are memory-mapped.
 
 Not `datasets.map`, which makes Python objects of every row again, and whose keys are hashes of pickled functions.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import version
@@ -79,13 +78,13 @@ class EncodingCache:
         try:
             if not folder.exists():
                 return None
-            encoded = open_encoded(folder)
+            encoded = open_encoded(folder, key)
         except OSError as error:
             logger.warning("%s cannot be read (%s)", folder, error.strerror or error)
             return None
         except Damaged as error:
             logger.warning("%s is damaged and is made anew (%s)", folder, " ".join(str(error).split()))
-            shutil.rmtree(folder, ignore_errors=True)
+            cache.remove(folder)
             return None
         cache.touch(folder)
         return encoded
@@ -93,12 +92,12 @@ class EncodingCache:
     def _made(self, key: str, blocks: Blocks) -> Encoded | None:
         """Encodes into the cache; None if the disk refuses it."""
         try:
-            with cache.new_entry(SECTION, key) as folder, EncodedWriter(folder) as writer:
+            with cache.new_entry(SECTION, key) as folder, EncodedWriter(folder, key) as writer:
                 for block, examples in blocks():
                     writer.append(block, examples)
                 writer.finish()
                 cache.commit(folder, SECTION, key)
-                return open_encoded(cache.entry(SECTION, key))
+                return open_encoded(cache.entry(SECTION, key), key)
         except (cache.NotCached, Damaged, OSError) as error:  # OSError: another run may remove the entry as old
             if not self._told:
                 logger.warning("encoded in memory: %s does not take it (%s)", cache.cache_folder() / SECTION, error)

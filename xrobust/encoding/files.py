@@ -1,4 +1,4 @@
-"""Encoded examples as memory-mapped files: a folder of flat arrays, and a manifest with their sha256."""
+"""Encoded examples as files: a folder of flat arrays, large ones memory-mapped, and a manifest with their sha256."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from xrobust.storage.cache import as_not_cached
 from xrobust.storage.hashing import file_sha256
 
 MANIFEST = "manifest.json"
+IN_MEMORY = 16 << 20
+"""Bytes of the largest array that is read into memory: one that is mapped ends the process (SIGBUS) if the file is
+truncated meanwhile. Test sets are smaller than that; large training sets are mapped, and shared by processes."""
 ARRAYS = ("input_ids", "offsets", "token_types", "special", "labels", "example", "cut")
 
 
@@ -28,8 +31,10 @@ class EncodedWriter:
     A context manager. Its methods raise `cache.NotCached` if the disk refuses a write.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: str) -> None:
+        """`key` is that of the cache entry, which `open_encoded` is to find again."""
         self._folder = folder
+        self._key = key
         self._files: dict[str, _Array] = {}
         self._shape: dict[str, Any] = {}
         self._pieces = self._examples = 0
@@ -65,7 +70,7 @@ class EncodedWriter:
     def finish(self) -> None:
         """Closes the files and writes the manifest."""
         arrays = {name: file.close() for name, file in self._files.items()}
-        content = {"arrays": arrays, **self._shape}
+        content = {"key": self._key, "arrays": arrays, **self._shape}
         (self._folder / MANIFEST).write_text(json.dumps({"content": content, "sha256": _sha256(content)}))
 
 
@@ -89,8 +94,8 @@ class _Array:
         return {"dtype": self._dtype.str, "items": self._items, "sha256": self._digest.hexdigest()}
 
 
-def open_encoded(folder: Path) -> Encoded:
-    """Maps the arrays in a folder, read-only. Every byte is read once, to check its sha256.
+def open_encoded(folder: Path, key: str) -> Encoded:
+    """Opens the arrays of the entry `key` in a folder, read-only. Every byte is read once, to check its sha256.
 
     Raises Damaged, and OSError where something cannot be read.
     """
@@ -99,22 +104,27 @@ def open_encoded(folder: Path) -> Encoded:
         content = manifest["content"]
         if manifest["sha256"] != _sha256(content):
             raise Damaged(f"{MANIFEST} was changed")
-    except (ValueError, TypeError, KeyError, FileNotFoundError, NotADirectoryError) as error:
-        raise Damaged(f"{MANIFEST} cannot be read") from error
-    arrays: dict[str, Any] = {"token_types": None, "cut": None}
-    arrays |= {name: _mapped(_path(folder, name), **stored) for name, stored in content["arrays"].items()}
-    return Encoded(**arrays, per_token=content["per_token"], group=content["group"])
+        if content["key"] != key:
+            raise Damaged("it is another entry")
+        arrays: dict[str, Any] = {"token_types": None, "cut": None}
+        arrays |= {name: _opened(_path(folder, name), **stored) for name, stored in content["arrays"].items()}
+        return Encoded(**arrays, per_token=content["per_token"], group=content["group"])
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise Damaged("it is not as it was written") from error
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise Damaged(f"{Path(error.filename).name}: {error.strerror}") from error
 
 
-def _mapped(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
-    try:
-        actual = file_sha256(path)
-    except FileNotFoundError as error:
-        raise Damaged(f"{path.name} is missing") from error
-    if actual != sha256:
+def _opened(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
+    """The array in a file. Raises Damaged."""
+    size = items * np.dtype(dtype).itemsize
+    if path.stat().st_size != size:
+        raise Damaged(f"{path.name} is {path.stat().st_size:,} bytes long, where {size:,} were written")
+    data = path.read_bytes() if size <= IN_MEMORY else None
+    if (file_sha256(path) if data is None else hashlib.sha256(data).hexdigest()) != sha256:
         raise Damaged(f"the sha256 of {path.name} is another")
-    if not items:  # an empty file cannot be mapped
-        return np.zeros(0, dtype=dtype)
+    if data is not None:
+        return np.frombuffer(data, dtype=dtype)
     # An ordinary array over the mapping: slices of numpy's own class for it take several times as long.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(items,)))
 

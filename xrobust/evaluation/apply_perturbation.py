@@ -42,10 +42,24 @@ class AppliedPerturbation:
             yield [index, self.rows[index]]
 
     @classmethod
-    def of_lines(cls, lines: Sequence[Any]) -> AppliedPerturbation:
-        """The applied perturbation that `to_lines` gave the values of."""
+    def of_lines(
+        cls, lines: Sequence[Any], perturbation: Perturbation, kind: Kind, examples: Sequence[Example]
+    ) -> AppliedPerturbation:
+        """The applied perturbation that `to_lines` gave the values of, to the same clean `examples`.
+
+        Raises ValueError, TypeError, LookupError or AttributeError where they are no such values.
+        """
         counts, *rows = lines
-        return cls(dict(rows), **counts)
+        applied = cls(dict(rows), **counts)
+        for index, after in applied.rows.items():
+            if index not in range(len(examples)):
+                raise ValueError(f"there is no clean example {index!r}")
+            problem = violation(perturbation, kind, examples[index], after) or _no_text(kind, examples[index], after)
+            if problem is not None:
+                raise ValueError(f"example {examples[index]['id']}: {problem}")
+        if not all(isinstance(number, int) for number in (applied.tokens, applied.changed_tokens)):
+            raise TypeError("its numbers of tokens are none")
+        return applied
 
 
 def perturb(
@@ -97,6 +111,21 @@ def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Ex
         return None if list(after[gold]) == list(before[gold]) else "the tags changed"
     if entity_types(after[gold]) != entity_types(before[gold]):
         return f"the entities {entity_types(before[gold])} became {entity_types(after[gold])}"
+    return None
+
+
+def _no_text(kind: Kind, before: Example, after: Example) -> str | None:
+    """The first text column of an example that does not hold text as the clean one's does, in a few words, or None."""
+
+    def holds_text(value: object) -> bool:
+        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
+
+    for column in kind.text_columns:
+        value = after.get(column)
+        if value != before.get(column) and not (
+            holds_text(value) and isinstance(value, str) == isinstance(before.get(column), str)
+        ):
+            return f"{column!r} is no text"
     return None
 
 

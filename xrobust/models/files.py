@@ -14,6 +14,7 @@ from xrobust.errors import OutOfReach, UserError, did_you_mean, first_line, near
 from xrobust.registry import bundles
 from xrobust.runtime.libraries import HUB_TIMEOUT, quiet
 from xrobust.storage.file_memo import cached_by_files
+from xrobust.storage.hashing import parse_sha256
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 WEIGHT_PATTERNS = ("model*.safetensors", "pytorch_model*.bin", "*.index.json")
@@ -48,7 +49,7 @@ def _folder_sha256(folder: Path) -> str:
                 total.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
         return total.hexdigest()
 
-    return str(cached_by_files({"sha256": "model"}, files, sha256))
+    return str(cached_by_files({"sha256": "model"}, files, sha256, parse_sha256))
 
 
 def folder_of(path_or_id: str) -> Path | None:

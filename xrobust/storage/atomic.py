@@ -105,3 +105,19 @@ def flush(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def follow_umask(path: Path) -> None:
+    """Gives a file, or a folder and all in it, the permissions that newly made ones have.
+
+    `tempfile` and safetensors leave them to their owner alone, so that nobody else could read a shared folder.
+    Raises OSError.
+    """
+    # A new folder is asked: `os.umask` tells the mask only by setting another, for all threads.
+    new = path.with_name(f".{path.name}.umask.tmp")
+    new.mkdir()
+    allowed = new.stat().st_mode & 0o777
+    new.rmdir()
+    for one in (path, *path.rglob("*")):
+        if not one.is_symlink():
+            one.chmod(allowed if one.is_dir() else allowed & 0o666)

@@ -11,11 +11,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from xrobust.errors import UserError
+from xrobust.errors import UserError, one_line
+from xrobust.storage.atomic import follow_umask
 
 GIGABYTES = 20.0
 """Size limit of a section on the disk, in units of 10^9 bytes, unless XROBUST_CACHE_GB sets another."""
@@ -23,6 +25,8 @@ ABANDONED = 24 * 3600
 """Seconds after which a half-written entry counts as left behind by a killed process."""
 
 logger = logging.getLogger("xrobust")
+
+Value = TypeVar("Value")
 
 
 class NotCached(Exception):
@@ -43,45 +47,79 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "xrobust"
 
 
-def read_lines(section: str, key: str) -> list[Any] | None:
-    """The values that `write_lines` cached under `key`; None if there are none, or the file is damaged."""
-    path = cache_folder() / section / f"{key}.jsonl.gz"
+def read_lines(section: str, key: str, parse: Callable[[list[Any]], Value]) -> Value | None:
+    """`parse` of the values that `write_lines` cached under `key`; None if there are none.
+
+    Damage of any kind is logged, and the file removed, so that it is said once: content that is not as it was written
+    (gzip's CRC), that of another entry, and values that `parse` raises ValueError, TypeError, LookupError or
+    AttributeError for. What an older version of xrobust wrote under this key counts as none.
+    """
+    path = _lines_file(section, key)
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:  # which checks its CRC
-            lines = [json.loads(line) for line in file]
-        if lines and lines[-1] == {"lines": len(lines) - 1}:
-            return lines[:-1]
+        lines = _whole_lines(path)
+        if lines[-1] == {"lines": len(lines) - 1}:  # as they were written before they named their entry
+            return None
+        if lines.pop() != _end(section, key, len(lines)):
+            raise ValueError("it is another entry, or ends early")
+        return parse(lines)
     except FileNotFoundError:
         return None
     except (PermissionError, NotADirectoryError) as error:
         logger.debug("%s cannot be read: %s", path, error)
         return None
-    except (OSError, EOFError, ValueError) as error:
-        logger.warning("%s is damaged and is made anew (%s)", path, " ".join(str(error).split()))
-        return None
-    logger.warning("%s is damaged and is made anew (it ends early)", path)
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        logger.warning("%s is damaged and is made anew (%s)", path, one_line(error))
+    remove(path)
     return None
+
+
+def _lines_file(section: str, key: str) -> Path:
+    return cache_folder() / section / f"{key}.jsonl.gz"
+
+
+def _whole_lines(path: Path) -> list[Any]:
+    """The JSON values of a file, at least one. Raises ValueError, OSError and those of gzip."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:  # which checks its CRC
+        lines = [json.loads(line) for line in file]
+    if not lines:
+        raise ValueError("it is empty")
+    return lines
+
+
+def _end(section: str, key: str, lines: int) -> dict[str, Any]:
+    """The last line of a file: by it another entry and one that ends early are told."""
+    return {"lines": lines, "of": f"{section}/{key}"}
 
 
 def write_lines(section: str, key: str, lines: Iterator[Any]) -> None:
     """Caches JSON values under `key`, whole or not at all. A failed write is logged and otherwise ignored."""
-    path = cache_folder() / section / f"{key}.jsonl.gz"
+    path = _lines_file(section, key)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as raw:
             try:
-                with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=3, mtime=0) as file:
+                with gzip.GzipFile("", "wb", compresslevel=3, fileobj=raw, mtime=0) as file:
                     count = 0
                     for line in lines:
                         file.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
                         count += 1
-                    file.write(json.dumps({"lines": count}).encode() + b"\n")
+                    file.write(json.dumps(_end(section, key, count)).encode() + b"\n")
+                follow_umask(Path(raw.name))
                 Path(raw.name).replace(path)
             except BaseException:
                 Path(raw.name).unlink(missing_ok=True)
                 raise
     except OSError as error:
         logger.debug("%s is not kept: %s", path, error)
+
+
+def remove(path: Path) -> None:
+    """Deletes a file or a folder, if that is possible."""
+    with contextlib.suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def max_bytes() -> float:
@@ -114,6 +152,7 @@ def new_entry(section: str, key: str) -> Iterator[Path]:
     with as_not_cached():
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=f".{key[:16]}-", suffix=".tmp"))
+        follow_umask(folder)
     try:
         yield folder
     finally:

@@ -48,7 +48,7 @@ def _code_hash(things: tuple[Thing, ...]) -> str | None:
     try:
         places = {module: str(_locate(module).file) for module in [*roots, CORE]}
         what = {"places": places, "python": sys.version, "by": [file_sha256(Path(f)) for f in (__file__, _READER)]}
-        found = cached_with_files({"code": what}, lambda: _Closure(followed).of(roots))
+        found = cached_with_files({"code": what}, lambda: _Closure(followed).of(roots), _found)
     except (_Unknown, OSError, SyntaxError):
         return None
     whole = {
@@ -59,6 +59,14 @@ def _code_hash(things: tuple[Thing, ...]) -> str | None:
         "unicode": unicodedata.unidata_version,
     }
     return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
+
+
+def _found(value: Any) -> dict[str, Any]:
+    """The outcome of `_Closure.of` out of the cache. Raises ValueError and others for anything else."""
+    source, distributions = value["source"], value["distributions"]
+    if not isinstance(source, str) or not all(isinstance(name, str) for name in distributions):
+        raise ValueError("it is no sha256 with names of distributions")
+    return {"source": source, "distributions": list(distributions)}
 
 
 _READER = str(sys.modules[read_module.__module__].__file__)

@@ -20,13 +20,24 @@ YOUNG = 2.5
 seconds, where a second change in one step does not show (git's index has the same problem and solution)."""
 
 
-def cached_by_files(what: Mapping[str, Any], files: Sequence[Path], find: Callable[[], Any]) -> Any:
-    """The JSON value of `find()`, from the cache if `what` is equal and no file has changed since.
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def cached_by_files(
+    what: Mapping[str, Any],
+    files: Sequence[Path],
+    find: Callable[[], Any],
+    parse: Callable[[Any], Any] = _as_it_is,
+) -> Any:
+    """`parse` of the JSON value of `find()`, from the cache if `what` is equal and no file has changed since.
 
     Args:
         what: plain values, all that the outcome depends on besides the content of the files.
         files: those that `find` reads; a missing one counts as such.
         find: computes the value.
+        parse: makes the result of the value; a cached value is damaged where it raises ValueError, TypeError,
+            LookupError or AttributeError.
 
     A file has changed where its size, inode, time of change or time of modification is another, as `make` and git see
     it. Errors of `find` are raised, and not cached.
@@ -38,25 +49,35 @@ def cached_by_files(what: Mapping[str, Any], files: Sequence[Path], find: Callab
         value = find()
         return value, files if [file_state(file) for file in files] == before else ()
 
-    return cached_with_files({"what": dict(what), "files": paths}, found)
+    return cached_with_files({"what": dict(what), "files": paths}, found, parse)
 
 
-def cached_with_files(what: Mapping[str, Any], find: Callable[[], tuple[Any, Sequence[Path]]]) -> Any:
+def cached_with_files(
+    what: Mapping[str, Any],
+    find: Callable[[], tuple[Any, Sequence[Path]]],
+    parse: Callable[[Any], Any] = _as_it_is,
+) -> Any:
     """`cached_by_files` for a function that returns a value and the files that it read, which it has to find first.
 
     A folder stands for the names in it. Nothing is cached where no file is named.
     """
     key = hashlib.sha256(canonical_json({"form": FORM, "what": dict(what)}).encode()).hexdigest()
-    cached = cache.read_lines(SECTION, key)
-    if cached is not None and all(file_state(Path(path)) == state for path, state in cached[0]["files"]):
-        return cached[0]["value"]
+
+    def unchanged(lines: list[Any]) -> tuple[Any] | None:
+        """The result of the cached value; None where a file has changed since."""
+        (entry,) = lines
+        same = [file_state(Path(path)) == state for path, state in entry["files"]]
+        return (parse(entry["value"]),) if all(same) else None
+
+    if (kept := cache.read_lines(SECTION, key, unchanged)) is not None:
+        return kept[0]
     now = time.time()
     value, files = find()
     states = [(str(file.absolute()), file_state(file)) for file in files]
     newest = max((time for _, state in states if state for time in state[2:]), default=0)
     if states and newest < (now - YOUNG) * 1e9:
         cache.write_lines(SECTION, key, iter([{"files": states, "value": value}]))
-    return value
+    return parse(value)
 
 
 def file_state(file: Path) -> list[int] | None:

@@ -107,7 +107,7 @@ class PerturbedCondition(Condition):
 
     def rows(self, examples: Sequence[Example]) -> tuple[PerturbedRows, Mapping[int, Example]]:
         """The document's entry on the perturbed test set `examples`, and its changed rows, which are cached."""
-        applied = None if self.reason is not None else self._kept() or self._make(examples)
+        applied = None if self.reason is not None else self._kept(examples) or self._make(examples)
         if applied is None:
             applied = AppliedPerturbation({}, 0, 0)
         elif not applied.rows:
@@ -138,6 +138,10 @@ class PerturbedCondition(Condition):
             cache.write_lines(SECTION, self.key, applied.to_lines())
         return applied
 
-    def _kept(self) -> AppliedPerturbation | None:
-        lines = None if self.requested.code is None else cache.read_lines(SECTION, self.key)
-        return None if lines is None else AppliedPerturbation.of_lines(lines)
+    def _kept(self, examples: Sequence[Example]) -> AppliedPerturbation | None:
+        if self.requested.code is None:
+            return None
+        perturbation, kind = self.requested.new(), self.task.kind
+        return cache.read_lines(
+            SECTION, self.key, lambda lines: AppliedPerturbation.of_lines(lines, perturbation, kind, examples)
+        )

@@ -42,8 +42,8 @@ def read_documents(
     places = [str(file.absolute()) for file in files]
     what = {"roots": [str(Path(root).absolute()) for root in roots], "code": code_hash(read_documents)}
     key = hashlib.sha256(canonical_json(what).encode()).hexdigest()
-    layouts, *known = cache.read_lines(SECTION, key) or [[]]
-    numbers = {layout_of(rows): i for i, rows in enumerate(layouts)}
+    layouts, known = cache.read_lines(SECTION, key, _known) or ([], [])
+    numbers = {layout: i for i, layout in enumerate(layouts)}
     by_number = list(numbers)
     by_place = {line["file"]: line for line in known}
     by_content = {line["sha256"]: line for line in known}
@@ -71,6 +71,19 @@ def read_documents(
     if changed:
         old = [line for line in lines if line["state"] and max(line["state"][2:]) < (now - YOUNG) * 1e9]
         cache.write_lines(SECTION, key, iter([[layout_as_json(layout) for layout in numbers], *old]))
+
+
+def _known(lines: list[Any]) -> tuple[list[Layout], list[dict[str, Any]]]:
+    """The layouts and the documents of an index. Raises ValueError and others for anything else."""
+    layouts = [layout_of(rows) for rows in lines[0]]
+    columns, fields = {"file", "state", "sha256", "record", "layout", "reason"}, RunRecord.__dataclass_fields__.keys()
+    for line in lines[1:]:
+        record = line["record"]
+        if line.keys() != columns or (record is not None and record.keys() | {"layout"} != fields):
+            raise ValueError("a document's line has other columns")
+        if record is not None and line["layout"] not in range(len(layouts)):
+            raise ValueError("a document's line names a layout that is not there")
+    return layouts, lines[1:]
 
 
 def _kept(line: dict[str, Any]) -> dict[str, Any]:

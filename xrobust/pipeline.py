@@ -13,7 +13,7 @@ from xrobust.config.run_spec import EvaluationRequest, RunSpec
 from xrobust.contracts import Task
 from xrobust.data.notes import data_warnings, log_notes
 from xrobust.data.sources import data_folder, open_source
-from xrobust.data.splits import DataRows
+from xrobust.data.splits import DataRows, RowsOrigin
 from xrobust.errors import UserError
 from xrobust.evaluation.expected_range import range_warnings
 from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
@@ -25,7 +25,7 @@ from xrobust.registry.named_files import remember
 from xrobust.registry.plugins import Plugins
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.run_plugins import RunPlugins, run_plugins
-from xrobust.results.schema import DataSection, ModelSection, RunResult, now, replace_rows
+from xrobust.results.schema import DataSection, ModelSection, RunResult, now, other_origin, replace_rows
 from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
 from xrobust.runtime import signals
@@ -306,8 +306,18 @@ def note_plugin_files(result: RunResult, found: RunPlugins) -> None:
 
 def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
     """Notes the requested scores and their rows; rows noted by an attempt that scored nothing are replaced."""
-    replace_rows(result, [row for row in plan.used if row.language not in result.scored()])
+    new = [row for row in plan.used if row.language not in result.scored([row])]
+    if new and other_origin(result, plan.origin) is not None:
+        result.warn(
+            f"the test rows of {', '.join(row.language for row in new)} are from {_named(plan.origin)}, and the model "
+            f"was trained on {_named(result.data)}"
+        )
+    replace_rows(result, [row for row in new if row.language not in result.scored()], plan.origin)
     result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
+
+
+def _named(data: RowsOrigin | DataSection) -> str:
+    return data.id if data.revision is None else f"{data.id} ({data.revision})"
 
 
 def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: EvaluationPlan) -> None:

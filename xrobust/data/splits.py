@@ -22,6 +22,23 @@ from xrobust.storage.code_hash import code_hash
 from xrobust.storage.file_memo import cached_by_files
 
 
+class RowsOrigin(BaseModel):
+    """Source that rows are from."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    revision: str | None = None
+    sample: bool = False
+    """True for the sample data that come with xrobust."""
+
+
+def origin_of(task: Task, source: Source) -> RowsOrigin:
+    """The source of the rows that `source` gives for a task."""
+    described = source.describe(task)
+    return RowsOrigin(id=str(described["id"]), revision=described.get("revision"), sample=source.sample)
+
+
 class DataRows(BaseModel):
     """The rows of one split in one language that the run used, and what reading did to the whole split."""
 
@@ -51,6 +68,8 @@ class DataRows(BaseModel):
     """Treebank -> rows of the split from it, where several are pooled."""
     truncation: Truncation | None = None
     """Rows that `max_length` cut; null where that was not counted."""
+    origin: RowsOrigin | None = None
+    """Source of the rows, where it is another than the section's `id` and `revision` say."""
 
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how these rows were read, a line each."""

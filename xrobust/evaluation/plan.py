@@ -12,7 +12,7 @@ from xrobust.config.run_spec import EvaluationRequest
 from xrobust.config.validation import validated
 from xrobust.contracts import Example, Source, Split, Task
 from xrobust.data.repeated import RepeatedRows, find_repeated
-from xrobust.data.splits import DataRows, evaluation_languages, load_split, open_split
+from xrobust.data.splits import DataRows, RowsOrigin, evaluation_languages, load_split, open_split, origin_of
 from xrobust.errors import UserError, did_you_mean
 from xrobust.evaluation.conditions.attack import AttackCondition, PgdParams
 from xrobust.evaluation.conditions.base import Condition
@@ -57,6 +57,8 @@ class EvaluationPlan:
     pairs: MixedPairs | None
     repeated: list[RepeatedRows]
     """Test rows that are in other splits too."""
+    origin: RowsOrigin
+    """Source of the test rows."""
 
     @property
     def used(self) -> list[DataRows]:
@@ -142,6 +144,7 @@ def plan_evaluation(
             _seen(data, train),
             [*_before(data, scored, limit, languages), *((rows, examples) for examples, rows in tests)],
         ),
+        origin=origin_of(task, source),
     )
 
 

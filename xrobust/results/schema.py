@@ -15,7 +15,7 @@ from pydantic import Field
 
 from xrobust.config.resolved_spec import Spec
 from xrobust.data.repeated import RepeatedRows
-from xrobust.data.splits import DataRows
+from xrobust.data.splits import DataRows, RowsOrigin
 from xrobust.encoding.truncation import Truncation
 from xrobust.errors import UserError
 from xrobust.results.host_free import host_free
@@ -85,12 +85,15 @@ class PairRows(Section):
     second_sha256: str
     truncation: Truncation | None = None
     """Rows that `max_length` cut; null where that was not counted."""
+    origin: RowsOrigin | None = None
+    """Source of the rows, where it is another than the section's `id` and `revision` say."""
 
 
 class DataSection(Section):
     """Source of the data, and the rows that were used."""
 
     id: str
+    """Of the data that the model was trained on, and scored on unless a row has an `origin` of its own."""
     revision: str | None = None
     used: list[DataRows] = []
     perturbed: list[PerturbedRows] = []
@@ -286,7 +289,7 @@ class RunResult(Section):
     supervision: list[str]
     """Data that training saw: `source`, `target_unlabelled`, `bitext`, `target_few_shot`."""
     sample: bool = False
-    """True for the small data that come with xrobust: such a score means nothing outside a test."""
+    """True if any of the data are the small ones that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
     warnings: list[str] = []
     sums: dict[str, str] = {}
@@ -399,11 +402,20 @@ def section_sums(document: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def replace_rows(result: RunResult, used: Iterable[DataRows]) -> None:
-    """Puts test rows into the document, in place of older ones of the same languages."""
-    new = {row.language: row for row in used}
+def replace_rows(result: RunResult, used: Iterable[DataRows], origin: RowsOrigin) -> None:
+    """Puts test rows, which are from `origin`, into the document, in place of older ones of the same languages."""
+    other = other_origin(result, origin)
+    new = {row.language: row.model_copy(update={"origin": other}) for row in used}
+    if new and origin.sample:
+        result.sample = True
     replaced = [new.pop(row.language, row) if row.split == "test" else row for row in result.data.used]
     result.data.used = [*replaced, *new.values()]
+
+
+def other_origin(result: RunResult, origin: RowsOrigin) -> RowsOrigin | None:
+    """The source of rows if it is another than the document's; else None."""
+    same = (origin.id, origin.revision) == (result.data.id, result.data.revision)
+    return None if same else origin
 
 
 def mean(values: Iterable[float | None]) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xrobust.contracts import Example, Source, Task
-from xrobust.data.splits import DataRows, load_split
+from xrobust.data.splits import DataRows, load_split, origin_of
 from xrobust.evaluation.conditions.base import ScoredTestSet, of_other_metrics
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
@@ -64,7 +64,7 @@ class CleanTestSet:
         }
         for under in known | {self.under}:
             scorer.forget(under)
-        replace_rows(result, [rows])
+        replace_rows(result, [rows], origin_of(self.task, self.source))
         scorer.save(self.under, scores, examples, predictions)
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 

@@ -9,12 +9,12 @@ from functools import cache
 
 from xrobust.contracts import Source, Task
 from xrobust.data.checks import fingerprint
-from xrobust.data.splits import DataRows, load_split
+from xrobust.data.splits import DataRows, load_split, origin_of
 from xrobust.evaluation.conditions.base import of_other_metrics
 from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
-from xrobust.results.schema import PairRows, RunResult
+from xrobust.results.schema import PairRows, RunResult, other_origin
 from xrobust.results.score_key import Pair, ScoreKey
 
 
@@ -39,6 +39,7 @@ class MixedPairs:
         from xrobust.encoding.pairs import PairEncoder
 
         kind, pairs = require_pair_task(self.task), self.left(scorer.result)
+        origin = origin_of(self.task, self.source)
         encoder = PairEncoder(scorer.tokenizer, scorer.max_length)
         codes = dict.fromkeys(code for pair in pairs for code in pair)
         tests = {code: load_split(self.task, self.source, "test", code, self.limit) for code in codes}
@@ -62,7 +63,9 @@ class MixedPairs:
                 first_sha256=tests[first][1].sha256,
                 second_sha256=tests[second][1].sha256,
                 truncation=scorer.truncation(under, encoded, mixed.examples),
+                origin=other_origin(scorer.result, origin),
             )
+            scorer.result.sample |= origin.sample
             data = scorer.result.data
             data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])

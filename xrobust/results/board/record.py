@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xrobust.config.resolved_spec import MethodSpec
+from xrobust.data.splits import RowsOrigin
 from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric_of_output
 from xrobust.results.comparing.document import Condition
 from xrobust.results.examples import shown_key, worst_case_set
-from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.schema import DataSection, RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
 
@@ -148,6 +149,7 @@ def record_of(result: RunResult) -> RunRecord:
     train, training = result.spec.train, result.training
     rows = sorted(result.main_scores(), key=lambda row: order(test_of(row)))
     nan = float("nan")
+    origins = test_origins(result)
     values = [
         [row.value for row in rows],
         [nan if row.clean_value is None else row.clean_value for row in rows],
@@ -158,8 +160,8 @@ def record_of(result: RunResult) -> RunRecord:
         group_id=result.group_id,
         sha256=result.sha256,
         updated=result.updated,
-        data=result.data.id,
-        data_revision=result.data.revision,
+        data=" and ".join(dict.fromkeys(origin.id for origin in origins)),
+        data_revision=origins[0].revision if len({origin.revision for origin in origins}) == 1 else None,
         task=train.task,
         source=train.source,
         seed=train.seed,
@@ -185,6 +187,13 @@ def record_of(result: RunResult) -> RunRecord:
         layout=layout_of([[*test_of(row), _rows(result, row), row.n, row.metric_version] for row in rows]),
         values=np.array(values),
     )
+
+
+def test_origins(result: RunResult) -> list[DataSection | RowsOrigin]:
+    """The source of the rows of each test set that was scored; the document's own where none is named."""
+    rows = [row for row in result.data.used if row.split == "test"]
+    named = [row.origin for row in rows] + [row.origin for row in result.data.pairs]
+    return [origin or result.data for origin in named] or [result.data]
 
 
 def test_of(row: ScoreRow) -> Test:

@@ -21,7 +21,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 if "PYTEST_XDIST_WORKER" not in os.environ:  # whose workers have it from the process that starts them
     _cache = tempfile.TemporaryDirectory(prefix="xrobust-cache-")  # for no test reads or writes the user's own
-    os.environ["XDG_CACHE_HOME"] = _cache.name
+    os.environ["XDG_CACHE_HOME"] = os.environ["XDG_STATE_HOME"] = _cache.name
 
 # No test asserts a wall-clock time.
 settings.register_profile("xrobust", deadline=None)

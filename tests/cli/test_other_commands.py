@@ -15,11 +15,12 @@ import pytest
 import typer
 from handmade_runs import signed
 
-from xrobust import RunSpec, load_model, load_result, run
+from xrobust import RunSpec, load_result, run
 from xrobust.cli.main import app
 from xrobust.cli.runs import age
 from xrobust.config.resolved_spec import group_id, run_id
 from xrobust.evaluation.scorer import Scorer
+from xrobust.models.trained import load_run_model
 from xrobust.results.store import load_predictions, save_result
 
 Good = Callable[..., str]
@@ -240,13 +241,13 @@ def test_predict_offline_asks_no_hub_for_the_base_model(
 ) -> None:
     asked: list[bool] = []
 
-    def load(run: Path, *, offline: bool = False) -> Any:
+    def load(folder: Path, result: Any, plugins: Any, *, offline: bool) -> Any:
         asked.append(offline)
-        return load_model(run, offline=offline)
+        return load_run_model(folder, result, plugins, offline=offline)
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # which the command sets, and which is put back after the test
     monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
-    monkeypatch.setattr("xrobust.predict.load_model", load)
+    monkeypatch.setattr("xrobust.predict.load_run_model", load)
     text = tmp_path / "text.tsv"
     text.write_text("a\tb\n")
     assert good("predict", pair_run, text) == good("predict", pair_run, text, "--offline")

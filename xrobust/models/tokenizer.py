@@ -15,13 +15,15 @@ from xrobust.runtime.libraries import quiet
 
 def load_tokenizer(kind: Kind, path_or_id: str, model_type: str, path: str, commit: str | None, offline: bool) -> Any:
     """The fast tokenizer. For tokens that come already split it puts a space before each where words begin with one."""
-    options: dict[str, Any] = {"revision": commit or "main", "local_files_only": offline, "trust_remote_code": False}
+    options: dict[str, Any] = {"revision": commit or "main", "local_files_only": offline}
     with quiet():
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(path, **options)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(path, trust_remote_code=False, **options)
             if kind.pre_split and not _spaces_words(tokenizer):
                 # RoBERTa's class builds its pipeline anew from this option, also when the saved tokenizer is loaded.
-                tokenizer = transformers.AutoTokenizer.from_pretrained(path, add_prefix_space=True, **options)
+                tokenizer = transformers.AutoTokenizer.from_pretrained(
+                    path, trust_remote_code=False, add_prefix_space=True, **options
+                )
         except Exception as error:  # the tokenizers library raises bare Exception
             require_fast(f"model {path_or_id!r}", model_type)
             raise UserError(f"model {path_or_id!r}: its tokenizer cannot be loaded: {_damage(error)}") from error

@@ -94,6 +94,8 @@ def load_trained(
     `base`, `revision`, `seed` and `methods` are those of training; `base` is looked for only where the folder does not
     hold the whole model. Raises UserError.
     """
+    if not needs_base(folder):
+        stored_config(f"the model in {folder}", folder / "config.json")
     tokenizer = _saved_tokenizer(folder)
     _require_labels(folder, task)
     if not needs_base(folder):
@@ -123,7 +125,6 @@ def _adapted(model: Any, methods: Iterable[Method], context: ModelContext) -> An
 
 def _whole_model(folder: Path, task: Task) -> Any:
     """A model that transformers saved. Raises UserError where weights are missing, or are not what config.json says."""
-    stored_config(f"the model in {folder}", folder / "config.json")
     with _loading(folder, "the saved model"):
         model, info = auto_class(task.kind).from_pretrained(
             folder,

@@ -15,7 +15,7 @@ from xrobust.storage.hashing import file_sha256
 logger = logging.getLogger("xrobust")
 
 PROSE = (".md", ".rst")
-"""Suffixes of files that a user may put beside a model: no library reads them."""
+"""Suffixes of files that a user may put beside a model or edit, such as its card: no library reads them."""
 ADVICE = "copy the run's folder anew, or train again with --force"
 
 
@@ -30,7 +30,8 @@ def check_model_files(folder: Path, result: RunResult) -> None:
 
     A file is hashed once, and again when its size, inode or times have changed.
     """
-    sums = {file.path: file.sha256 for file in result.artifacts if file.role != "predictions"}
+    files = [file for file in result.artifacts if file.role != "predictions"]
+    sums = {file.path: file.sha256 for file in files if PurePosixPath(file.path).suffix.lower() not in PROSE}
     if not sums:
         logger.warning("%s: its document has no sums of the model's files: they are not checked", folder)
         return

@@ -20,7 +20,6 @@ from xrobust.results.board import index
 from xrobust.results.schema import RunResult
 from xrobust.storage import code_hash, file_memo
 
-
 Made = Callable[[Path], Any]
 """Runs and lists a small run in a cache, and gives the outcome."""
 

@@ -128,6 +128,10 @@ def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
         return existing
     if force:
         return None
+    if folder.has_checkpoint:
+        existing.forget_training()
+        existing.warn("the trained model was gone: training went on from its last checkpoint, and all is scored anew")
+        return existing
     raise UserError(
         f"{folder.path}: there are languages to score, and the weights were not kept (--keep-checkpoints none): "
         "use --force to train again"
@@ -145,7 +149,13 @@ def load_or_set_up(
         from xrobust.engine.memory import on_device
         from xrobust.models.trained import load_run_model
 
-        model, tokenizer = load_run_model(folder.path, found, plan.plugins, offline=plan.request.offline)
+        try:
+            model, tokenizer = load_run_model(folder.path, found, plan.plugins, offline=plan.request.offline)
+        except UserError as error:
+            if not folder.has_checkpoint:
+                raise
+            again = f"delete {folder.model} and the same command trains on from the last checkpoint"
+            raise UserError(f"{error}; or {again}") from error
         on_device(model, accelerate.device)
         return lambda result, observers: (model, tokenizer)
 

@@ -22,7 +22,7 @@ from xrobust.results.schema import Artifact, RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
-from xrobust.storage.atomic import flush, writing
+from xrobust.storage.atomic import flush, follow_umask, writing
 
 logger = logging.getLogger("xrobust")
 
@@ -52,6 +52,11 @@ class RunFolder:
         self.model = path / store.MODEL
         self.checkpoints = path / store.CHECKPOINTS
         self.lock = path / LOCK
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """True if training can go on from a checkpoint, as far as it is whole."""
+        return any(self.checkpoints.glob("step-*"))
 
     def result(self) -> RunResult | None:
         """The document there is, verified, or None. Raises UserError for one that is damaged."""
@@ -138,6 +143,7 @@ class RunFolder:
             temporary.mkdir()
             try:
                 write(temporary)
+                follow_umask(temporary)
                 for path in temporary.iterdir():
                     flush(path)
                 shutil.rmtree(self.model, ignore_errors=True)

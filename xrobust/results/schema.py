@@ -304,6 +304,11 @@ class RunResult(Section):
             logger.warning(text)
             self.warnings.append(stored)
 
+    def forget_training(self) -> None:
+        """Takes out all that says how the model was trained and what it scored, for training that begins or goes on."""
+        self.training, self.summary = None, None
+        self.scores, self.artifacts, self.data.perturbed, self.data.pairs = [], [], [], []
+
     def require_local(self) -> Local:
         """The section `local`. Raises UserError for a document that was exported, which has none."""
         if self.local is None:

@@ -12,9 +12,8 @@ from accelerate.utils import broadcast
 
 from xrobust.errors import RunError
 from xrobust.models.trained import load_trainable_state, trainable_state
-from xrobust.training.checkpoints import best_name
 from xrobust.training.job import TrainingJob
-from xrobust.training.state import TrainerState
+from xrobust.training.state import TrainerState, best_name
 
 logger = logging.getLogger("xrobust")
 

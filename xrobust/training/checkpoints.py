@@ -7,20 +7,26 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from xrobust.errors import RunError
-from xrobust.storage.atomic import flush, write_atomically, writing
+from xrobust.errors import RunError, one_line
+from xrobust.runtime.libraries import quiet
+from xrobust.storage.atomic import flush, follow_umask, write_atomically, writing
 from xrobust.storage.checksums import SUMS, format_sums, read_sums
 from xrobust.storage.hashing import file_sha256
+from xrobust.training.checkpoint_content import ExpectedContent
+from xrobust.training.state import best_name
 
 WEIGHTS = "trainable.safetensors"
 OPTIMISER = "optimiser.pt"
 PROGRESS = "progress.json"
 KEPT = 2
+Content = tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]]
+"""Weights; state of the optimiser and of the gradient scaler; fields of `TrainerState`."""
 
 
 class Checkpoints:
@@ -31,6 +37,8 @@ class Checkpoints:
         self.keep_all = keep_all
         self._best_sums: dict[str, str] = {}
         """{name of a file with best weights: its sha256 as it was written}."""
+        self._read: tuple[Path | None, Content | None] = None, None
+        """A checkpoint that `newest` found, and its content, until it is asked for."""
 
     def disk_space(self, weights: int, saves: int) -> int:
         """Bytes on disk that `saves` checkpoints take at most; `weights` is the size of what is trained.
@@ -65,6 +73,7 @@ class Checkpoints:
                 with (temporary / OPTIMISER).open("wb") as file:  # an open file: its error has the system's reason
                     torch.save(optimiser, file)
                 (temporary / PROGRESS).write_text(json.dumps(progress))
+                follow_umask(temporary)
                 sums = {}
                 for name in (WEIGHTS, OPTIMISER, PROGRESS):
                     flush(temporary / name)
@@ -107,6 +116,7 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 save_file(weights, temporary)
+                follow_umask(temporary)
                 flush(temporary)
                 self._best_sums[path.name] = file_sha256(temporary)
                 temporary.replace(path)
@@ -122,15 +132,16 @@ class Checkpoints:
             raise RunError(f"{why}: the same command trains on from a checkpoint before it")
         return load_file(path)
 
-    def newest(self, warn: Callable[[str], None]) -> Path | None:
-        """Folder of the newest whole checkpoint, or None.
+    def newest(self, warn: Callable[[str], None], expected: ExpectedContent) -> Path | None:
+        """Folder of the newest checkpoint that is whole and whose content is as `expected`, or None.
 
-        `warn` is told, in one line, of newer ones that are damaged: truncated, changed, or without their best weights.
+        `warn` is told, in one line, of newer ones that are damaged: truncated, changed, without their best weights, or
+        with something else in them than their training wrote.
         """
         damaged: list[str] = []
         found = None
         for path in reversed(self._steps()):
-            if (damage := self._damage(path)) is None:
+            if (damage := self._damage(path) or self._misfit(path, expected)) is None:
                 found = path
                 break
             damaged.append(damage)
@@ -148,26 +159,60 @@ class Checkpoints:
             file = self.folder / name.removeprefix("../") if name.startswith("../") else path / name
             if (why := _differs(file, sums[name])) is not None:
                 return why
-        best = json.loads((path / PROGRESS).read_text()).get("best")
-        if best is not None and f"../{best}" not in sums:
-            return f"{path / SUMS} is damaged (it does not have ../{best})"
         return None
 
-    def load(self, path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]]:
-        """Reads weights, optimiser state and progress of a checkpoint that `newest` found."""
+    def _misfit(self, path: Path, expected: ExpectedContent) -> str | None:
+        """The first file of a checkpoint that holds something else than its training wrote, in a few words, or None.
+
+        Its content is kept for `load`.
+        """
+        file = path / PROGRESS
+        try:
+            progress = _read_progress(file)
+            expected.require_progress(progress, step=int(path.name.removeprefix("step-")))
+            if (best := progress.get("best")) is not None:
+                if f"../{best}" not in _sums(path):
+                    return f"{path / SUMS} is damaged (it does not have ../{best})"
+                file = self.folder / best
+                expected.require_best(file)
+            file = path / WEIGHTS
+            weights = load_file(file)
+            expected.require_weights(weights)
+            file = path / OPTIMISER
+            optimiser = _read_optimiser(file)
+            expected.require_optimiser(optimiser)
+        except MemoryError:
+            raise
+        except Exception as error:  # each file format has errors of its own
+            return f"{file} is damaged ({_reason(error)})"
+        self._read = path, (weights, optimiser, progress)
+        return None
+
+    def load(self, path: Path) -> Content:
+        """Weights, optimiser state and progress of a checkpoint that `newest` found, on this process or another."""
         self._best_sums |= {
             name.removeprefix("../"): digest for name, digest in _sums(path).items() if name.startswith("../")
         }
-        return (
-            load_file(path / WEIGHTS),
-            torch.load(path / OPTIMISER, map_location="cpu", weights_only=True),
-            json.loads((path / PROGRESS).read_text()),
-        )
+        (read, content), self._read = self._read, (None, None)
+        if content is not None and read == path:
+            return content
+        return load_file(path / WEIGHTS), _read_optimiser(path / OPTIMISER), _read_progress(path / PROGRESS)
 
 
-def best_name(step: int) -> str:
-    """Name of the file with the best weights, if those after `step` are the best."""
-    return f"best-{step:08d}.safetensors"
+def _read_optimiser(file: Path) -> dict[str, Any]:
+    with quiet():
+        state: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    return state
+
+
+def _read_progress(file: Path) -> dict[str, Any]:
+    progress: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return progress
+
+
+def _reason(error: Exception) -> str:
+    """Reason that a file of a checkpoint is not what it should be; torch's own is advice to load it unsafely."""
+    return "it is no file of tensors" if isinstance(error, UnpicklingError) else one_line(error)
 
 
 def _sums(path: Path) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ from xrobust.models.trained import load_trainable_state, trainable_state
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.training.best_weights import BestWeights
+from xrobust.training.checkpoint_content import ExpectedContent
 from xrobust.training.epoch import Epoch
 from xrobust.training.job import TrainingJob, steps_between_selections, total_steps
 from xrobust.training.micro_batches import MicroBatcher
@@ -96,7 +97,10 @@ class Trainer:
 
     def resume(self) -> None:
         """Loads the newest checkpoint that the main process found whole; without one, training begins at step 0."""
-        found = [self.job.checkpoints.newest(self.warn) if self.accelerator.is_main_process else None]
+        found: list[Any] = [None]
+        if self.accelerator.is_main_process:
+            expected = ExpectedContent(self.job.model, self.optimiser, self.accelerator.scaler, self.total)
+            found = [self.job.checkpoints.newest(self.warn, expected)]
         broadcast_object_list(found)
         if found[0] is None:
             return

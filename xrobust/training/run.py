@@ -46,14 +46,17 @@ def train(
     measure_peak(accelerator.device)
     with signals.held():  # until the trained model is on disk
         state = Trainer(job, accelerator, observers, result.warn).run()
-        result.training = _section(state, steps, accelerator)
-        _note_truncation(result, "train", None if state.truncation is None else Truncation(**state.truncation))
+        section = _section(state, steps, accelerator)
         model = accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
         if accelerator.is_main_process:
             folder.save_model(lambda path: save_model(model, training.tokenizer, path))
             files = model_artifacts(folder.path)
-            result.training.weights = {Path(file.path).name: file.sha256 for file in files if file.role == "weights"}
+            section.weights = {Path(file.path).name: file.sha256 for file in files if file.role == "weights"}
             result.artifacts = [artifact for artifact in result.artifacts if artifact.role == "predictions"] + files
+        # Not before the model is on disk: a document with this section says that the run is trained.
+        result.training = section
+        _note_truncation(result, "train", None if state.truncation is None else Truncation(**state.truncation))
+        if accelerator.is_main_process:
             folder.save(result)
         accelerator.wait_for_everyone()
     return model, training.tokenizer

@@ -47,3 +47,8 @@ class TrainerState:
         self.examples += examples
         if self.tokens is not None:
             self.tokens += tokens
+
+
+def best_name(step: int) -> str:
+    """Name of the file with the best weights, if those after `step` are the best."""
+    return f"best-{step:08d}.safetensors"

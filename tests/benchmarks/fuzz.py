@@ -11,6 +11,7 @@ on seed and number alone: `--only NUMBER` does one of them again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import random
@@ -90,10 +91,8 @@ def work(connection: Any, seed: int, true: Path) -> None:
 
     for kind, (_, make) in KINDS.items():  # so that what is read once in a process is not counted with an input
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-            try:
+            with contextlib.suppress(BaseException):
                 make(random.Random(kind), Path(folder), true)()
-            except BaseException:
-                pass
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     connection.send(("", "ready", ""))

@@ -40,7 +40,7 @@ from .mutations import VALUES, bytes_mutated, tree_mutated, tree_text
 Read = Callable[[], object]
 TASKS = ("pos", "pawsx", "wikiann", "xnli")
 RUN = [
-    *("run", "--preset", "mini", "--task", "pos", "--limit", "16", "--languages", "en,de", "--seeds", "0,1"),
+    *("run", "--preset", "mini", "--task", "pos", "--limit", "16", "--languages", "en,de"),
     *("--perturb", "typos", "--set", "training.max_steps=2", "--offline"),
 ]
 CONFIG = """\
@@ -73,7 +73,8 @@ class Wrong(Exception):
 def prepare(folder: Path) -> None:
     """Makes the true inputs: two runs, a leaderboard of them, and the cache that they left."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    command([*RUN, "--output", str(folder / "runs")])
+    for method in ("vanilla", "rs_random"):
+        command([*RUN, "--method", method, "--output", str(folder / "runs")])
     command(["leaderboard", str(folder / "runs"), "--sample", "--output", str(folder / "board.json")])
 
 
@@ -99,13 +100,12 @@ def runs(true: Path) -> list[Path]:
 
 
 def document(rng: random.Random, place: Path, true: Path) -> Read:
-    """A run's document, whose sha256 and ids are computed anew half of the time, so that what lies behind is reached."""
+    """A run's document; half of the time its hashes are computed anew, so that what lies behind them is reached."""
     base, other = rng.sample(runs(true), 2)
     whole = (base / "result.json").read_bytes()
     folder = place / "run"
     folder.mkdir()
-    for name in ("predictions", "model"):
-        (folder / name).symlink_to(base / name)
+    shutil.copytree(base / "predictions", folder / "predictions")
     if rng.random() < 0.3:
         (folder / "result.json").write_bytes(bytes_mutated(rng, whole, (other / "result.json").read_bytes()))
     else:
@@ -171,7 +171,9 @@ def leaderboard(rng: random.Random, place: Path, true: Path) -> Read:
 def preset(rng: random.Random, place: Path, true: Path) -> Read:
     """A preset or a file of settings; its plan too, now and then, where it is read."""
     bundled = resources.files("xrobust_bundle").joinpath("presets")
-    whole = rng.choice([*(bundled.joinpath(f"{name}.yaml").read_bytes() for name in ("mini", "paper")), CONFIG.encode()])
+    whole = rng.choice(
+        [*(bundled.joinpath(f"{name}.yaml").read_bytes() for name in ("mini", "paper")), CONFIG.encode()]
+    )
     file = place / "settings.yaml"
     if rng.random() < 0.5:
         file.write_bytes(bytes_mutated(rng, whole, CONFIG.encode()))
@@ -316,7 +318,7 @@ def kept(rng: random.Random, place: Path, true: Path) -> Read:
                 command(["leaderboard", str(true / "runs"), "--sample"])
             elif file.suffix in (".bin", ".json"):
                 with contextlib.suppress(Damaged, OSError):
-                    open_encoded(file.parent)
+                    open_encoded(file.parent, file.parent.name)
             elif section == "perturbed" or scored:
                 shutil.copytree(runs(true)[0], run)
                 command(["eval", str(run), "--languages", "en,de,fr", "--perturb", "typos", "--offline"])

@@ -20,7 +20,17 @@ TOKENS = [
     *("null", "true", "no", "2001-99-99", "2020-01-01", "0", "-1", "18446744073709551616", "[red]x[/red]", "%s%n{0}"),
     *("\u00e9", "e\u0301", "\U0001f600", "\u200d", "\ufdfa" * 50, "x" * 20000, " " * 5000),
 ]
-RAW = [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xfe\xff", b"\xff\xfe", b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\x00", b"PK\x03\x04"]
+RAW = [
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b"\xfe\xff",
+    b"\xff\xfe",
+    b"\x1f\x8b\x08",
+    b"BZh9",
+    b"\xfd7zXZ\x00",
+    b"PK\x03\x04",
+]
 VALUES: list[Any] = [
     *(None, True, False, 0, -1, 1, 2**31, 2**63, 2**70, -(2**70), HUGE, DEEP, 0.5, -0.5, 1e308, 1e-308),
     *(float("nan"), float("inf"), float("-inf"), "", " ", "NaN", "null", "1", "\x00", "\x1b[31m[red]x", "\ud800"),
@@ -89,7 +99,9 @@ def _value(rng: random.Random, data: bytes, _: bytes) -> bytes:
     if not places:
         return data
     at = rng.choice(places) + 1
-    end = min((i for i in (data.find(b"\n", at), data.find(b",", at), data.find(b"\t", at)) if i >= 0), default=len(data))
+    end = min(
+        (i for i in (data.find(b"\n", at), data.find(b",", at), data.find(b"\t", at)) if i >= 0), default=len(data)
+    )
     return data[:at] + b" " * (data[at - 1] == ord(":")) + rng.choice(TOKENS).encode("utf-8", "replace") + data[end:]
 
 
@@ -130,7 +142,7 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _change(rng: random.Random, inside: Any, key: Any, places: list[tuple[Any, Any]]) -> None:
-    if isinstance(inside, list) and key >= len(inside) or isinstance(inside, dict) and key not in inside:
+    if (isinstance(inside, list) and key >= len(inside)) or (isinstance(inside, dict) and key not in inside):
         return  # an earlier change took it
     how = rng.randrange(6)
     if how == 0:

@@ -25,7 +25,6 @@ from xrobust.models.tokenizer import load_tokenizer, require_fast
 from xrobust.runtime.libraries import quiet
 from xrobust.storage.regular_file import require_regular
 
-
 SIZES = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "num_attention_heads": 1 << 20, "vocab_size": 1 << 28}
 """Sizes in a configuration, as all encoders call them, and the largest: of more, even an outline would fill memory."""
 

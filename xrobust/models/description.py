@@ -19,10 +19,17 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from xrobust.contracts import Kind
-from xrobust.errors import UserError, first_line, shown
+from xrobust.errors import UserError, cut, first_line, shown
 from xrobust.models.files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
 from xrobust.models.tokenizer import load_tokenizer, require_fast
 from xrobust.runtime.libraries import quiet
+from xrobust.storage.regular_file import require_regular
+
+SIZES = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "num_attention_heads": 1 << 20, "vocab_size": 1 << 28}
+"""Sizes in a configuration, as all encoders call them, and the largest: of more, even an outline would fill memory."""
+
+SHORTEST = 8
+"""Fewest pieces, special tokens included, that a model has to take, as the setting max_length has it."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,15 @@ def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -
         try:
             with torch.device("meta"):
                 skeleton = auto_class(kind).from_config(config, trust_remote_code=False)
-        except (ValueError, RuntimeError, TypeError, AttributeError) as error:
-            raise UserError(f"model {path_or_id!r}: config.json is not usable: {first_line(error)}") from error
+        except Exception as error:  # whatever a model's own arithmetic makes of a number that is none of its sizes
+            raise UserError(f"model {path_or_id!r}: its config.json is not usable: {_reason(error)}") from error
     tokenizer = load_tokenizer(kind, path_or_id, config.model_type, path, commit, offline)
+    _require_embeddings(path_or_id, skeleton, tokenizer)
     _keep_accepted_inputs(tokenizer, skeleton)
-    return Description(path, commit, config, stored, tokenizer, length_limit(skeleton, tokenizer))
+    limit = length_limit(skeleton, tokenizer)
+    if limit < SHORTEST:
+        raise UserError(f"model {path_or_id!r}: its config.json is not usable: it takes {max(0, limit)} pieces at most")
+    return Description(path, commit, config, stored, tokenizer, limit)
 
 
 def stored_config(what: str, file: Path) -> dict[str, Any]:
@@ -74,13 +85,14 @@ def stored_config(what: str, file: Path) -> dict[str, Any]:
     `what` begins the message: "model 'bert'", "the model in FOLDER".
     """
     try:
+        require_regular(file)
         stored = json.loads(file.read_text(encoding="utf-8"))
         model_type = stored.get("model_type")
     except OSError as error:
         raise UserError(f"{what}: its config.json cannot be read: {error.strerror or error}") from error
     except (ValueError, AttributeError, RecursionError) as error:
         raise UserError(f"{what}: its config.json is not valid JSON: {first_line(error)}") from error
-    if model_type not in CONFIG_MAPPING_NAMES:
+    if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING_NAMES:
         own_code = " without running code of its own, which xrobust never does" if "auto_map" in stored else ""
         raise UserError(
             f"{what} is of type {model_type!r}, which transformers {transformers.__version__} does not know{own_code}"
@@ -133,8 +145,9 @@ def _config(
             config = transformers.AutoConfig.from_pretrained(
                 path, revision=commit or "main", local_files_only=offline, trust_remote_code=False, **labels
             )
-        except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{what}: its config.json is not usable: {first_line(error)}") from error
+        except Exception as error:  # transformers reads its fields with few checks
+            raise UserError(f"{what}: its config.json is not usable: {_reason(error)}") from error
+    _require_sizes(what, config)
     # A function made for models with another configuration would be loaded for these too: mT5 for T5, for instance.
     if config.is_encoder_decoder:
         raise UserError(f"{what} is a {model_type} model, which has a decoder, not an encoder alone")
@@ -142,6 +155,30 @@ def _config(
         head = kind.name.replace("_", " ")
         raise UserError(f"{what}: transformers has no {head} head for models of type {model_type}")
     return config
+
+
+def _reason(error: Exception) -> str:
+    """Message about a configuration that transformers does not take; its first line may announce the second."""
+    first = first_line(error)
+    return cut(" ".join(str(error).split())) if first.endswith(":") else first
+
+
+def _require_sizes(what: str, config: Any) -> None:
+    """Raises UserError for sizes of which no encoder is made: none at all, or more layers than there ever were."""
+    for name, largest in SIZES.items():
+        size = getattr(config, name, 1)
+        if size is not None and not (type(size) is int and 0 < size <= largest):
+            raise UserError(f"{what}: its config.json is not usable: {name} is {shown(size)}")
+
+
+def _require_embeddings(path_or_id: str, model: Any, tokenizer: Any) -> None:
+    """Raises UserError where a piece of the tokenizer has no embedding."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    if rows < len(tokenizer):
+        raise UserError(
+            f"model {path_or_id!r}: its tokenizer has {len(tokenizer)} pieces, and the model by its config.json "
+            f"embeddings for {rows} (vocab_size): they do not belong together"
+        )
 
 
 def _keep_accepted_inputs(tokenizer: Any, model: Any) -> None:

@@ -271,7 +271,7 @@ def _evaluation_of(
     base = place.model_path
     files = [*(Path(file) for file in place.plugin_files), *plugin_files]
     plugins = Plugins(list(dict.fromkeys(path.resolve() for path in files)))
-    task = plugins.load("tasks", train.task)()
+    task = plugins.task(train.task, train.task_plugin_version)
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)

@@ -48,7 +48,8 @@ def predict_file(
     the model. Raises UserError.
     """
     result = load_result(run)
-    task = Plugins([Path(f) for f in result.require_local().plugin_files]).load("tasks", result.spec.train.task)()
+    train = result.spec.train
+    task = Plugins([Path(f) for f in result.require_local().plugin_files]).task(train.task, train.task_plugin_version)
     with _rereadable(file) as path:
         text = _text(path, task)
         total = _checked_lines(text, file, task)

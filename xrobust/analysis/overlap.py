@@ -159,7 +159,7 @@ class _Data:
     def __init__(self, result: RunResult, folder: str | Path | None, offline: bool) -> None:
         self._train = result.spec.train
         plugins = Plugins([Path(file) for file in result.require_local().plugin_files])
-        self._task: Task = plugins.load("tasks", self._train.task)()
+        self._task: Task = plugins.task(self._train.task, self._train.task_plugin_version)
         self._source: Source = open_source(data_folder(folder), offline)
         self._overlaps: dict[str, Overlap] = {}
         self._read: dict[tuple[Split, str], str] = {}

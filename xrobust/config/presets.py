@@ -81,7 +81,7 @@ def _named_sections(path: Path, key: Group, sections: Any, check: Check) -> dict
         isinstance(name, str) and isinstance(section, dict) for name, section in sections.items()
     ):
         raise UserError(f"{path}: {key!r} holds settings by name: {{name: {{setting: value}}}}")
-    installed = {record.name for record in Plugins().records(key)}
+    installed = Plugins().names(key)
     for name, section in sections.items():
         if name not in installed and (near := nearest(name, installed)):
             raise UserError(f"{path}: unknown name {name!r} in {key!r}: {did_you_mean(name, near)}")

@@ -14,8 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xrobust.config.resolved_spec import MethodSpec
+from xrobust.config.validation import validated
 from xrobust.contracts import Method, ModelContext, Task
+from xrobust.contracts.calling import calling
 from xrobust.errors import UserError, first_line
+from xrobust.models.adapted import adapted
 from xrobust.models.description import auto_class
 from xrobust.models.files import model_identity
 from xrobust.models.head import stored_labels
@@ -101,7 +104,7 @@ def load_trained(
         return _with_peft(model, folder).eval(), tokenizer
     context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
     for method in methods:
-        model = method.adapt(model, context)
+        model = adapted(method, model, context)
     try:
         load_trainable_state(model, load_file(folder / TRAINABLE))
     except ValueError as error:
@@ -164,7 +167,7 @@ def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
     if needs_base(folder):
         check_unchanged(place.model_path, train.model)
     plugins = Plugins([Path(file) for file in place.plugin_files])
-    task = plugins.load("tasks", train.task)()
+    task = plugins.task(train.task, train.task_plugin_version)
     return load_trained(
         folder,
         task,
@@ -177,8 +180,12 @@ def load_model(run: str | Path, *, offline: bool = False) -> tuple[Any, Any]:
 
 
 def _methods(plugins: Plugins, parts: Sequence[MethodSpec]) -> list[Method]:
-    classes = [plugins.load("methods", part.name) for part in parts]
-    return [cls(cls.Params(**part.params)) for cls, part in zip(classes, parts, strict=True)]
+    return [_method(plugins.load("methods", part.name, part.plugin_version), part.params) for part in parts]
+
+
+def _method(cls: type[Method], params: Mapping[str, Any]) -> Method:
+    with calling(cls, "Params"):
+        return cls(validated(cls.Params, params, f"method.{cls.info.name}"))
 
 
 def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:

@@ -94,7 +94,7 @@ def _texts(result: RunResult, language: str) -> tuple[dict[str, str], str | None
     if result.local is None:
         return {}, "the document was exported: it does not say where its data lie"
     try:
-        task = Plugins([Path(file) for file in result.local.plugin_files]).load("tasks", result.spec.train.task)()
+        task = Plugins([Path(file) for file in result.local.plugin_files]).task(result.spec.train.task)
         source = open_source(data_folder(result.local.data_dir), offline=True)
         examples, rows = load_split(task, source, "test", language, result.spec.train.limit)
     except (UserError, RunError) as error:

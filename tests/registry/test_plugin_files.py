@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from xrobust.config.request import request_values
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
 
@@ -165,3 +166,20 @@ def test_what_is_installed_may_have_the_name_of_a_file_beside_it(file):
     file("raise SystemExit('is run')", "json.py")
     path = file(METHOD.replace("from dataclasses", "import json\nimport pydantic\nfrom dataclasses"))
     assert Plugins([path]).load("methods", "mine").info.name == "mine"
+
+
+def test_a_preset_may_have_a_section_for_a_method_of_the_file(file, tmp_path: Path):
+    """Though the name looks like an installed one. Without the file it is taken for a misspelt one."""
+    path = file(METHOD.replace('"mine"', '"vanila"'))
+    preset = tmp_path / "own.yaml"
+    preset.write_text("methods: {vanila: {seed: 5}}")
+    values = {"task": "pos", "method": "vanila"}
+    assert request_values(None, [], {**values, "plugins": [path]}, str(preset))["seed"] == 5
+    config = tmp_path / "config.yaml"
+    config.write_text(f"plugins: [{path.name}]")
+    assert request_values(config, [], values, str(preset))["seed"] == 5
+    with pytest.raises(UserError, match="unknown name 'vanila' in 'methods': did you mean 'vanilla'"):
+        request_values(None, [], values, str(preset))
+    preset.write_text("methods: {vanilo: {seed: 5}}")
+    with pytest.raises(UserError, match="unknown name 'vanilo' in 'methods': did you mean 'vanila' or 'vanilla'"):
+        request_values(None, [], {**values, "plugins": [path]}, str(preset))

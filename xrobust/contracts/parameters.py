@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -46,13 +47,13 @@ def _parts(value: Any) -> list[Any]:
 def _ordered(value: Any) -> Any:
     """The value as JSON values, with each set in it sorted by the JSON of its elements."""
     if isinstance(value, BaseModel):
-        return {name: _ordered(item) for name, item in dict(value).items()}
+        return plain_values(value)
     if isinstance(value, Mapping):
         return {to_jsonable_python(key): _ordered(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_ordered(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_ordered(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True))
+        return sorted(map(_ordered, value), key=partial(json.dumps, sort_keys=True, ensure_ascii=False))
     return to_jsonable_python(value)
 
 

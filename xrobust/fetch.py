@@ -9,7 +9,7 @@ from xrobust.contracts import Split
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import evaluation_languages, load_split
 from xrobust.errors import OutOfReach, UserError
-from xrobust.plan import load_plugins
+from xrobust.plan import load_plugins, method_files
 
 
 def fetch(request: RunSpec) -> Iterator[str]:
@@ -34,7 +34,7 @@ def _fetch(request: RunSpec) -> Iterator[str]:
 
     data_dir = data_folder(request.data_dir)
     for method in methods:
-        for name, path in method.files(data_dir, False).items():
+        for name, path in method_files(method, data_dir, offline=False).items():
             yield f"{method.info.name}: {name} in {path}"
     source = open_source(data_dir, offline=False)
     wanted: list[tuple[Split, str]] = [("train", train_language), ("dev", train_language)]

@@ -291,7 +291,7 @@ def _evaluation_of(
 
     train, place = result.spec.train, result.require_local()
     base = place.model_path
-    task = plugins.load("tasks", train.task)()
+    task = plugins.task(train.task, train.task_plugin_version)
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)

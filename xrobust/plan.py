@@ -12,6 +12,8 @@ from xrobust.config.resolved_spec import MethodSpec, SelectionSpec, Spec, TrainS
 from xrobust.config.run_spec import RunSpec
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.parameters import plain_values
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import DataRows, evaluation_languages, open_split
 from xrobust.errors import OutOfReach, UserError
@@ -92,11 +94,13 @@ def make_plan(request: RunSpec) -> RunPlan:
 def load_plugins(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
     """The plugins, the task, the methods in canonical order and the source language of a request. Raises UserError."""
     plugins = Plugins(request.plugins)
-    task = plugins.load("tasks", request.task)()
+    task = plugins.task(request.task)
     methods = compose(request.method, request.method_params, task, plugins)
     language = request.source or task.info.source_language
     for method in methods:
-        if reason := method.language_problem(language):
+        with calling(method, "language_problem", f"language {language}"):
+            reason = method.language_problem(language)
+        if reason:
             raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
     return plugins, task, methods, language
 
@@ -112,7 +116,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
     source = open_source(data_dir, request.offline)
     evaluation_languages(task, source, request.languages)  # an unknown language is reported before any data are read
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
-    files = {m.info.name: m.files(data_dir, request.offline) for m in methods}
+    files = {method.info.name: method_files(method, data_dir, request.offline) for method in methods}
     limit = check_model(task.kind, request.model, request.model_revision, request.offline)
     settings = _fit_length(settings, limit, asked="max_length" in request.training, model=request.model)
 
@@ -125,7 +129,8 @@ def _make_plan(request: RunSpec) -> RunPlan:
     }
     metrics = [metric(name) for name in task.metrics]
     for scorer in metrics:
-        scorer.prepare()  # what cannot be loaded is found before training
+        with calling(scorer, "prepare"):
+            scorer.prepare()  # what cannot be loaded is found before training
     task_identity = plugins.identity("tasks", request.task)
     spec = TrainSpec(
         task=task_identity.name,
@@ -155,6 +160,16 @@ def _make_plan(request: RunSpec) -> RunPlan:
     return RunPlan(request, plugins, task, methods, files, source, train, dev, whole, identity, used, evaluation)
 
 
+def method_files(method: Method, data_dir: Path | None, offline: bool) -> dict[str, Path]:
+    """The files that a method reads. Raises UserError for one that the user can get, PluginError for any other."""
+    with calling(method, "files"):
+        files = {str(name): Path(path) for name, path in method.files(data_dir, offline).items()}
+    for name, path in files.items():
+        if not path.is_file():
+            raise blamed(method, "files", "", f"{path}, which it calls {name!r}, is no file")
+    return files
+
+
 def _fit_length(settings: TrainingSettings, limit: int, *, asked: bool, model: str) -> TrainingSettings:
     """Cuts the recipe's max_length to the model's limit; a length that the user asked for is never changed silently."""
     if settings.max_length <= limit:
@@ -172,7 +187,7 @@ def _method_spec(method: Method, files: dict[str, Path], plugins: Plugins, asked
     identity = plugins.identity("methods", next(n for n in names if n.rpartition("/")[2] == method.info.name))
     return MethodSpec(
         name=identity.name,
-        params=method.params.model_dump(mode="json"),
+        params=plain_values(method.params),
         files={key: file_sha256(path) for key, path in files.items()},
         plugin_version=identity.version,
         plugin_sha256=identity.sha256,

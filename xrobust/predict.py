@@ -50,8 +50,9 @@ def predict_file(
     line on how the text was cleaned and on how much of it was too long for the model. Raises UserError.
     """
     result = load_result(run)
+    train = result.spec.train
     plugins = run_plugins(result, plugin_files).plugins
-    task = plugins.load("tasks", result.spec.train.task)()
+    task = plugins.task(train.task, train.task_plugin_version)
     with _rereadable(file) as path:
         text = _text(path, task)
         total = _checked_lines(text, file, task)

@@ -90,9 +90,8 @@ def work(connection: Any, seed: int, true: Path) -> None:
     from .fuzzed_inputs import KINDS
 
     for kind, (_, make) in KINDS.items():  # so that what is read once in a process is not counted with an input
-        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-            with contextlib.suppress(BaseException):
-                make(random.Random(kind), Path(folder), true)()
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, contextlib.suppress(BaseException):
+            make(random.Random(kind), Path(folder), true)()
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
     connection.send(("", "ready", ""))

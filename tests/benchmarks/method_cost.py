@@ -13,7 +13,7 @@ from xrobust.config.composition import compose
 from xrobust.contracts import ModelContext, Objective
 from xrobust.models.pretrained import load_encoder
 from xrobust.registry.plugins import Plugins
-from xrobust.training.setup import plain_objective
+from xrobust.training.objective import plain_objective
 
 
 def variants() -> list[tuple[str, str, dict[str, Any], float]]:

@@ -31,7 +31,7 @@ from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import TrainingOptions
 from xrobust.training.job import TrainingJob
 from xrobust.training.loop import Trainer
-from xrobust.training.setup import plain_objective
+from xrobust.training.objective import plain_objective
 
 BATCH = 32
 RATE = 5e-5

@@ -108,12 +108,12 @@ def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Pa
         )
 
     checked = real("list", "plugins", "--json")
-    assert (checked.returncode, checked.stderr) == (0, "")
+    assert (checked.returncode, checked.stderr) == (1, "")
     problems = {r["distribution"]: r["problem"] for r in json.loads(checked.stdout)["plugins"]}
     assert problems == {
         "xrobust": None,
-        "d-import": "importing it raised ModuleNotFoundError: No module named 'no_such_module_anywhere'",
-        "d-exit": "importing it raised SystemExit: 7",
+        "d-import": "importing it raised ModuleNotFoundError: No module named 'no_such_module_anywhere' (mod_a.py:1)",
+        "d-exit": "importing it raised SystemExit: 7 (mod_b.py:1)",
         "d-base": "it is not a subclass of xrobust.contracts.Method",
         "d-taken": "name taken by xrobust; ask for it as d-taken/vanilla",
         "d-good": "name taken by d-same; ask for it as d-good/good",
@@ -125,7 +125,7 @@ def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Pa
     for distribution, problem in problems.items():
         if problem is not None:
             (line,) = [line for line in shown.splitlines() if f"  {distribution} " in line]
-            assert line.endswith(f"failed: {problem}")
+            assert line.endswith(f"  {problem}" if problem.startswith("name taken") else f"  failed: {problem}")
 
     listed = real("list", "methods").stdout.splitlines()
     assert [line.split()[0] for line in listed if "d-taken" in line] == ["d-taken/vanilla"]
@@ -133,11 +133,34 @@ def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Pa
     asked = real("show", "method", "b")
     assert (asked.returncode, asked.stdout) == (2, "")
     assert asked.stderr == (
-        "xrobust: method 'b' cannot be used: importing it raised SystemExit: 7 (mod_b:X of d-exit 1.2); "
+        "xrobust: method 'b' cannot be used: importing it raised SystemExit: 7 (mod_b.py:1) (mod_b:X of d-exit 1.2); "
         "repair, upgrade or uninstall d-exit\n"
     )
     assert real("show", "method", "d-taken/vanilla").stdout.startswith("method d-taken/vanilla: a method that works\n")
     assert "ask for 'd-good/good' or 'd-same/good'" in real("show", "method", "good").stderr
+
+
+def test_the_exit_code_says_if_a_plugin_is_broken(command, distribution):
+    assert command("list", "plugins")[0] == 0
+    source = GOOD.format(name="vanilla")
+    distribution("d-taken", {"xrobust.methods": {"vanilla": "mod_taken:Good"}}, mod_taken=source)
+    code, out, _ = command("list", "plugins")
+    assert code == 0, "usable by its long name"
+    assert "  name taken by xrobust; ask for it as d-taken/vanilla" in out
+    distribution("d-broken", {"xrobust.methods": {"broken": "mod_broken:X"}}, mod_broken="x = 1\ndef f(:")
+    code, out, err = command("list", "plugins")
+    assert (code, err) == (1, "")
+    (line,) = [line for line in out.splitlines() if "d-broken" in line]
+    assert line.endswith("failed: importing it raised SyntaxError: invalid syntax (mod_broken.py:2)")
+    assert any(line.startswith("tasks ") and line.endswith(" ok") for line in out.splitlines()), "the table is whole"
+    assert command("list", "methods")[0] == 0
+
+
+def test_what_a_plugin_says_of_itself_is_shown(command, distribution):
+    good = GOOD.format(name="good_one")
+    distribution("d-good", {"xrobust.methods": {"good_one": "mod_good_one:Good"}}, mod_good_one=good)
+    (line,) = [line for line in command("list", "methods")[1].splitlines() if line.startswith("good_one ")]
+    assert line.split()[1:] == ["d-good", "1.2", "a", "method", "that", "works"]
 
 
 LONG = ["a_name", "[bold]" + "word " * 60 + "end"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from xrobust.config.request import request_values
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
 
@@ -132,3 +133,53 @@ def test_hooks_in_a_file_observe(file):
     (module,) = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
     assert module.seen == [("Watch", "here"), "full"]
     assert {r.name for r in plugins.check_all() if r.group == "observers" and r.sha256} == {"Watch", "my_method"}
+
+
+NEIGHBOURS = (
+    "import helper",
+    "from helper import x",
+    "import helper.part as y",
+    "from . import helper",
+    "from .helper import x",
+)
+
+
+@pytest.mark.parametrize("statement", NEIGHBOURS)
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("on_the_path", [False, True])
+def test_a_module_beside_the_file_is_refused(file, statement, inside, on_the_path, monkeypatch, tmp_path: Path):
+    """Whatever the path is: `python -m xrobust` puts the current folder on it."""
+    if on_the_path:
+        monkeypatch.syspath_prepend(str(tmp_path))
+    file("raise SystemExit('is run')", "helper.py")
+    source = f"def f():\n    {statement}\n" if inside else f"\n{statement}\n"
+    said = refused(file(METHOD.replace("\nfrom __future__ import annotations", "") + source))
+    assert said.endswith(
+        ": imports helper, which lies beside it: a plugin file stands alone; put what it needs of helper into it, or "
+        "make a package of both"
+    )
+    assert ".py:1" in said
+
+
+def test_what_is_installed_may_have_the_name_of_a_file_beside_it(file):
+    file("raise SystemExit('is run')", "pydantic.py")
+    file("raise SystemExit('is run')", "json.py")
+    path = file(METHOD.replace("from dataclasses", "import json\nimport pydantic\nfrom dataclasses"))
+    assert Plugins([path]).load("methods", "mine").info.name == "mine"
+
+
+def test_a_preset_may_have_a_section_for_a_method_of_the_file(file, tmp_path: Path):
+    """Though the name looks like an installed one. Without the file it is taken for a misspelt one."""
+    path = file(METHOD.replace('"mine"', '"vanila"'))
+    preset = tmp_path / "own.yaml"
+    preset.write_text("methods: {vanila: {seed: 5}}")
+    values = {"task": "pos", "method": "vanila"}
+    assert request_values(None, [], {**values, "plugins": [path]}, str(preset))["seed"] == 5
+    config = tmp_path / "config.yaml"
+    config.write_text(f"plugins: [{path.name}]")
+    assert request_values(config, [], values, str(preset))["seed"] == 5
+    with pytest.raises(UserError, match="unknown name 'vanila' in 'methods': did you mean 'vanilla'"):
+        request_values(None, [], values, str(preset))
+    preset.write_text("methods: {vanilo: {seed: 5}}")
+    with pytest.raises(UserError, match="unknown name 'vanilo' in 'methods': did you mean 'vanila' or 'vanilla'"):
+        request_values(None, [], {**values, "plugins": [path]}, str(preset))

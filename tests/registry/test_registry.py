@@ -57,9 +57,9 @@ def test_a_plugin_is_imported_when_asked_for_and_no_other(distribution):
     points = {"xrobust.methods": {"lazy_a": "lazy_a_module:Good", "lazy_b": "lazy_b_module:Good"}}
     distribution("lazy", points, lazy_a_module=GOOD.format(name="lazy_a"), lazy_b_module=GOOD.format(name="lazy_b"))
     plugins = Plugins()
-    records = {r.name: r for r in plugins.records("methods")}
+    assert {"lazy_a", "lazy_b"} <= plugins.names("methods")
     assert not {"lazy_a_module", "lazy_b_module"} & set(sys.modules)
-    assert records["lazy_a"] == PluginRecord(
+    assert plugins.record("methods", "lazy_a") == PluginRecord(
         group="methods",
         name="lazy_a",
         distribution="lazy",
@@ -212,6 +212,9 @@ def test_a_run_of_a_third_partys_plugins(
 
 def test_the_same_name_in_two_groups_is_no_conflict(distribution):
     task = "from xrobust.contracts import Task, TaskInfo\nclass T(Task):\n  info = TaskInfo('twin', '', (), '', '')"
+    task += "\n  kind, metrics, recipe, columns = kind, ('accuracy',), Recipe(1, 1.0, None), ('text', 'label')"
+    task = f"from xrobust.contracts import Recipe\nfrom xrobust.kinds import SequenceClassification\n{task}"
+    task = task.replace("= kind,", "= SequenceClassification(('a', 'b')),")
     points = {"xrobust.methods": {"twin": "twin_m:Good"}, "xrobust.tasks": {"twin": "twin_t:T"}}
     distribution("twins", points, twin_m=GOOD.format(name="twin"), twin_t=task)
     plugins = Plugins()

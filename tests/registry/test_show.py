@@ -119,6 +119,7 @@ def test_a_perturbation_from_a_file(capsys: pytest.CaptureFixture[str], tmp_path
         "    info = PerturbationInfo('shout', 'capitals', kinds=('token_classification',), citation='nobody')\n"
         "    class Params(Base):\n"
         "        rate: float = Field(default=0.5, gt=0, le=1, description='share of words')\n"
+        "    def apply(self, example, language, rng): return None\n"
     )
     code, out, _ = show(capsys, "perturbation", "shout", "--plugin", str(path))
     assert code == 0

@@ -161,7 +161,8 @@ class _Data:
         self, result: RunResult, folder: str | Path | None, offline: bool, plugin_files: Sequence[Path]
     ) -> None:
         self._train = result.spec.train
-        self._task: Task = run_plugins(result, plugin_files, methods=False).plugins.load("tasks", self._train.task)()
+        plugins = run_plugins(result, plugin_files, methods=False).plugins
+        self._task: Task = plugins.task(self._train.task, self._train.task_plugin_version)
         self._source: Source = open_source(data_folder(folder), offline)
         self._overlaps: dict[str, Overlap] = {}
         self._read: dict[tuple[Split, str], str] = {}

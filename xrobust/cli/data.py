@@ -72,7 +72,11 @@ def convert_command(
 
     xrobust data convert wikititle pages-af.jsonl --language af --output data/wikititle
     """
+    from xrobust.contracts.calling import calling
     from xrobust.registry.plugins import Plugins
 
-    for line in Plugins(plugin or ()).load("tasks", task)().convert(dump, language, output, seed):
+    converter = Plugins(plugin or ()).task(task)
+    with calling(converter, "convert"):
+        lines = list(converter.convert(dump, language, output, seed))
+    for line in lines:
         say(line)

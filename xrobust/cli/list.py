@@ -31,7 +31,8 @@ def list_command(
 ) -> None:
     """List tasks, methods, perturbations, observers, what is bundled, or check plugins.
 
-    `plugins` imports every plugin and says for each whether it works, and if not, why.
+    Installed plugins are imported for it, observers aside: what each says of itself is shown, or why it cannot be used.
+    `plugins` imports and checks every one, and ends with exit code 1 where one is broken.
     """
     if what is not None and what not in SECTIONS:
         raise UserError(f"unknown list {what!r}: {did_you_mean(what, SECTIONS)}")
@@ -45,11 +46,13 @@ def list_command(
         sections |= {kind: list(assets(kind).values()) for kind in ASSET_TYPES if what in (None, kind)}
     if as_json:
         _print_json(sections)
-        return
-    for i, (section, records) in enumerate(sections.items()):
-        if i:
-            say()
-        _print_section(section, records)
+    else:
+        for i, (section, records) in enumerate(sections.items()):
+            if i:
+                say()
+            _print_section(section, records)
+    if any(_is_broken(record) for record in sections.get("plugins", ())):
+        raise typer.Exit(1)
 
 
 def _print_section(section: str, records: list[Any]) -> None:
@@ -65,8 +68,15 @@ def _print_section(section: str, records: list[Any]) -> None:
         print_table(("name", "from", "what it is"), described, section)
 
 
+def _is_broken(record: PluginRecord) -> bool:
+    """True if a plugin cannot be used, by its short name or another."""
+    return bool(record.problem) and not record.usable_as
+
+
 def _status(record: PluginRecord) -> str:
-    return f"failed: {record.problem}" if record.problem else "ok"
+    if record.problem is None:
+        return "ok"
+    return f"failed: {record.problem}" if _is_broken(record) else record.problem
 
 
 def _print_json(sections: dict[str, list[Any]]) -> None:

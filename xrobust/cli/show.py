@@ -106,7 +106,7 @@ def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
     if info.hub is not None:
         yield "hub data set", info.hub.repo
         yield "hub revision", info.hub.revision
-    yield "local files", f"<data-dir>/{info.name}/<split>-<language>.tsv: {', '.join(task.columns)}"
+    yield "local files", f"<data-dir>/{info.name}/<split>-<language>.tsv: {', '.join(getattr(task, 'columns', ()))}"
     yield "licence", info.license
     yield "citation", info.citation
 
@@ -134,10 +134,15 @@ def _print_params(params: type[Parameters]) -> None:
 
 def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
     """The defaults that a method changes for built-in tasks, one line a task."""
+    from xrobust.contracts.calling import calling
+
     fields = method.Params.model_fields
     for record in plugins.records("tasks"):
         if record.distribution == CORE and record.usable_as:
-            defaults = method.defaults(plugins.load("tasks", record.qualified)())
-            changed = [f"{key}={value}" for key, value in defaults.items() if value != fields[key].default]
+            with calling(method, "defaults", f"task {record.name}"):
+                defaults = dict(method.defaults(plugins.task(record.qualified)))
+            changed = [
+                f"{key}={value}" for key, value in defaults.items() if key not in fields or value != fields[key].default
+            ]
             if changed:
                 yield f"default for {record.name}: {', '.join(changed)}"

@@ -9,6 +9,8 @@ from typing import Any
 from xrobust.config.parameters import split_parameters
 from xrobust.config.validation import validated
 from xrobust.contracts import Method, Task
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.parameters import values_problem
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
 
@@ -28,14 +30,29 @@ def compose(method: str, params: Mapping[str, Any], task: Task, plugins: Plugins
             raise UserError(f"method {method!r} has {name} twice: each part occurs once")
     classes = {part: plugins.load("methods", name) for part, name in zip(short, names, strict=True)}
     given = split_parameters(params, classes, "method")
-    parts = [
-        cls(validated(cls.Params, {**cls.defaults(task), **given[name]}, f"method.{name}"))
-        for name, cls in classes.items()
-    ]
+    parts = [_part(cls, given[name], task) for name, cls in classes.items()]
     for a, b in combinations(parts, 2):
-        if reason := a.conflict(b) or b.conflict(a):
+        if reason := _conflict(a, b) or _conflict(b, a):
             raise UserError(f"method {method!r}: {a.info.name} and {b.info.name} cannot be combined: {reason}")
     return canonical_order(parts)
+
+
+def _part(cls: type[Method], given: Mapping[str, Any], task: Task) -> Method:
+    """A method with the user's parameters over its defaults for a task."""
+    where = f"task {task.info.name}"
+    with calling(cls, "defaults", where):
+        defaults = dict(cls.defaults(task))
+        if defaults and (problem := values_problem(cls.Params, defaults)):
+            raise blamed(cls, "defaults", where, problem)
+    with calling(cls, "Params"):
+        params = validated(cls.Params, {**defaults, **given}, f"method.{cls.info.name}")
+    with calling(cls, "__init__"):
+        return cls(params)
+
+
+def _conflict(method: Method, other: Method) -> str | None:
+    with calling(method, "conflict", f"{other.info.name}"):
+        return method.conflict(other)
 
 
 def canonical_order(parts: Sequence[Method]) -> list[Method]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from xrobust.config.values import FileText
+from xrobust.config.values import FileText, Typed
 from xrobust.errors import UserError, did_you_mean, shown
 
 
@@ -15,7 +15,8 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
 
     `params` is {parameter: value} or {part: {parameter: value}}; `classes` are the parts by name, each with its
     `Params`; `section` is what the settings' names begin with. A path from a settings file becomes one as seen from
-    here. Raises UserError for a parameter that no part has, or that several have.
+    here, and a value from the command line what its parameter takes. Raises UserError for a parameter that no part has,
+    or that several have.
     """
     sorted_params: dict[str, dict[str, Any]] = {name: {} for name in classes}
     fields = {name: cls.Params.model_fields for name, cls in classes.items()}  # type: ignore[attr-defined]
@@ -42,7 +43,10 @@ def split_parameters(params: Mapping[str, Any], classes: Mapping[str, type], sec
 
 
 def _from_here(value: Any, field: Any) -> Any:
-    """A value of a field (None: there is none of that name) without `FileText`: paths as seen from here."""
+    """A value of a field (None: there is none of that name) without `FileText`, paths as seen from here, and without
+    `Typed`."""
+    if isinstance(value, Typed):
+        return value.value if field is None else value.fitting(field.annotation, field.metadata)
     if isinstance(value, FileText):
         return value.path if field is not None and _holds_paths(field.annotation) else str(value)
     if isinstance(value, Mapping):

@@ -6,7 +6,7 @@ settings for one task or one method, in that order over the general ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +23,25 @@ Check = Callable[[Mapping[str, Any], Path, str], None]
 
 def over_preset(preset: str, values: Mapping[str, Any], check: Check) -> dict[str, Any]:
     """Merges `values` over those of a preset for the task and the method that they name. Raises UserError."""
-    return merged(preset_values(preset, check, values.get("task"), values.get("method")), values)
+    files = values.get("plugins")
+    plugins = files if isinstance(files, list | tuple) else ()
+    return merged(preset_values(preset, check, values.get("task"), values.get("method"), plugins), values)
 
 
-def preset_values(preset: str, check: Check, task: str | None = None, method: str | None = None) -> dict[str, Any]:
-    """The settings of a preset for a task and a method (`a+b` takes those of both, left to right). Raises UserError."""
+def preset_values(
+    preset: str,
+    check: Check,
+    task: str | None = None,
+    method: str | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> dict[str, Any]:
+    """The settings of a preset for a task and a method (`a+b` takes those of both, left to right).
+
+    `plugins` are the files that the user names, whose plugins may have sections. Raises UserError.
+    """
     path = preset_file(preset)
     values = read_yaml(path)
-    by_name = {key: _named_sections(path, key, values.pop(key, None), check) for key in SECTIONS}
+    by_name = {key: _named_sections(path, key, values.pop(key, None), check, plugins) for key in SECTIONS}
     values.pop("summary", None)
     for section in (values, *(section for sections in by_name.values() for section in sections.values())):
         if "plugins" in section:  # a preset may come with a package of data: it has no code executed
@@ -73,10 +84,13 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return together
 
 
-def _named_sections(path: Path, key: Group, sections: Any, check: Check) -> dict[str, Any]:
+def _named_sections(
+    path: Path, key: Group, sections: Any, check: Check, plugins: Sequence[str | Path]
+) -> dict[str, Any]:
     """The sections of `tasks` or `methods`, checked, those for other runs too. Raises UserError.
 
-    A name that is not installed here is one of a plugin that is elsewhere, unless it looks like one that is.
+    A name that is neither installed here nor in a file of `plugins` is one of a plugin that is elsewhere, unless it
+    looks like one that is here.
     """
     if sections is None:
         return {}
@@ -84,7 +98,7 @@ def _named_sections(path: Path, key: Group, sections: Any, check: Check) -> dict
         isinstance(name, str) and isinstance(section, dict) for name, section in sections.items()
     ):
         raise UserError(f"{path}: {key!r} holds settings by name: {{name: {{setting: value}}}}")
-    installed = {record.name for record in Plugins().records(key)}
+    installed = Plugins([Path(file) for file in plugins]).names(key)
     for name, section in sections.items():
         if name not in installed and (near := nearest(name, installed)):
             raise UserError(f"{path}: unknown name {name!r} in {key!r}: {did_you_mean(name, near)}")

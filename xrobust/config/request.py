@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.config.presets import over_preset
-from xrobust.config.run_spec import check_values
-from xrobust.config.values import assign, parse_assignment, read_yaml, resolve_paths
+from xrobust.config.run_spec import RunSpec, check_values
+from xrobust.config.values import Typed, assign, parse_assignment, read_yaml, resolve_paths
 
 
 def request_values(
@@ -21,6 +21,8 @@ def request_values(
     values = read_config(config) if config is not None else {}
     for assignment in assignments:
         key, value = parse_assignment(assignment)
+        if isinstance(value, Typed) and (field := RunSpec.model_fields.get(key)) is not None:
+            value = value.fitting(field.annotation, field.metadata)
         assign(values, key, value)
     values.update({key: value for key, value in flags.items() if value is not None})
     if preset is not None:  # last, because it may hold settings for the task and the method that are asked for

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from xrobust.errors import UserError, shown
 from xrobust.storage.regular_file import require_regular
@@ -40,6 +41,29 @@ class FileText(str):
     def path(self) -> str:
         """The path that it stands for, as seen from here."""
         return beside(self.folder, str(self))
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value as YAML reads it, with the text that was typed: `nan`, `no`, `0x10` and `12:30` may be meant as text."""
+
+    value: Any
+    text: Any
+    """The text, or a list of texts."""
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def fitting(self, annotation: Any, metadata: Sequence[Any] = ()) -> Any:
+        """The value, or the text where a setting of the annotated type takes that alone."""
+        from pydantic import TypeAdapter, ValidationError
+        from pydantic.errors import PydanticUserError
+
+        for candidate in (self.value, self.text):
+            with contextlib.suppress(ValidationError, PydanticUserError):
+                TypeAdapter(Annotated[annotation, *metadata] if metadata else annotation).validate_python(candidate)
+                return candidate
+        return self.value
 
 
 def beside(folder: Path, text: str) -> str:
@@ -131,7 +155,11 @@ def _is_bundled(kind: AssetType, name: Any) -> bool:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included."""
+    """`training.epochs=3` -> ("training.epochs", 3). The value is read as YAML, numbers such as 5e-4 included.
+
+    Where YAML reads other than text, the value of a setting without a dot, or of a parameter of a method or a
+    perturbation, is `Typed`: its type says what is meant.
+    """
     import yaml
 
     from xrobust.storage.yaml_text import DuplicateKey, OverLimit, load_yaml
@@ -150,7 +178,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if isinstance(value, str):
         with contextlib.suppress(ValueError):  # YAML 1.1 reads 5e-4, which everyone writes, as a string
             value = float(value)
-    return key.strip(), value
+    key = key.strip()
+    head, dot, _ = key.partition(".")
+    if (not dot or head in ("method", "perturb")) and key != "perturb.seed" and not isinstance(value, dict):
+        with contextlib.suppress(yaml.YAMLError):
+            typed = yaml.load(raw, yaml.BaseLoader)
+            value = value if typed == value else Typed(value, typed)
+    return key, value
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:

@@ -34,14 +34,15 @@ class calling:
     __slots__ = ("plugin", "step", "unless", "where")
 
     def __init__(
-        self, plugin: object, step: str, where: str = "", unless: Callable[[Exception], bool] | None = None
+        self, plugin: object, step: str, where: object = "", unless: Callable[[Exception], bool] | None = None
     ) -> None:
         """Takes what is called and where.
 
         Args:
             plugin: the task, method, perturbation, metric or kind, an object or its class.
             step: name of what is called, as its author knows it: `apply`, `objective`, `statistics`.
-            where: place in the run, in a few words: "step 12", "example en:3 of en".
+            where: place in the run, in a few words: "step 12", "example en:3 of en"; or an object that says it when it
+                is turned into a string.
             unless: true for an exception that is to pass as it is: a GPU's memory that does not suffice.
         """
         self.plugin = plugin
@@ -62,7 +63,7 @@ class calling:
         raise blamed(self.plugin, self.step, self.where, one_line(error) + _line(self.plugin, error)) from error
 
 
-def blamed(plugin: object, step: str, where: str, problem: str) -> PluginError:
+def blamed(plugin: object, step: str, where: object, problem: str) -> PluginError:
     """The error for a plugin that did something wrong: `method 'x' (package): its objective at step 3: ...`."""
     at = f" at {where}" if where else ""
     return PluginError(f"{plugin_name(plugin)}: its {step} failed{at}: {problem}")

@@ -16,6 +16,12 @@ def tensors(encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.d
     return {name: torch.from_numpy(array).to(device, non_blocking=True) for name, array in arrays.items()}
 
 
+def model_inputs(encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """The padded batch of `items` as arguments of a model: without labels."""
+    batch = tensors(encoded, items, pad_id, device)
+    return {name: tensor for name, tensor in batch.items() if name not in ("labels", "noise_mask")}
+
+
 def micro_batch(
     encoded: Encoded, items: Sequence[int], pad_id: int, device: torch.device, *, seed: int, embedding_dim: int
 ) -> Batch:

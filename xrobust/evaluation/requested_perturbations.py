@@ -11,6 +11,7 @@ from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
+from xrobust.contracts.parameters import plain_values
 from xrobust.errors import UserError
 from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.registry.plugins import Plugins
@@ -73,7 +74,7 @@ def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
 
 def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:
     identity = plugins.identity("perturbations", asked)
-    values = params.model_dump(mode="json")
+    values = plain_values(params)
     defaults = {name: f.get_default(call_default_factory=True) for name, f in cls.Params.model_fields.items()}
     changed = {name: value for name, value in params.model_dump().items() if value != defaults[name]}
     shown = [f"{name}={json.dumps(values[name], ensure_ascii=False).strip(chr(34))}" for name in changed]

@@ -80,7 +80,7 @@ def plan_transfer(name: str, values: Mapping[str, Any], seeds: Sequence[int]) ->
         if values.get(key) is not None:
             raise UserError(f"--transfer-pairs says which languages to train on and to score: leave out --{key}")
     request = RunSpec.parse({**values, "seed": seeds[0]})
-    task = Plugins(request.plugins).load("tasks", request.task)()
+    task = Plugins(request.plugins).task(request.task)
     data = open_source(data_folder(request.data_dir), request.offline)
     settings = [
         Setting(pair, setting, _missing(task, data, pair, setting))

@@ -16,7 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from xrobust.config.resolved_spec import MethodSpec
+from xrobust.config.validation import validated
 from xrobust.contracts import Method, ModelContext, Task
+from xrobust.contracts.calling import calling
 from xrobust.errors import UserError, first_line, shown
 from xrobust.models.description import auto_class, stored_config
 from xrobust.models.files import model_identity
@@ -119,7 +121,7 @@ def load_trained(
 
 def _adapted(model: Any, methods: Iterable[Method], context: ModelContext) -> Any:
     for method in methods:
-        model = method.adapt(model, context)
+        model = adapted(method, model, context)
     return model
 
 
@@ -139,7 +141,7 @@ def _whole_model(folder: Path, task: Task) -> Any:
     return model
 
 
-def _peft_config(folder: Path, adapted: Any) -> Any:
+def _peft_config(folder: Path, model: Any) -> Any:
     """The configuration that the run's methods give PEFT. Raises UserError where the saved one is another.
 
     The saved one is compared and not used: PEFT's configurations can name modules to import and files to read.
@@ -148,7 +150,7 @@ def _peft_config(folder: Path, adapted: Any) -> Any:
         stored = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
         if not isinstance(stored, dict):
             raise UserError(f"{folder / ADAPTER_CONFIG}: not a configuration of PEFT")
-    config = getattr(adapted, "peft_config", {}).get("default")
+    config = getattr(model, "peft_config", {}).get("default")
     if config is None:
         raise UserError(f"{folder}: PEFT saved its model, and the run's methods do not use PEFT")
     own = json.loads(json.dumps(config.to_dict(), default=_plain))
@@ -249,9 +251,10 @@ def load_run_model(folder: Path, result: RunResult, plugins: Plugins, *, offline
     check_model_files(folder, result)
     if needs_base(model):
         check_unchanged(place.model_path, train.model)
+    task = plugins.task(train.task, train.task_plugin_version)
     return load_trained(
         model,
-        plugins.load("tasks", train.task)(),
+        task,
         place.model_path,
         revision=train.model.get("revision"),
         seed=train.seed,
@@ -261,8 +264,12 @@ def load_run_model(folder: Path, result: RunResult, plugins: Plugins, *, offline
 
 
 def _methods(plugins: Plugins, parts: Sequence[MethodSpec]) -> list[Method]:
-    classes = [plugins.load("methods", part.name) for part in parts]
-    return [cls(cls.Params(**part.params)) for cls, part in zip(classes, parts, strict=True)]
+    return [_method(plugins.load("methods", part.name, part.plugin_version), part.params) for part in parts]
+
+
+def _method(cls: type[Method], params: Mapping[str, Any]) -> Method:
+    with calling(cls, "Params"):
+        return cls(validated(cls.Params, params, f"method.{cls.info.name}"))
 
 
 def check_unchanged(base: str, identity: Mapping[str, str | None]) -> None:

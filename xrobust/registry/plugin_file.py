@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import hashlib
+import importlib.metadata
+import importlib.util
 import inspect
 import re
 import sys
@@ -14,8 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from xrobust.contracts.calling import calling
 from xrobust.errors import UserError, one_line
-from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract, info_problem
+from xrobust.registry.plugin_class import class_problem
+from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract
 from xrobust.runtime.observers import hook_problem, implements_hooks
 from xrobust.storage.regular_file import require_regular
 
@@ -76,6 +82,7 @@ def _run(source: PluginSource) -> ModuleType:
     in each process of a run. The file is compiled here, not imported: a stale `.pyc` can never be what runs.
     """
     path = source.path
+    _require_no_neighbours(path, source.content)
     identity = hashlib.sha256(str(source.place).encode() + b"\0" + source.content).hexdigest()[:16]
     name = f"xrobust_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{identity}"
     if name in sys.modules:
@@ -94,6 +101,42 @@ def _run(source: PluginSource) -> ModuleType:
     return module
 
 
+def _require_no_neighbours(path: Path, source: bytes) -> None:
+    """Raises UserError for an import of a module that lies beside the file: nobody named it, and no hash covers it.
+
+    What is installed may lie there too, as in the folder of a package that is installed to be edited.
+    """
+    with contextlib.suppress(SyntaxError, ValueError):  # running it says so
+        for node in ast.walk(ast.parse(source)):
+            for name in _imported(node):
+                if _lies_in(path.parent, name) and not importlib.metadata.packages_distributions().get(name):
+                    raise UserError(
+                        f"{path}:{node.lineno}: imports {name}, which lies beside it: a plugin file stands alone; put "  # type: ignore[attr-defined]
+                        f"what it needs of {name} into it, or make a package of both"
+                    )
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """Top-level names of the modules that a statement imports; of a relative import, of what lies beside the file."""
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    return [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
+
+
+def _lies_in(folder: Path, module: str) -> bool:
+    """True if a module is found in a folder, or would be if the folder were on the path."""
+    if not ((folder / f"{module}.py").is_file() or (folder / module).is_dir()) or module in sys.stdlib_module_names:
+        return False
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    places = [*(spec.submodule_search_locations or ()), spec.origin or ""] if spec else []
+    return spec is None or any(Path(place).resolve().is_relative_to(folder.resolve()) for place in places)
+
+
 def _failed_line(error: BaseException, filename: str) -> int | None:
     """The line of a file at which running it failed: the innermost one of that file."""
     if isinstance(error, SyntaxError) and error.filename == filename:
@@ -103,7 +146,7 @@ def _failed_line(error: BaseException, filename: str) -> int | None:
 
 
 def _classes(path: Path, module: ModuleType) -> Iterator[Found]:
-    """The plugin classes of a file. One without `info` that others derive from is their base, not a plugin."""
+    """The plugin classes of a file. One without `info`, or abstract, that others derive from is their base."""
     own = _own_classes(module)
     seen: dict[tuple[str, str], type] = {}
     for cls in own:
@@ -111,15 +154,20 @@ def _classes(path: Path, module: ModuleType) -> Iterator[Found]:
             if not issubclass(cls, contract(group)[0]):
                 continue
             place = _place(path, cls)
-            if problem := info_problem(cls, group):
-                if not hasattr(cls, "info") and any(issubclass(other, cls) for other in own if other is not cls):
-                    continue
-                raise UserError(f"{place}: {problem}")
+            if _is_base(cls) and any(issubclass(other, cls) for other in own if other is not cls):
+                continue
+            with calling(cls, "declaration"):
+                if problem := class_problem(cls, group):
+                    raise UserError(f"{place}: {problem}")
             info: Any = cls.info  # type: ignore[attr-defined]
             if rival := seen.get((group, info.name)):
                 raise UserError(f"{place}: {rival.__name__} and {cls.__name__} are both called {info.name!r}")
             seen[group, info.name] = cls
             yield group, info.name, place, info.summary, cls
+
+
+def _is_base(cls: type) -> bool:
+    return not hasattr(cls, "info") or bool(getattr(cls, "__abstractmethods__", ()))
 
 
 def _observers(path: Path, module: ModuleType) -> Iterator[Found]:

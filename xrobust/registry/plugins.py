@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from xrobust.errors import UserError, did_you_mean, one_line, shown
 from xrobust.registry.metadata import installed
-from xrobust.registry.record import CORE, GROUPS, OBSERVERS, Group, PluginRecord, canonical, contract, info_problem
+from xrobust.registry.record import CORE, GROUPS, OBSERVERS, Group, PluginRecord, canonical, contract
 from xrobust.runtime.observers import Observers, hook_problem
 
 if TYPE_CHECKING:
@@ -56,11 +57,15 @@ class Plugins:
             self._add_file(source)
             self.files[source.place] = source.sha256
 
+    def names(self, group: Group) -> set[str]:
+        """The short names of all plugins of a group, from their metadata: none is imported."""
+        return {record.name for record in self._found(group)}
+
     def records(self, group: Group | Literal["observers"]) -> list[PluginRecord]:
-        """All plugins of a group by name, from their metadata. Only built-in ones are imported, for their summaries."""
+        """All plugins of a group by name. Each but observers is imported, for what it says of itself."""
         found = self._found(group)
         for record in found:
-            if record.distribution == CORE:
+            if group != OBSERVERS:
                 self._import(record)
         return [self._complete(record) for record in found]
 
@@ -82,15 +87,19 @@ class Plugins:
         return Identity(record.qualified, version=record.version or None)
 
     @overload
-    def load(self, group: Literal["tasks"], name: str) -> type[Task]: ...
+    def load(self, group: Literal["tasks"], name: str, version: str | None = None) -> type[Task]: ...
     @overload
-    def load(self, group: Literal["methods"], name: str) -> type[Method]: ...
+    def load(self, group: Literal["methods"], name: str, version: str | None = None) -> type[Method]: ...
     @overload
-    def load(self, group: Literal["perturbations"], name: str) -> type[Perturbation]: ...
+    def load(self, group: Literal["perturbations"], name: str, version: str | None = None) -> type[Perturbation]: ...
 
-    def load(self, group: Group, name: str) -> type:
-        """The class that `name` stands for; imports that one alone. Raises UserError where it cannot be used."""
-        record = self._resolve(group, name)
+    def load(self, group: Group, name: str, version: str | None = None) -> type:
+        """The class that `name` stands for; imports that one alone.
+
+        `version` is that of the distribution that a run used: an error says it where the distribution is not there. Any
+        other is loaded too. Raises UserError where the plugin cannot be used.
+        """
+        record = self._resolve(group, name, version)
         if not self._import(record):
             raise UserError(
                 f"{group[:-1]} {name!r} cannot be used: {self._failures[record.key]} "
@@ -98,6 +107,18 @@ class Plugins:
             )
         cls: type = self._loaded[record.key]
         return cls
+
+    def task(self, name: str, version: str | None = None) -> Task:
+        """The task `name`, made; see `load`. Raises UserError, and PluginError where making it fails."""
+        from xrobust.contracts.calling import blamed, calling
+        from xrobust.registry.plugin_class import declaration_problem
+
+        cls = self.load("tasks", name, version)
+        with calling(cls, "__init__"):
+            task = cls()
+            if problem := declaration_problem(task):
+                raise blamed(cls, "declaration", "", problem)
+        return task
 
     def check_all(self) -> list[PluginRecord]:
         """Every plugin and observer, each really imported; `problem` says what is wrong with it, if anything is."""
@@ -145,7 +166,7 @@ class Plugins:
                 _warn_of_former_group(record.distribution)
         return sorted(records, key=lambda r: (r.name, r.distribution != CORE, canonical(r.distribution)))
 
-    def _resolve(self, group: Group, name: str) -> PluginRecord:
+    def _resolve(self, group: Group, name: str, version: str | None = None) -> PluginRecord:
         """The record of a name, as scanned."""
         found = self._found(group)
         distribution, _, short = name.rpartition("/")
@@ -154,6 +175,12 @@ class Plugins:
             matches = [r for r in matches if canonical(r.distribution) == canonical(distribution)]
         else:
             matches = [r for r in matches if r.distribution == CORE] or matches
+        if not matches and distribution and not self._has(distribution):
+            pinned = f"{distribution}=={version}" if version else distribution
+            raise UserError(
+                f"{group[:-1]} {name!r} comes from the package {distribution}, which is not installed: "
+                f"install it (pip install {pinned})"
+            )
         if not matches:
             known = [r.qualified if distribution else r.name for r in found]
             raise UserError(f"unknown {group[:-1]} {shown(name)}: {did_you_mean(name, known)}")
@@ -161,6 +188,11 @@ class Plugins:
             choices = " or ".join(repr(r.qualified) for r in matches)
             raise UserError(f"{group[:-1]} {name!r} is in {len(matches)} distributions: ask for {choices}")
         return matches[0]
+
+    def _has(self, distribution: str) -> bool:
+        """True if a distribution, or a plugin file, of that name has any plugin."""
+        records = (*self._installed, *self._from_files)
+        return any(canonical(record.distribution) == canonical(distribution) for record in records)
 
     def _complete(self, record: PluginRecord) -> PluginRecord:
         """The record with what is known by now: the summary, why it cannot be used, or who else has its name."""
@@ -198,7 +230,7 @@ class Plugins:
             except Unusable as error:
                 self._failures[key] = str(error)
             except BaseException as error:  # a plugin may raise anything when imported, SystemExit included
-                self._failures[key] = f"importing it raised {one_line(error)}"
+                self._failures[key] = f"importing it raised {one_line(error)}{_place(error)}"
         return key in self._loaded
 
     def _add_file(self, source: PluginSource) -> None:
@@ -239,6 +271,19 @@ class Unusable(Exception):
     """A plugin cannot be used; the message says why."""
 
 
+def _place(error: BaseException) -> str:
+    """` (file.py:12)`: where an import failed, as far as Python knows."""
+    if isinstance(error, SyntaxError):
+        return f" ({Path(error.filename or '?').name}:{error.lineno})"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _imports(frame.filename)]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def _imports(filename: str) -> bool:
+    """True for a file of what imports a plugin: this module, and Python's own machinery."""
+    return filename == __file__ or filename.startswith("<frozen") or Path(filename).parent.name == "importlib"
+
+
 def _bundle(record: PluginRecord) -> PluginRecord:
     """The record of a bundle, or of an entry point in no group of ours, with what is wrong with it."""
     from xrobust.registry.bundles import bundle_folder
@@ -250,10 +295,12 @@ def _bundle(record: PluginRecord) -> PluginRecord:
 
 def _class_problem(loaded: Any, record: PluginRecord) -> str | None:
     """Why what an entry point names is not the plugin that it should be, or None."""
+    from xrobust.registry.plugin_class import class_problem
+
     base, _ = contract(record.group)
     if not (isinstance(loaded, type) and issubclass(loaded, base)):
         return f"it is not a subclass of xrobust.contracts.{base.__name__}"
-    if problem := info_problem(loaded, record.group):
+    if problem := class_problem(loaded, record.group):
         return problem
     name = loaded.info.name  # type: ignore[attr-defined]
     return None if name == record.name else f"its info.name is {name!r} but its entry point {record.name!r}"

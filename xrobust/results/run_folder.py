@@ -22,6 +22,7 @@ from xrobust.results.schema import Artifact, RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
+from xrobust.runtime.processes import is_lost_process
 from xrobust.storage.atomic import flush, follow_umask, writing
 
 logger = logging.getLogger("xrobust")
@@ -269,8 +270,8 @@ def _holder(path: Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """One line. What gloo says when another process is gone is about sockets."""
-    if "closed by peer" in str(error) or "reset by peer" in str(error):
+    """One line. What gloo and NCCL say when another process is gone is about sockets."""
+    if is_lost_process(error):
         return "another process of this run has ended, and this one cannot go on alone"
     return " ".join(f"{type(error).__name__}: {error}".split())
 

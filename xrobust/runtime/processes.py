@@ -27,6 +27,12 @@ def launched() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
+def is_lost_process(error: BaseException) -> bool:
+    """True if an error of gloo or NCCL says that another process of the run has ended, or does not answer."""
+    distributed = any(cls.__name__ == "DistError" for cls in type(error).__mro__)  # of torch.distributed
+    return distributed or "closed by peer" in str(error) or "reset by peer" in str(error)
+
+
 def usable_gpus() -> int:
     """Number of GPUs that Accelerate would use here: none with ACCELERATE_USE_CPU."""
     import torch

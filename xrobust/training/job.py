@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from xrobust.config.training_settings import TrainingSettings
@@ -13,6 +13,7 @@ from xrobust.encoding.truncation import Truncation
 from xrobust.engine.order import steps_per_epoch
 from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import TrainingOptions
+from xrobust.training.objective import Place
 
 
 @dataclass
@@ -37,6 +38,8 @@ class TrainingJob:
     """Name of the metric that `score_dev` computes."""
     warn_of_cut: Callable[[Truncation | None], object] = lambda found: None
     """Logs what was cut away from the training set where that is much."""
+    place: Place = field(default_factory=Place)
+    """What the objective's errors say the step by: the loop keeps it."""
 
 
 def total_steps(examples: int, settings: TrainingSettings) -> int:

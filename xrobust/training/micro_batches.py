@@ -64,6 +64,7 @@ class MicroBatcher:
         share of the mean loss, on the device. Raises RunError where a single item does not fit, or where other
         processes are waiting for this one.
         """
+        self._job.place.step = step
         # All processes know the whole batch, so its number of labels needs no message between them.
         labels = max(1, int(encoded.labelled[items].sum()))
         mine = self._share(items)
@@ -122,7 +123,8 @@ class MicroBatcher:
             with nullcontext() if final else self._accelerator.no_sync(self._model):
                 loss = self._job.objective(self._forward, self._batch(encoded, items, step, micro)) * weight
                 # Gradients are averaged over processes; the loss is a sum over them.
-                self._accelerator.backward(loss * world)
+                with self._job.place.backward():
+                    self._accelerator.backward(loss * world)
             total += loss.detach()
         return total
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+import torch
 
-from xrobust.contracts import Batch, Forward, ModelContext, Objective
+from xrobust.contracts import Method, ModelContext
 from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
+from xrobust.engine.batches import model_inputs
+from xrobust.engine.memory import on_device
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
+from xrobust.models.adapted import adapted, output_width, require_outputs
 from xrobust.models.head import Head
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
 from xrobust.training.checkpoints import Checkpoints
 from xrobust.training.inputs import EncoderPlace, TrainingInputs, TrainingOptions
 from xrobust.training.job import TrainingJob, checkpoint_count
+from xrobust.training.objective import Place, build_objective
 from xrobust.training.training_set import TrainingSet, method_names
 
 
@@ -47,20 +52,14 @@ def set_up_training(
 ) -> TrainingSetup:
     """Loads the encoder `base` and lets the methods change it; writes nothing.
 
-    `checkpoints` is the folder that they will be written to. Raises UserError for what only a loaded model shows:
-    damaged weights, a method that does not go with it.
+    `checkpoints` is the folder that they will be written to. Raises UserError for what only a loaded model shows,
+    damaged weights for instance, and PluginError for a method that does not go with it.
     """
-    spec, task = inputs.spec, inputs.task
+    spec, task, place = inputs.spec, inputs.task, Place(inputs.methods)
     training_set = TrainingSet(inputs)
     examples = training_set.count()
     encoder = load_encoder(task.kind, base.path_or_id, revision=base.revision, seed=spec.seed, offline=base.offline)
     context = ModelContext(task, spec.seed, encoder.modules_to_save, encoder.embedding_norm)
-    model = _adapted(inputs, encoder.model, context)
-    if options.gradient_checkpointing:
-        checkpoint_gradients(model, base.path_or_id)
-    objective: Objective = plain_objective
-    for method in inputs.methods:
-        objective = method.objective(objective, context)
     pad_id = encoder.tokenizer.pad_token_id
 
     def warn_of_cut(split: str, found: Truncation | None) -> None:
@@ -71,9 +70,13 @@ def set_up_training(
     dev = encodings.encode({"rows": spec.data["dev"]}, lambda: inputs.dev)
     dev_cut = truncation_of(dev, task.kind, inputs.dev)
     warn_of_cut("dev", dev_cut)
+    model = _adapted(inputs.methods, encoder.model, context, partial(model_inputs, dev, [0], pad_id), accelerator)
+    if options.gradient_checkpointing:
+        checkpoint_gradients(model, base.path_or_id)
     job = TrainingJob(
         model=model,
-        objective=objective,
+        objective=build_objective(inputs.methods, context, place),
+        place=place,
         encoded=lambda epoch: training_set.encoded(epoch, encodings),
         examples=examples,
         score_dev=lambda m: dev_score(task, m, dev, inputs.dev, accelerator, pad_id),
@@ -88,17 +91,25 @@ def set_up_training(
     return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut, encoder.head)
 
 
-def _adapted(inputs: TrainingInputs, model: Any, context: ModelContext) -> Any:
-    """The model after the methods' `adapt`. Raises UserError, with the method's name, if it cannot be trained."""
-    for method in inputs.methods:
-        model = method.adapt(model, context)
-        if not isinstance(model, nn.Module):
-            raise UserError(f"method {method.info.name}: its adapt returned {type(model).__name__}, not the model")
+def _adapted(
+    methods: Sequence[Method],
+    model: Any,
+    context: ModelContext,
+    inputs: Callable[[torch.device], dict[str, torch.Tensor]],
+    accelerator: Any,
+) -> Any:
+    """The model after the methods' `adapt`, which has as many outputs for each label as before.
+
+    A pass over one item, whose `inputs` are asked for on a device, shows that before anything is trained. Raises
+    UserError, with the methods' names, where nothing is left to train, PluginError for a model that cannot be trained.
+    """
+    adapting = [method for method in methods if "adapt" in method.stages()]
+    if adapting:
+        outputs = output_width(model, inputs(torch.device("cpu")))
+        for method in adapting:
+            model = adapted(method, model, context)
+        on_device(model, accelerator.device)
+        require_outputs(adapting[-1], model, inputs(accelerator.device), outputs)
     if not any(p.requires_grad for p in model.parameters()):
-        raise UserError(f"method {method_names(inputs.methods, 'adapt')}: its adapt left no parameter to be trained")
+        raise UserError(f"method {method_names(methods, 'adapt')}: its adapt left no parameter to be trained")
     return model
-
-
-def plain_objective(forward: Forward, batch: Batch) -> Any:
-    """The objective that methods are wrapped around: cross entropy, summed over labelled items."""
-    return forward(batch).loss

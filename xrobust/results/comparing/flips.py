@@ -96,7 +96,7 @@ def _texts(result: RunResult, language: str, plugin_files: Sequence[Path]) -> tu
     if result.local is None:
         return {}, "the document was exported: it does not say where its data lie"
     try:
-        task = run_plugins(result, plugin_files, methods=False).plugins.load("tasks", result.spec.train.task)()
+        task = run_plugins(result, plugin_files, methods=False).plugins.task(result.spec.train.task)
         source = open_source(data_folder(result.local.data_dir), offline=True)
         examples, rows = load_split(task, source, "test", language, result.spec.train.limit)
     except (UserError, RunError) as error:

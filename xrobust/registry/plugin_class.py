@@ -1,0 +1,100 @@
+"""Check that a plugin class has all that its contract asks for, made when it is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xrobust.contracts import Kind, Metric, Perturbation, Recipe, Task
+from xrobust.contracts.parameters import Parameters, default_problem
+from xrobust.errors import did_you_mean, shown
+from xrobust.registry.record import info_problem
+
+KIND_FIELDS = ("name", "auto_class", "labels", "text_columns", "gold_column")
+METRICS = ("accuracy", "macro_f1", "span_f1", "span_f1_strict", "xtreme_f1")
+"""Metrics that have names: written out here because the modules of metrics load numpy."""
+
+
+def class_problem(cls: type, group: str) -> str | None:
+    """The first defect of a plugin class, in a few words, or None. No object of it is made."""
+    if problem := info_problem(cls, group):
+        return problem
+    if lacking := sorted(getattr(cls, "__abstractmethods__", ())):
+        return f"it does not define {' and '.join(lacking)}"
+    return declaration_problem(cls) if group == "tasks" else _changer_problem(cls)
+
+
+def _changer_problem(cls: Any) -> str | None:
+    """The first defect of a method or a perturbation."""
+    if issubclass(cls, Perturbation):
+        if cls.apply is Perturbation.apply:
+            return "it does not define apply"
+        if not _is_names(cls.info.kinds):
+            return f"its info.kinds is {shown(cls.info.kinds)}: a tuple of names of kinds is expected"
+    params = getattr(cls, "Params", None)
+    if not (isinstance(params, type) and issubclass(params, Parameters)):
+        return "its Params is not a subclass of xrobust.contracts.Parameters"
+    return default_problem(params)
+
+
+def declaration_problem(task: Task | type[Task]) -> str | None:
+    """The first defect of what a task, or its class, declares. What a class computes shows in an object alone."""
+    if task.info.languages and not _is_names(task.info.languages):
+        return f"its info.languages is {shown(task.info.languages)}: a tuple of language codes is expected"
+    checks = {
+        "kind": _kind_problem,
+        "metrics": _metrics_problem,
+        "recipe": _recipe_problem,
+        "columns": _columns_problem,
+    }
+    owner = task if isinstance(task, type) else type(task)
+    for name, check in checks.items():
+        if name == "columns" and (owner.load is not Task.load or task.info.hub is not None):
+            continue
+        value = getattr(task, name, None)
+        if value is None:
+            return f"it has no `{name}`"
+        if isinstance(value, property):
+            continue
+        if problem := check(value):
+            return problem
+    return None
+
+
+def _kind_problem(kind: Any) -> str | None:
+    if isinstance(kind, type):
+        return f"its kind is a class: make an object of it, kind = {kind.__name__}(...)"
+    if not isinstance(kind, Kind):
+        return f"its kind is {shown(kind)}: an object of a subclass of xrobust.contracts.Kind is expected"
+    lacking = [name for name in KIND_FIELDS if not hasattr(kind, name)]
+    return f"its kind {type(kind).__name__} has no `{lacking[0]}`" if lacking else None
+
+
+def _metrics_problem(metrics: Any) -> str | None:
+    if not isinstance(metrics, list | tuple) or not metrics:
+        return f"its metrics are {shown(metrics)}: a tuple is expected, as in ('accuracy',)"
+    return next(filter(None, map(_metric_problem, metrics)), None)
+
+
+def _metric_problem(scorer: Any) -> str | None:
+    if isinstance(scorer, type):
+        return f"its metric {scorer.__name__} is a class: make an object of it"
+    if not isinstance(scorer, str | Metric):
+        return f"its metric {shown(scorer)} is neither a name nor an object of a subclass of xrobust.contracts.Metric"
+    if isinstance(scorer, str):
+        return None if scorer in METRICS else f"unknown metric {scorer!r}: {did_you_mean(scorer, METRICS)}"
+    if not getattr(scorer, "name", None):
+        return f"its metric {type(scorer).__name__} has no `name`"
+    return None if _is_names(getattr(scorer, "outputs", None)) else f"its metric {scorer.name} has no `outputs`"
+
+
+def _recipe_problem(recipe: Any) -> str | None:
+    return None if isinstance(recipe, Recipe) else f"its recipe is {shown(recipe)}: a Recipe(...) is expected"
+
+
+def _columns_problem(columns: Any) -> str | None:
+    return None if _is_names(columns) else f"its columns are {shown(columns)}: a tuple of names is expected"
+
+
+def _is_names(value: Any) -> bool:
+    """True for a tuple or list of at least one string. A string alone is a forgotten comma."""
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(name, str) for name in value)

@@ -20,6 +20,7 @@ from xrobust.config.validation import validated
 from xrobust.contracts import Method, ModelContext, Task
 from xrobust.contracts.calling import calling
 from xrobust.errors import UserError, first_line, shown
+from xrobust.models.adapted import adapted
 from xrobust.models.description import auto_class, stored_config
 from xrobust.models.files import model_identity
 from xrobust.models.head import stored_labels

@@ -107,7 +107,7 @@ def test_without_a_checkpoint_it_takes_force(whole: Path, tmp_path: Path, tiny_m
     shutil.rmtree(folder / "model")
     shutil.rmtree(folder / "checkpoints")
     before = (folder / "result.json").read_bytes()
-    with pytest.raises(UserError, match="the weights were not kept .*: use --force to train again"):
+    with pytest.raises(UserError, match=r"the weights were not kept .*: use --force to train again"):
         run(request(tiny_model, tiny_data, tmp_path, languages=("en", "de", "fr")))
     assert (folder / "result.json").read_bytes() == before
 

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.fuzz --inputs 20000 --seed 1
 
 Each input may be refused by one line (UserError, RunError) or be read; anything else is a failure: another exception,
-more than 10 seconds of the processor, more than 2 GB of memory over what the libraries take, a process that dies. Prints the counts of
-each kind and the first failures, whose inputs are kept in `build/fuzz`; exit code 1 if there is any. An input depends
-on seed and number alone: `--only NUMBER` does one of them again.
+more than 10 seconds of the processor, more than 2 GB of memory over what the libraries take, a process that dies.
+Prints the counts of each kind and the first failures, whose inputs are kept in `build/fuzz`; exit code 1 if there is
+any. An input depends on seed and number alone: `--only NUMBER` does one of them again.
 """
 
 from __future__ import annotations
@@ -163,6 +163,8 @@ def fuzz(numbers: Iterable[int], seed: int, true: Path, workers: int) -> Outcome
             with lock:
                 outcomes.add(number, *found)
                 outcomes.slowest = max(outcomes.slowest, time.monotonic() - began)
+                if found[1] == "failed":
+                    print(f"input {number}, {found[0]}: {found[2].strip().splitlines()[-1]}", flush=True)
 
     threads = [threading.Thread(target=serve) for _ in range(workers)]
     for thread in threads:

@@ -98,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OutputLost as error:
         _lost(error)
     except RunError as error:
-        fail(str(error), 1)
+        _failed(error)
     except KeyboardInterrupt:  # before typer, which turns one into an exit code, or after it
         _stopped(given, alone=arguments is None)
     except Exception as error:
@@ -139,6 +139,15 @@ def _lost(error: OutputLost) -> NoReturn:
     """Ends the process of a command that could not print its result; in silence where nobody reads it any more."""
     if error.unread:
         sys.exit(1)
+    fail(str(error), 1)
+
+
+def _failed(error: RunError) -> NoReturn:
+    """Ends the process of a command that could not go on; in silence where another's end was the reason."""
+    from xrobust.runtime.processes import PEER_LOST, RELAUNCHED, PeerLost
+
+    if isinstance(error, PeerLost) and RELAUNCHED in os.environ:
+        sys.exit(PEER_LOST)  # the process that started this one says what happened
     fail(str(error), 1)
 
 

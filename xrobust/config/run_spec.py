@@ -13,6 +13,7 @@ from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
 from xrobust.errors import UserError
+from xrobust.storage.regular_file import unusable
 
 DEFAULT_MODEL = "bert-base-multilingual-cased"
 KeepCheckpoints = Literal["none", "best", "all"]
@@ -100,6 +101,15 @@ class RunSpec(EvaluationRequest):
     def _keep_the_dot(cls, value: Any) -> Any:
         """Makes `./mini`, a folder, absolute: a Path would turn it into `mini`, which may be bundled data."""
         return Path(value).absolute() if isinstance(value, str) and value.startswith(".") else value
+
+    @field_validator("model", "data_dir", "output", "plugins")
+    @classmethod
+    def _usable_names(cls, value: Any) -> Any:
+        """Refuses names of files that no system has, or that no document can hold."""
+        for name in value if isinstance(value, tuple) else (value,):
+            if (problem := unusable(str(name))) is not None:
+                raise ValueError(f"no name of a file: {problem}")
+        return value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> RunSpec:

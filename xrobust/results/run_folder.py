@@ -22,7 +22,7 @@ from xrobust.results.schema import Artifact, RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
-from xrobust.runtime.processes import is_lost_process
+from xrobust.runtime.processes import PeerLost, is_lost_process
 from xrobust.storage.atomic import flush, follow_umask, writing
 
 logger = logging.getLogger("xrobust")
@@ -186,7 +186,8 @@ class RunFolder:
                         signals.stop(number)
                     reason = _reason(error)
                     self._end(result, "failed", reason, observers)
-                    raise RunError(f"{reason} (traceback in {self.path / store.LOG})") from error
+                    where = f" (traceback in {self.path / store.LOG})"
+                    raise (PeerLost(where) if is_lost_process(error) else RunError(f"{reason}{where}")) from error
             except KeyboardInterrupt as stop:  # also one that comes while another end is being written down
                 logger.info("stopped by %s", "SIGTERM" if isinstance(stop, signals.Terminated) else "Ctrl-C")
                 if result.status != "complete" or not result.is_scored():
@@ -272,7 +273,7 @@ def _holder(path: Path) -> str:
 def _reason(error: Exception) -> str:
     """One line. What gloo and NCCL say when another process is gone is about sockets."""
     if is_lost_process(error):
-        return "another process of this run has ended, and this one cannot go on alone"
+        return str(PeerLost())
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

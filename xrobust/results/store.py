@@ -79,7 +79,11 @@ def load_result(path: Path | str) -> RunResult:
     if version != SCHEMA_VERSION:
         result.summary = summarise(result)
     stored = raw["spec"]["train"]
-    if run_id(stored) != result.run_id or group_id(stored) != result.group_id:
+    try:
+        fits = (run_id(stored), group_id(stored)) == (result.run_id, result.group_id)
+    except ValueError:  # NaN, or half of a surrogate pair: neither is ever written
+        fits = False
+    if not fits:
         raise UserError(f"{file}: run_id {result.run_id} does not fit the spec in it: the document was changed")
     if version == SCHEMA_VERSION and not _fits_its_sha256(raw, result):
         raise UserError(f"{file}: {changed_sections(raw, result)}: the document was changed")

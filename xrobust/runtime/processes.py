@@ -12,9 +12,21 @@ import tempfile
 import time
 from collections.abc import Sequence
 
-from xrobust.errors import UserError
+from xrobust.errors import RunError, UserError
 from xrobust.runtime import signals
 from xrobust.runtime.screen import say
+
+PEER_LOST = 76
+"""Exit code by which a process tells `relaunch`, in place of a line, that it ended because another had: EX_PROTOCOL."""
+RELAUNCHED = "XROBUST_RELAUNCHED"
+"""Set in the processes that `relaunch` starts."""
+
+
+class PeerLost(RunError):
+    """The end of another process of a run, without which this one cannot go on."""
+
+    def __init__(self, where: str = "") -> None:
+        super().__init__(f"another process of this run has ended, and this one cannot go on alone{where}")
 
 
 def is_main() -> bool:
@@ -59,7 +71,7 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
     On a machine without a GPU the processes communicate over gloo. Raises UserError where there are fewer GPUs.
     """
     shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
-    shared |= {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes)}
+    shared |= {"WORLD_SIZE": str(num_processes), "LOCAL_WORLD_SIZE": str(num_processes), RELAUNCHED: "1"}
     if usable_gpus():
         require_gpus(num_processes)
         # torch's warning that NCCL is left to the end of the process would be a second line after an error.
@@ -81,18 +93,21 @@ def relaunch(num_processes: int, arguments: Sequence[str]) -> int:
             return _stop(processes, signals.asked() or signal.SIGINT)
         if failed is None:
             return 0
-        killed = -processes[failed].returncode
+        code = processes[failed].returncode
         for process in processes:
             _end(process)
-        if killed > 0:
-            say(f"xrobust: {_killed(failed, killed)}", error=True)
-        elif failed > 0 and processes[0].returncode < 0:
+        if code < 0:
+            say(f"xrobust: {_killed(failed, -code)}", error=True)
+        elif code == PEER_LOST:
+            say(f"xrobust: {PeerLost()}", error=True)
+        elif failed > 0 and (processes[0].returncode < 0 or processes[0].returncode == PEER_LOST):
             # The main process was only waiting: what happened is in the words of the one that failed.
             errors[failed - 1].seek(0)
             say(f"process {failed}: {_said(errors[failed - 1].read())}", error=True)
         if signals.TERMINATED in (process.returncode for process in processes):
             return signals.TERMINATED  # whatever the exit codes of the others
-        return next((abs(p.returncode) for p in (processes[0], processes[failed]) if p.returncode > 0), 1)
+        codes = (processes[0].returncode, processes[failed].returncode)
+        return next((code for code in codes if code > 0 and code != PEER_LOST), 1)
 
 
 def _said(output: str) -> str:
@@ -111,11 +126,14 @@ def _killed(rank: int, number: int) -> str:
 
 
 def _first_failure(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Waits until all processes have ended well (returns None) or one has failed (returns its rank)."""
+    """Waits until all processes have ended well (returns None) or one has failed (returns its rank).
+
+    One that ended because another had done so before counts only where no other has failed.
+    """
     while True:
-        for rank, process in enumerate(processes):
-            if process.poll():
-                return rank
+        failed = [rank for rank, process in enumerate(processes) if process.poll()]
+        if failed:
+            return next((rank for rank in failed if processes[rank].returncode != PEER_LOST), failed[0])
         running = [process for process in processes if process.poll() is None]
         if not running:
             return None

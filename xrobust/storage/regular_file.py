@@ -9,6 +9,8 @@ from pathlib import Path
 from xrobust.errors import UserError
 
 DESCRIPTOR = re.compile(r"/(?:dev/std(?P<name>in|out|err)|(?:dev|proc/self)/fd/(?P<number>\d+))")
+LONGEST = 255
+"""Bytes that Linux, macOS and Windows have for the name of a file."""
 KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFCHR: "a device",
@@ -32,6 +34,17 @@ def kind(path: Path) -> str | None:
         return KINDS.get(stat.S_IFMT(path.stat().st_mode))
     except (OSError, ValueError):  # nothing there; a NUL in the name
         return None
+
+
+def unusable(name: str) -> str | None:
+    """The reason why a text cannot be the path of a file that a document names; None where it can."""
+    if "\0" in name:
+        return "it has a NUL in it"
+    try:
+        parts = [len(part) for part in name.encode().split(b"/")]
+    except UnicodeEncodeError:
+        return "it is not UTF-8"
+    return "it is too long" if max(parts) > LONGEST or sum(parts) > 16 * LONGEST else None
 
 
 def require_regular(path: Path, size: int | None = None) -> None:

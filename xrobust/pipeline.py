@@ -79,6 +79,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
             say_of_data(result, plan.spec.train.task, plan.used, plan.evaluation)
             model, tokenizer = trained(result, watching)
             scored = ScoredModel(model, tokenizer, plan.spec.train.training.max_length, accelerate)
+            watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))
             score_plan(plan.evaluation, Scorer(plan.task, scored, ScoreRecord(result, folder, watching)))
             with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
                 _finish(plan, folder, result, accelerate, watching)
@@ -269,6 +270,7 @@ def evaluate(
                 logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
             say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
+            watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))
             score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
             # A run that was stopped while it was being scored is complete when nothing is left to score.
             result.status = before

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 import xrobust
-from xrobust import hookimpl
+from xrobust import RunSpec, evaluate, hookimpl, run
 from xrobust.cli.list import list_command
+from xrobust.cli.progress import Console
 from xrobust.contracts import hooks as hookspecs
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
@@ -45,6 +46,7 @@ def finish_step(observers: Observers, step: int) -> None:
 def test_the_hooks_are_those_that_are_documented_and_typed():
     assert set(HOOKS) == {
         "run_started",
+        "evaluation_started",
         "phase_started",
         "step_finished",
         "dev_scored",
@@ -52,12 +54,14 @@ def test_the_hooks_are_those_that_are_documented_and_typed():
         "language_scored",
         "not_covered",
         "run_finished",
+        "run_interrupted",
         "run_failed",
     }
     for hook in HOOKS.values():
         assert inspect.getdoc(hook)
+        assert list(inspect.signature(hook).parameters)[:2] == ["run_id", "folder"]
         assert all(p.annotation is not p.empty for p in inspect.signature(hook).parameters.values())
-    assert len(Path(hookspecs.__file__).read_text(encoding="utf-8").splitlines()) <= 60
+    assert len(Path(hookspecs.__file__).read_text(encoding="utf-8").splitlines()) <= 85
 
 
 def test_the_core_calls_every_hook_as_it_is_specified():
@@ -71,7 +75,8 @@ def test_the_core_calls_every_hook_as_it_is_specified():
                 continue
             name = node.args[0].value
             given = {keyword.arg for keyword in node.keywords}
-            assert given == set(inspect.signature(HOOKS[name]).parameters), f"{path.name}:{node.lineno} calls {name}"
+            own = set(inspect.signature(HOOKS[name]).parameters) - {"run_id", "folder"}  # `watch` gives these
+            assert given == own, f"{path.name}:{node.lineno} calls {name}"
             called.add(name)
     assert called == set(HOOKS)
 
@@ -91,7 +96,7 @@ def test_a_raising_observer_is_dropped_and_the_others_go_on(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING, logger="xrobust"):
         finish_step(observers, 1)
         finish_step(observers, 2)
-        observers.call("run_failed", error="", folder="")
+        observers.call("run_failed", error="")
     assert first.seen == last.seen == [1, 2]
     assert observers.failed == {"faulty": "step_finished raised SystemExit: enough of this"}
     (record,) = caplog.records
@@ -243,3 +248,66 @@ def test_observers_are_listed(
     said = capsys.readouterr().out
     assert [line.split()[:2] for line in said.splitlines()[2:]] == [["clock", str(file)], ["watch", "dist-listed"]]
     assert "listed_module" not in sys.modules
+
+
+class Everything:
+    """Remembers which hooks were called, with the run that they were told of."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, str]] = []
+
+
+def _listening(name: str) -> Any:
+    def hear(self: Everything, run_id: str, folder: str) -> None:
+        self.heard.append((name, run_id, folder))
+
+    return hookimpl(hear)
+
+
+for _name in HOOKS:
+    setattr(Everything, _name, _listening(_name))
+
+
+def test_each_hook_is_told_of_the_run(tmp_path: Path, tiny_model: Path, tiny_data: Path):
+    """By `run` and by `eval`, which a run's own observers hear the beginning of as well."""
+    ran, scored = Everything(), Everything()
+    spec = RunSpec(
+        task="pos",
+        model=str(tiny_model),
+        data_dir=tiny_data,
+        output=tmp_path,
+        languages=("de",),
+        limit=8,
+        training={"max_steps": 2},
+        checkpoint_steps=1,
+    )
+    result = run(spec, observers=[ran])
+    folder = tmp_path / "pos" / "vanilla" / result.run_id
+    evaluate(folder, ["fr"], observers=[scored])
+    assert {heard[1:] for heard in ran.heard + scored.heard} == {(result.run_id, str(folder))}
+    evaluation = ["evaluation_started", "phase_started", "language_scored", "run_finished"]
+    first = [name for name, *_ in ran.heard]
+    assert first[:3] == ["run_started", "phase_started", "phase_started"]
+    assert list(dict.fromkeys(first[first.index(evaluation[0]) :])) == evaluation
+    assert list(dict.fromkeys(name for name, *_ in scored.heard)) == evaluation
+
+
+def test_an_observer_that_is_left_out_is_told_of_on_the_screen(capsys: pytest.CaptureFixture[str]):
+    class Faulty:
+        @hookimpl
+        def step_finished(self) -> None:
+            raise ValueError("enough")
+
+    observers = Observers([("faulty", Faulty())])
+    with Console(enabled=True):
+        finish_step(observers, 1)
+        finish_step(observers, 2)
+        Observers([("nothing", object())])
+    assert capsys.readouterr().out.splitlines() == [
+        "warning: observer faulty is left out: step_finished raised ValueError: enough",
+        "warning: observer nothing is left out: it implements no hook: mark its functions with xrobust.hookimpl",
+    ]
+    finish_step(Observers([("faulty", Faulty())]), 1)
+    with Console(enabled=False):
+        finish_step(Observers([("faulty", Faulty())]), 1)
+    assert capsys.readouterr().out == ""

@@ -129,7 +129,9 @@ def test_hooks_in_a_file_observe(file):
         "        seen.append((self.__class__.__name__, folder))\n"
     )
     plugins = Plugins([path])
-    plugins.observers().call("run_failed", error="full", folder="here")
+    observers = plugins.observers()
+    observers.watch("0123", "here")
+    observers.call("run_failed", error="full")
     (module,) = [m for m in sys.modules.values() if getattr(m, "__file__", None) == str(path)]
     assert module.seen == [("Watch", "here"), "full"]
     assert {r.name for r in plugins.check_all() if r.group == "observers" and r.sha256} == {"Watch", "my_method"}

@@ -344,6 +344,11 @@ class Listener:
     def run_failed(self, error: str, folder: str) -> None:
         self.heard.append((error, folder))
 
+    @hookimpl
+    def run_interrupted(self, run_id: str, folder: str) -> None:
+        assert run_id == load_result(folder).run_id
+        self.heard.append(("interrupted", folder))
+
 
 def record(run: Path, error: BaseException | None, raised: type[BaseException] | None = None) -> tuple[RunResult, str]:
     """A run that ends with `error`: what is then in the document, and the message of what was raised."""

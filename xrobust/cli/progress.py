@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,15 @@ from xrobust.plan import RunPlan
 from xrobust.report.format import percent
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.runtime import observers
 from xrobust.runtime.screen import visible
 
 PLAIN_SECONDS = 5.0
 """Seconds between progress lines where the output is no terminal."""
+
+
+DROPPED = logging.getLogger(observers.__name__)
+"""Logger of the warnings that an observer is left out."""
 
 
 class Console:
@@ -34,8 +40,10 @@ class Console:
         self._printed = 0.0
         self._total: int | None = None
         self._scored: dict[ScoreKey, None] = {}
+        self._warnings = _Warnings(self)
 
     def __enter__(self) -> Console:
+        DROPPED.addHandler(self._warnings)
         if self._console.is_terminal and not self._console.quiet:
             self._progress = Progress(
                 TextColumn("{task.description}", markup=False),
@@ -50,6 +58,7 @@ class Console:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        DROPPED.removeHandler(self._warnings)
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
@@ -162,3 +171,14 @@ class Console:
         for warning in result.warnings:
             self.say(f"warning: {warning}")
         self.say(f"{folder / 'result.json'}")
+
+
+class _Warnings(logging.Handler):
+    """Handler that prints warnings while a run goes on: no document has them."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._console.say(f"warning: {record.getMessage()}")

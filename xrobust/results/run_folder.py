@@ -168,6 +168,7 @@ class RunFolder:
         if not main:
             yield
             return
+        observers.watch(result.run_id, str(self.path))
         with self._logging(), self._reserve():
             logger.info("run %s, %s", result.run_id, self.path)
             self._clear_half_written()
@@ -209,7 +210,10 @@ class RunFolder:
         with contextlib.suppress(RunError):
             (self.path / RESERVE).unlink(missing_ok=True)
             self.save(result)
-        observers.call("run_failed", error=error or status, folder=str(self.path))
+        if status == "interrupted":
+            observers.call("run_interrupted")
+        else:
+            observers.call("run_failed", error=error or status)
 
     @contextlib.contextmanager
     def _reserve(self) -> Iterator[None]:

@@ -26,6 +26,7 @@ class Observers:
         """`observers` are pairs of a name to show and a module, an object or a class with hook implementations."""
         self.failed: dict[str, str] = {}
         """Name of an observer -> reason that it is not called."""
+        self._run = {"run_id": "", "folder": ""}
         self._active: list[tuple[str, pluggy.PluginManager]] = []
         for name, observer in observers:
             try:
@@ -41,10 +42,15 @@ class Observers:
         self.failed[name] = reason
         logger.warning("observer %s is left out: %s", name, reason)
 
+    def watch(self, run_id: str, folder: str) -> None:
+        """Sets the run that every hook is told of from now on."""
+        self._run = {"run_id": run_id, "folder": folder}
+
     def call(self, hook: str, **arguments: Any) -> None:
         """Calls `hook` (a name in `xrobust.contracts.hooks`) of every observer, with arguments of its own to keep.
 
-        Raises AttributeError for a hook that does not exist, whether or not anyone listens.
+        `run_id` and `folder` are those of the run that is watched. Raises AttributeError for a hook that does not
+        exist, whether or not anyone listens.
         """
         from xrobust.contracts import hooks as hookspecs
 
@@ -52,7 +58,7 @@ class Observers:
         for entry in list(self._active):
             name, manager = entry
             try:
-                getattr(manager.hook, hook)(**copy.deepcopy(arguments))
+                getattr(manager.hook, hook)(**self._run, **copy.deepcopy(arguments))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever an observer raises, it must never end a run

@@ -39,7 +39,6 @@ def train(
     observers.call(
         "run_started",
         spec=result.spec.model_dump(mode="json"),
-        folder=str(folder.path),
         total_steps=steps,
         head=training.head.message,
     )

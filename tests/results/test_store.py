@@ -242,7 +242,7 @@ def test_no_document_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no run at .*nowhere: .* does not exist \(xrobust runs DIR lists"):
         load_result(tmp_path / "nowhere")
     (tmp_path / "result.json").mkdir()
-    with pytest.raises(UserError, match="is not a result document"):
+    with pytest.raises(UserError, match="is a folder, where a file belongs"):
         load_result(tmp_path)
 
 

@@ -236,6 +236,43 @@ def test_a_process_that_the_system_ended_is_named(
     assert line.startswith("xrobust: process 1 was ended by SIGKILL (as the system does when memory runs out); ")
 
 
+def test_a_process_that_misses_a_killed_one_leaves_the_word_to_its_starter(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The second process is killed; the first, the real command, finds that it is gone, or is ended later."""
+    main_process = """
+import sys
+from xrobust.cli import main
+from xrobust.runtime.processes import PeerLost
+
+def lost(*arguments, **settings):
+    raise PeerLost(" (traceback in run.log)")
+
+main.app = lost
+main.main(["run"])
+"""
+    code = f"import os; os.environ['RANK'] == '1' and os.kill(os.getpid(), 9); exec({main_process!r})"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        "xrobust.runtime.processes.subprocess.Popen",
+        lambda command, **settings: popen([sys.executable, "-c", code], **settings),
+    )
+    assert relaunch(2, ["run"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("xrobust: process 1 was ended by SIGKILL ")
+
+
+def test_modules_of_the_working_folder_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("yaml", "typer", "pydantic", "xrobust"):
+        (tmp_path / f"{name}.py").write_text(f"open('{name}-was-run', 'w')")
+    monkeypatch.chdir(tmp_path)
+    assert relaunch(2, ["list", "presets"]) == 0
+    assert capfd.readouterr().out.count("mini") == 2
+    assert list(tmp_path.glob("*-was-run")) == []
+
+
 @pytest.mark.parametrize(
     ("output", "said"),
     [

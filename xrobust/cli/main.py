@@ -132,7 +132,9 @@ def _require_usable(given: Sequence[str]) -> None:
             text.encode()
         except UnicodeEncodeError:
             what = "the working folder" if text is folder else "argument"
-            raise UserError(f"{what} {text} is not UTF-8, in which names are written down: rename it") from None
+            raise UserError(
+                f"{what} {text} is not UTF-8, in which names are written down: rename it, or set LC_ALL=C.UTF-8"
+            ) from None
 
 
 def _lost(error: OutputLost) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from xrobust.results.board.record import RunRecord, Test
 from xrobust.results.board.scores import entry_scores
 from xrobust.results.board.variances import Bounds, ExampleVariances, Influences
 from xrobust.results.comparing.document import Excluded
-from xrobust.storage.regular_file import require_regular
+from xrobust.storage.json_file import read_json
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many are, and of how many."""
@@ -139,10 +138,9 @@ def _verify(
 
 def load_leaderboard(path: Path | str) -> Leaderboard:
     """Loads a leaderboard document and verifies its schema and sha256. Raises UserError."""
-    require_regular(Path(path))
     try:
-        raw = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
+        raw = read_json(Path(path))
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} is not a leaderboard: {error}") from error
     if not isinstance(raw, dict) or raw.get("kind") != "leaderboard":
         raise UserError(f"{path} is not a leaderboard: make one with xrobust leaderboard RUNS -o {path}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +21,7 @@ from xrobust.results.score_key import ScoreKey
 from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import canonical_json, file_sha256
-from xrobust.storage.regular_file import require_regular
+from xrobust.storage.json_file import read_json
 
 RESULT = "result.json"
 PREDICTIONS = "predictions"
@@ -57,12 +56,11 @@ def load_result(path: Path | str) -> RunResult:
     file = Path(path)
     if file.is_dir():
         file = file / RESULT
-    require_regular(file)
     try:
-        raw = json.loads(file.read_bytes())
+        raw = read_json(file)
     except FileNotFoundError:
         raise UserError(f"no run at {path}: {file} does not exist (xrobust runs DIR lists what is there)") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{file} is not a result document: {error}") from error
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if version not in (*OLDER_VERSIONS, SCHEMA_VERSION):

@@ -23,6 +23,7 @@ from xrobust.evaluation.scorer import ScoredModel, Scorer, ScoreRecord
 from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.named_files import remember
 from xrobust.registry.plugins import Plugins
+from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.run_plugins import RunPlugins, run_plugins
 from xrobust.results.schema import DataSection, ModelSection, RunResult, now, other_origin, replace_rows
@@ -105,9 +106,11 @@ def finished_result(plan: RunPlan) -> RunResult | None:
     if plan.request.force:
         return None
     existing = RunFolder(plan.folder).result()
-    if existing is None or existing.status != "complete":
+    if existing is None or existing.status != "complete" or plan.evaluation.left(existing):
         return None
-    return None if plan.evaluation.left(existing) else existing
+    for change in plugin_changes(existing, plan.plugins):
+        logger.warning("run %s: %s", plan.run_id, change)
+    return existing
 
 
 def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:
@@ -191,7 +194,7 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
     """The document to write to: the one on disk, with the new requests noted, or a new one."""
     from xrobust.results.environment import environment, local, resume_warnings
 
-    here, place = environment(plan.request, plan.origins, accelerate), local(plan.request, plan.files)
+    here, place = environment(plan.request, plan.origins, plan.code, accelerate), local(plan.request, plan.files)
     if found is None:
         result = RunResult(
             run_id=plan.run_id,
@@ -212,6 +215,10 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
         if result.training is None:
             for warning in resume_warnings(result.environment, here):
                 result.warn(warning)
+        else:
+            for warning in plugin_changes(result, plan.plugins):
+                result.warn(warning)
+            here.plugin_code = result.environment.plugin_code
         result.environment, result.local = here, place
         note_requested(result, plan.evaluation)
     result.status, result.error = "running", None
@@ -268,6 +275,8 @@ def evaluate(
         with folder.recording(result, watching, main=main):
             for place in found.left_out:
                 logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
+            for warning in plugin_changes(result, found.plugins):
+                result.warn(warning)
             say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
             watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))

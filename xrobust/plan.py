@@ -21,6 +21,7 @@ from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluat
 from xrobust.evaluation.requested_perturbations import requested_perturbations
 from xrobust.metrics.by_name import metric
 from xrobust.registry.plugins import Plugins
+from xrobust.results.plugin_changes import plugin_code
 from xrobust.storage.hashing import file_sha256
 
 
@@ -70,6 +71,11 @@ class RunPlan:
             name: record.origin if record.sha256 is None else f"{Path(record.origin).name} sha256:{record.sha256}"
             for name, record in zip(names, all_records, strict=True)
         }
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Name of the task and of each method from an installed package -> sha256 of that package's source."""
+        return plugin_code(self.spec.train, self.plugins)
 
     @property
     def folder(self) -> Path:

@@ -20,6 +20,7 @@ from xrobust.errors import UserError
 from xrobust.evaluation.predictions import predict_examples
 from xrobust.models.description import length_limit
 from xrobust.models.trained import load_run_model
+from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_plugins import run_plugins
 from xrobust.results.store import load_result, run_folder_of
 from xrobust.storage.regular_file import descriptor, kind
@@ -53,6 +54,8 @@ def predict_file(
     train = result.spec.train
     plugins = run_plugins(result, plugin_files).plugins
     task = plugins.task(train.task, train.task_plugin_version)
+    for change in plugin_changes(result, plugins):
+        note(change)
     with _rereadable(file) as path:
         text = _text(path, task)
         total = _checked_lines(text, file, task)

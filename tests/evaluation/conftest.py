@@ -76,6 +76,9 @@ class Peeks(Perturbation):
     def prepare(self, ctx):
         ctx.source_train()
 
+    def apply(self, example, language, rng):
+        return None
+
 
 class Finetuned(Perturbation):
     """Swaps each word for the nearest other one of the test set."""

@@ -124,7 +124,8 @@ class Growing(Method):
     every_epoch = True
 
     def augment(self, train, ctx):
-        return [{**example, "text": example["text"] + " cat" * ctx.epoch} for example in train for _ in range(2)]
+        more = " cat" * ctx.epoch
+        return [{**e, "id": f"{e['id']}#{i}", "text": e["text"] + more} for e in train for i in range(2)]
 """
 
 

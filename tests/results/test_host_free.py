@@ -24,6 +24,9 @@ class Lost(Perturbation):
 
     def prepare(self, ctx):
         raise NotCovered(f"there is no file {__file__}")
+
+    def apply(self, example, language, rng):
+        return None
 """
 
 

@@ -22,7 +22,7 @@ from xrobust.registry.plugin_file import plugins_in, read_source
 from xrobust.registry.plugins import Plugins
 from xrobust.storage import code_hash as module
 from xrobust.storage import file_memo
-from xrobust.storage.code_hash import code_hash
+from xrobust.storage.code_hash import code_hash, own_code_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -175,10 +175,10 @@ def test_unicode_counts(thing: type, monkeypatch: pytest.MonkeyPatch) -> None:
     assert anew(thing) != before
 
 
-def test_what_lies_beside_a_single_file_counts_where_it_is_imported(site: Path, tmp_path: Path) -> None:
+def test_what_a_single_file_imports_counts(site: Path, tmp_path: Path) -> None:
     (site / "beside.py").write_text("WORD = 'a'\n")
     (site / "other.py").write_text("WORD = 'a'\n")
-    plugin = site / "plugin.py"
+    plugin = tmp_path / "plugin.py"
     plugin.write_text(PLUGIN)
     ((_, cls),) = plugins_in(read_source(plugin))
     before = anew(cls)
@@ -194,27 +194,50 @@ import beside
 
 
 class Mine(Perturbation):
-    info = PerturbationInfo("mine", "", kinds=())
+    info = PerturbationInfo("mine", "", kinds=("token_classification",))
+
+    def apply(self, example, language, rng):
+        return None
 """
 
 
 @pytest.mark.parametrize(
     "first_line", ["from importlib import import_module\nOTHER = import_module('oth' + 'er')", "FILE = __file__"]
 )
-def test_what_source_does_not_show_has_no_hash(first_line: str, site: Path) -> None:
+def test_what_source_does_not_show_has_no_hash(first_line: str, site: Path, tmp_path: Path) -> None:
     (site / "beside.py").touch()
     (site / "other.py").touch()
-    plugin = site / "plugin.py"
+    plugin = tmp_path / "plugin.py"
     plugin.write_text(f"{first_line}\n{PLUGIN}")
     ((_, cls),) = plugins_in(read_source(plugin))
     assert anew(cls) is None
+
+
+def test_the_hash_of_its_own_code_is_of_its_package_alone(
+    thing: type, site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = own_code_hash(thing)
+    distribution(site, "1.0")
+    monkeypatch.setattr(unicodedata, "unidata_version", "1.1.5")
+    anew()
+    assert own_code_hash(thing) == before is not None
+    (site / "acme" / "thing.py").write_text(PACKAGE["thing.py"] + "# edited\n")
+    anew()
+    assert own_code_hash(thing) not in (None, before)
+
+
+def test_the_own_code_of_a_single_file_is_the_file(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(PLUGIN.replace("import beside", ""))
+    ((_, cls),) = plugins_in(read_source(plugin))
+    assert own_code_hash(cls) is not None
 
 
 def test_a_class_without_source_has_no_hash() -> None:
     class Inside:
         pass
 
-    assert anew(Inside) is None
+    assert anew(Inside) is None and own_code_hash(Inside) is None
     assert anew(type("Unknown", (), {"__module__": "nowhere"})) is None
     assert anew(type("Main", (), {"__module__": "__main__"})) is None
 

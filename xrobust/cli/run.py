@@ -171,6 +171,7 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
         quiet_libraries()
         from xrobust.pipeline import execute, finished_result
         from xrobust.plan import make_plan
+        from xrobust.results.plugin_changes import plugin_changes
 
         plan = make_plan(request)
     if dry_run:
@@ -179,6 +180,8 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
         return None
     if (found := finished_result(plan)) is not None:
         console.say(f"run {plan.run_id} is already complete (--force does it again)")
+        for change in plugin_changes(found, plan.plugins):
+            console.say(f"warning: {change}")
         console.results(found, plan.folder)
         return found
     console.header(plan)

@@ -28,14 +28,15 @@ PACKAGES = (
 )
 
 
-def environment(request: RunSpec, origins: Mapping[str, str], accelerator: Any) -> Environment:
-    """The environment section of a run that is about to begin; `origins` gives the source of each plugin."""
+def environment(request: RunSpec, origins: Mapping[str, str], code: Mapping[str, str], accelerator: Any) -> Environment:
+    """The environment section of a run that is about to begin; `origins` and `code` are of each plugin."""
     import torch
 
     device = accelerator.device
     return Environment(
         packages={name: installed for name in PACKAGES if (installed := _version(name)) is not None},
         plugins=dict(origins),
+        plugin_code=dict(code),
         python=platform.python_version(),
         platform=platform.platform(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {os.cpu_count()} cores",
@@ -117,6 +118,9 @@ def resume_warnings(before: Environment, here: Environment) -> list[str]:
     now, then = _computes_on(here), _computes_on(before)
     if now and then and now != then:
         warnings.append(f"resumed on {now} after {then}: the weights can differ in their last bits {tail}")
+    for name, code in here.plugin_code.items():
+        if before.plugin_code.get(name, code) != code:
+            warnings.append(f"resumed with other code of {name} than it began with: the weights are of both")
     if here.threads != before.threads:
         warnings.append(
             f"resumed with {here.threads} threads after {before.threads}: "

@@ -108,6 +108,8 @@ class Environment(Section):
     packages: dict[str, str]
     plugins: dict[str, str]
     """Task and method names -> distribution and version, or name and sha256 of the file, they came from."""
+    plugin_code: dict[str, str] = {}
+    """Task and method of an installed package -> sha256 over the source of that package when the run was trained."""
     python: str
     platform: str
     device: str

@@ -38,18 +38,20 @@ def code_hash(*things: Thing) -> str | None:
     return _code_hash(things)
 
 
+def own_code_hash(thing: type) -> str | None:
+    """sha256 over the source of a class's own package, as far as it depends on it, and of what is not installed.
+
+    Unlike `code_hash` it stays the same with other versions of Python, of xrobust and of other distributions, and on
+    another machine. None where source does not show what is run.
+    """
+    found = None if "<locals>" in thing.__qualname__ else _closure((thing,))
+    return None if found is None else str(found["own"])
+
+
 @cache
 def _code_hash(things: tuple[Thing, ...]) -> str | None:
-    if any("<locals>" in getattr(thing, "__qualname__", "") for thing in things):
-        return None
-    roots = sorted({module for thing in things for module in _modules(thing)})
-    own = {thing if isinstance(thing, str) else thing.__module__ for thing in things}
-    followed = frozenset(module.partition(".")[0] for module in own) | {CORE}
-    try:
-        places = {module: str(_locate(module).file) for module in [*roots, CORE]}
-        what = {"places": places, "python": sys.version, "by": [file_sha256(Path(f)) for f in (__file__, _READER)]}
-        found = cached_with_files({"code": what}, lambda: _Closure(followed).of(roots), _found)
-    except (_Unknown, OSError, SyntaxError):
+    found = None if any("<locals>" in getattr(thing, "__qualname__", "") for thing in things) else _closure(things)
+    if found is None:
         return None
     whole = {
         "things": [thing if isinstance(thing, str) else thing.__qualname__ for thing in things],
@@ -61,12 +63,25 @@ def _code_hash(things: tuple[Thing, ...]) -> str | None:
     return hashlib.sha256(canonical_json(whole).encode()).hexdigest()
 
 
+def _closure(things: tuple[Thing, ...]) -> dict[str, Any] | None:
+    """What `_Closure.of` finds for things; None where source does not show what is run."""
+    roots = sorted({module for thing in things for module in _modules(thing)})
+    own = {thing if isinstance(thing, str) else thing.__module__ for thing in things}
+    followed = frozenset(module.partition(".")[0] for module in own) | {CORE}
+    try:
+        places = {module: str(_locate(module).file) for module in [*roots, CORE]}
+        what = {"places": places, "python": sys.version, "by": [file_sha256(Path(f)) for f in (__file__, _READER)]}
+        return cached_with_files({"code": what}, lambda: _Closure(followed).of(roots), _found)
+    except (_Unknown, OSError, SyntaxError):
+        return None
+
+
 def _found(value: Any) -> dict[str, Any]:
     """The outcome of `_Closure.of` out of the cache. Raises ValueError and others for anything else."""
-    source, distributions = value["source"], value["distributions"]
-    if not isinstance(source, str) or not all(isinstance(name, str) for name in distributions):
+    source, own, distributions = value["source"], value["own"], value["distributions"]
+    if not all(isinstance(text, str) for text in (source, own, *distributions)):
         raise ValueError("it is no sha256 with names of distributions")
-    return {"source": source, "distributions": list(distributions)}
+    return {"source": source, "own": own, "distributions": list(distributions)}
 
 
 _READER = str(sys.modules[read_module.__module__].__file__)
@@ -106,10 +121,12 @@ class _Closure:
         for root in roots:
             self._follow(Imported(root))
         parts = [[self._label(module), self._sources[module].sha256] for module in self._whole]
+        own = sorted(part for part in parts if not part[0] or not self._is_ours(part[0].partition(".")[0]))
         parts += [[str(path), file_sha256(path)] for path in self._data_files()]
         value = {
             "source": hashlib.sha256(canonical_json(sorted(parts)).encode()).hexdigest(),
             "distributions": sorted(self._distributions),
+            "own": hashlib.sha256(canonical_json(own).encode()).hexdigest(),
         }
         return value, list(self._files)
 

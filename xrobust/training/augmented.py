@@ -85,12 +85,11 @@ class Augmented(Sequence[Example]):
             hashes[row] = hash(example["id"])
             yield example
         order = hashes.argsort(kind="stable")
-        for i in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):
-            first, second = int(order[i]), int(order[i + 1])
+        (same,) = np.nonzero(hashes[order[1:]] == hashes[order[:-1]])
+        for second, first in sorted((int(order[i + 1]), int(order[i])) for i in same):
             if self[first]["id"] == self[second]["id"]:
-                raise self._blamed(
-                    f"{self._place}, example {second} (id {self[second]['id']})", f"example {first} has this id too"
-                )
+                place = f"{self._place}, example {second} (id {self[second]['id']})"
+                raise self._blamed(place, f"example {first} has this id too: each needs one of its own")
 
     def _blamed(self, place: str, problem: str) -> PluginError:
         return blamed(self._method, "augment", place, problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from itertools import permutations, product
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import Pythons
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_encoders import ARCHITECTURES, LETTERS, tokenizer
@@ -17,6 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from xrobust.data.local import LocalSource
 from xrobust.data.splits import load_split
+from xrobust.encoding import stream
 from xrobust.encoding.pairs import PairEncoder
 from xrobust.encoding.stream import CHUNK
 from xrobust.evaluation.language_pairs import align
@@ -110,11 +113,11 @@ def test_joined_is_what_the_tokenizer_makes_of_the_pair(
 @pytest.mark.parametrize("name", ["bert", "xlm-roberta", "roberta-processing"])
 def test_every_cut_of_two_lengths(name: str) -> None:
     both = pieces(name)
-    texts = ["a" * n if name == "bert" else " ".join("a" * n) for n in range(20)]
-    for max_length in (9, 12):
+    texts = ["a" * n if name == "bert" else " ".join("a" * n) for n in range(30)]
+    for max_length in (8, 9, 12):
         encoder = PairEncoder(both, max_length)
         sides = encoder.tokenise(texts)
-        picked = list(product(range(20), repeat=2))
+        picked = list(product(range(30), repeat=2))
         joined = encoder.join(*(sides.take([pair[k] for pair in picked]) for k in (0, 1)))
         pairs = ([texts[pair[k]] for pair in picked] for k in (0, 1))
         theirs = both(*pairs, truncation=True, max_length=max_length)["input_ids"]
@@ -130,6 +133,48 @@ def test_a_stream_longer_than_a_chunk() -> None:
     assert sides.lengths.tolist() == [i % 5 for i in range(CHUNK + 3)]
     (last,) = both(["aa"])["input_ids"]
     assert encoder.join(sides.take([CHUNK + 2])).ids.tolist() == last
+
+
+LONG = """
+import resource, sys
+from tiny_encoders import tokenizer
+from xrobust.encoding.pairs import PairEncoder
+from xrobust.kinds import MultipleChoice, SequenceClassification
+
+text = "ab " * int(sys.argv[1])
+example = {"id": "1", "text": text, "text_pair": text[1:], "choices": [text, text[1:]], "label": "A"}
+for kind in (SequenceClassification(("A", "B")), MultipleChoice(("A", "B"))):
+    kind.encode([example], tokenizer("bert"), 24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_grows_with_the_length_of_two_texts_and_not_with_its_square(pythons: Pythons) -> None:
+    """The tokenizers library takes 0.8 GB to cut two texts of 1,000 of these words, and 3.1 GB of 2,000."""
+    peak = {}
+    for words in (1, 1_000, 2_000):
+        done = pythons.run("-c", LONG, str(words), cwd=Path(__file__).parents[1], env=dict(os.environ))
+        assert done.returncode == 0, done.stderr
+        peak[words] = int(done.stdout)
+    assert peak[2_000] - peak[1] < 50_000, "kilobytes"
+    assert peak[2_000] - peak[1_000] < 30_000
+
+
+def test_long_texts_are_tokenised_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    original = PreTrainedTokenizerFast._encode_plus
+
+    def counting(self: Any, text: Any, *arguments: Any, **options: Any) -> Any:
+        sizes.append(sum(map(len, text)))
+        return original(self, text, *arguments, **options)
+
+    texts = ["ab " * n for n in (3, 30, 4, 1, 1, 60, 2)]
+    expected = PairEncoder(pieces("bert"), 16).tokenise(texts)
+    monkeypatch.setattr(stream, "CHARACTERS", 100)
+    monkeypatch.setattr(PreTrainedTokenizerFast, "_encode_plus", counting)
+    found = PairEncoder(pieces("bert"), 16).tokenise(texts)
+    assert sizes == [99, 18, 180, 6]
+    assert found.ids.tolist() == expected.ids.tolist() and found.lengths.tolist() == expected.lengths.tolist()
 
 
 def test_where_a_text_stands_is_learnt_from_one_that_has_pieces() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from xrobust.encoding.ranges import ranges
-from xrobust.encoding.stream import chunks
+from xrobust.encoding.stream import text_chunks
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,8 @@ class PairEncoder:
     The tokenizer decides everything: where special tokens stand and what types there are is read off one pair that it
     encodes itself; how much of too long a pair is cut is asked of its post-processor (`Tokenizer.post_process` of the
     tokenizers library: truncation, then special tokens), once for each two lengths, since it depends on nothing else.
+    It is asked for texts of at most `max_length` + 2 pieces, for it keeps every part that it cuts away of one text with
+    every part of the other, in memory that grows with the product of their lengths.
     What is left is copying, which numpy does for thousands of pairs at a time. No post-processor of that library looks
     at the pieces themselves, and none lets one text change how the other is split, so the outcome is exact.
     """
@@ -81,8 +83,6 @@ class PairEncoder:
         """
         self.tokenizer = tokenizer
         self._max_length = max_length
-        self._samples: dict[int, Any] = {}
-        """Number of pieces -> the tokenizer's encoding of some text of that length, an input of its post-processor."""
         self._probe = ""
         """The first text with a piece, whose encoding shows how the tokenizer joins texts; empty until there is one."""
         self._templates: dict[tuple[str, bool], _Template] = {}
@@ -92,7 +92,7 @@ class PairEncoder:
         """Each text given to the tokenizer once; `texts` may be a generator."""
         ids: list[np.ndarray] = []
         lengths: list[int] = []
-        for chunk in chunks(texts):
+        for chunk in text_chunks(texts):
             encodings = self.tokenizer(
                 chunk,
                 add_special_tokens=False,
@@ -100,11 +100,9 @@ class PairEncoder:
                 return_token_type_ids=False,
                 verbose=False,  # about texts that are too long: they are cut when they are joined
             )
-            for text, pieces, encoding in zip(chunk, encodings["input_ids"], encodings.encodings, strict=True):
+            for text, pieces in zip(chunk, encodings["input_ids"], strict=True):
                 lengths.append(len(pieces))
                 self._probe = self._probe or (text if pieces else "")
-                if len(pieces) not in self._samples:
-                    self._samples[len(pieces)] = encoding
             ids.append(np.fromiter(chain.from_iterable(encodings["input_ids"]), dtype=np.int32))
         counts = np.array(lengths, dtype=np.int64)
         return Pieces(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32), np.cumsum(counts) - counts, counts)
@@ -153,13 +151,24 @@ class PairEncoder:
 
     def _kept_of(self, lengths: tuple[int, ...], special: int) -> tuple[int, ...]:
         """Number of pieces that the tokenizer keeps of texts of these lengths."""
+        lengths = self._shortened(lengths)
         if lengths not in self._kept:
-            cut = self._cutter.post_process(*(self._samples[length] for length in lengths))
+            cut = self._cutter.post_process(*map(_sample, lengths))
             pieces = len(cut.ids) - special
             # The library loses track of the first text where both were encoded alone, never of the second.
             second = cut.sequence_ids.count(1)
             self._kept[lengths] = (pieces - second, second)[: len(lengths)]
         return self._kept[lengths]
+
+    def _shortened(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        """The least lengths of which as much is kept as of these.
+
+        `longest_first` asks of a length only whether there is room for it at all and which of the two is the longer.
+        """
+        beyond = self._max_length + 1
+        if min(lengths) >= beyond:
+            return tuple(beyond + (length > min(lengths)) for length in lengths)
+        return tuple(min(length, beyond) for length in lengths)
 
     @cached_property
     def _cutter(self) -> Any:
@@ -185,3 +194,11 @@ class PairEncoder:
                     parts.append((number, piece, type_id))
             self._templates[key] = _Template(tuple(parts))
         return self._templates[key]
+
+
+@cache
+def _sample(pieces: int) -> Any:
+    """An encoding of so many pieces, as a tokenizer gives it to its post-processor."""
+    from tokenizers import Tokenizer, models
+
+    return Tokenizer(models.WordLevel({"a": 0}, unk_token="a")).encode(["a"] * pieces, is_pretokenized=True)

@@ -28,6 +28,26 @@ def test_settings_are_the_recipe_with_overrides_over_it() -> None:
     [
         ({"learning_rat": 1}, "unknown setting 'training.learning_rat': did you mean 'learning_rate'"),
         ({"epochs": -1}, "'training.epochs' is -1"),
+        (
+            {"learning_rate": 1e300},
+            "'training.learning_rate' is 1e+300: nothing can be learnt with it, give between 1e-09 and 1",
+        ),
+        (
+            {"learning_rate": 1e-300},
+            "'training.learning_rate' is 1e-300: nothing can be learnt with it, give between 1e-09 and 1",
+        ),
+        (
+            {"weight_decay": 1e9},
+            "'training.weight_decay' is 1000000000.0: nothing can be learnt with it, give between 0 and 1",
+        ),
+        (
+            {"adam_epsilon": 1e9},
+            "'training.adam_epsilon' is 1000000000.0: nothing can be learnt with it, give between 1e-16 and 1",
+        ),
+        (
+            {"max_grad_norm": 1e-300},
+            "'training.max_grad_norm' is 1e-300: nothing can be learnt with it, give 1e-06 or more",
+        ),
         ({"epochs": "many"}, "'training.epochs' is 'many'"),
     ],
 )

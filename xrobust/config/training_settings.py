@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,8 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
+from xrobust.errors import UserError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+SENSIBLE = {
+    "learning_rate": (1e-9, 1.0),
+    "weight_decay": (0.0, 1.0),
+    "adam_epsilon": (1e-16, 1.0),
+    "max_grad_norm": (1e-6, math.inf),
+}
+"""Ranges beyond which a training cannot succeed, the ends included. AdamW moves each weight by about the learning rate
+in a step: by less than the float32 numbers near it are apart, or by more than all of it."""
 
 
 class TrainingSettings(BaseModel):
@@ -41,4 +51,10 @@ class TrainingSettings(BaseModel):
     def resolve(cls, recipe: Recipe, overrides: Mapping[str, Any]) -> TrainingSettings:
         """The task's published recipe with the user's settings over it. Raises UserError."""
         defaults = {name: getattr(recipe, name) for name in cls.model_fields if hasattr(recipe, name)}
-        return validated(cls, {**defaults, **overrides}, "training")
+        settings = validated(cls, {**defaults, **overrides}, "training")
+        for name, (least, most) in SENSIBLE.items():
+            value = getattr(settings, name)
+            if not least <= value <= most:
+                bounds = f"between {least:g} and {most:g}" if math.isfinite(most) else f"{least:g} or more"
+                raise UserError(f"setting 'training.{name}' is {value!r}: nothing can be learnt with it, give {bounds}")
+        return settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -380,6 +381,47 @@ def test_an_encoder_with_a_layer_more_than_its_checkpoint(copy: Callable[[], Pat
     with pytest.raises(UserError, match=r"16 of \d+ tensors are missing"):
         word_vectors(str(folder), None, offline=True)
     word_vectors(str(checkpoint("bert")), None, offline=True)
+
+
+@every_architecture
+def test_an_encoder_with_a_layer_less_than_its_checkpoint(architecture: str, copy: Callable[[str], Path]) -> None:
+    """Of a checkpoint for any head, with the names that a bare encoder has, and with those of an older version."""
+    name = {"distilbert": "n_layers"}.get(architecture, "num_hidden_layers")
+    whole = copy(architecture)
+    assert load(whole).unused is None
+    folder = edited(whole, **{name: 1})
+    if architecture == "modernbert":
+        edited(folder, layer_types=json.loads((folder / "config.json").read_text())["layer_types"][:1])
+    said = load(folder).unused
+    assert said is not None
+    assert re.match(
+        rf"model '{folder}': (\d+) tensors of the encoder in its weights are not in the {architecture} ", said
+    )
+    assert ".1." in said and "\n" not in said
+
+
+def test_a_bare_encoder_with_a_layer_less_than_its_weights(copy: Callable[[], Path]) -> None:
+    def bare(stored: dict[str, Any]) -> None:
+        for key in list(stored):
+            value = stored.pop(key)
+            if key.startswith("bert."):
+                stored[key.removeprefix("bert.")] = value
+        stored["embeddings.position_ids"] = np.arange(4)
+        stored["pooler.dense.weight"] = np.ones((16, 16), dtype=np.float32)
+
+    folder = with_weights(copy(), bare)
+    assert load(folder).unused is None, "a pooler and a buffer are no loss"
+    said = load(edited(folder, num_hidden_layers=1)).unused
+    assert said is not None and "16 tensors of the encoder" in said and "encoder.layer.1." in said
+
+
+@pytest.mark.parametrize("content", [b"plain text", pickle.dumps(print)])
+def test_weights_that_are_no_tensors_are_not_to_be_loaded_unsafely(content: bytes, copy: Callable[[], Path]) -> None:
+    folder = without(copy(), "model.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(content)
+    with pytest.raises(UserError, match="its weights cannot be loaded: ") as error:
+        load(folder)
+    assert "weights_only" not in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ class Encoder:
     for; the outermost ones, so that no name lies below another."""
     embedding_norm: float
     """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
+    unused: str | None = None
+    """Statement that the checkpoint has weights of the encoder that are not in the model; None where it has none."""
 
 
 def check_model(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> int:
@@ -48,9 +51,11 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
     `path_or_id` is a folder or a hub id; no code from either is run. Raises UserError.
     """
     description = describe(kind, path_or_id, revision, offline)
-    model, missing, mismatched = _load(kind, path_or_id, description, seed, cache_only(path_or_id, offline))
-    new = missing | mismatched
+    model, info = _load(kind, path_or_id, description, seed, cache_only(path_or_id, offline))
+    missing = set(info["missing_keys"])
+    new = missing | {key for key, *_ in info["mismatched_keys"]}
     require_encoder(path_or_id, model, new)
+    unused = unused_weights(model, info["unexpected_keys"])
     modules = head_modules(model, new)
     parameters = {name for name, _ in model.named_parameters() if is_below(name, modules)}
     if parameters <= missing:
@@ -69,15 +74,16 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
         head=head,
         modules_to_save=_outermost({*modules, *_new_modules(model, new)}),
         embedding_norm=float(model.get_input_embeddings().weight.detach().norm(dim=1).mean()),
+        unused=None if unused is None else f"model {path_or_id!r}: {unused}",
     )
 
 
 def _load(
     kind: Kind, path_or_id: str, description: Description, seed: int, offline: bool
-) -> tuple[Any, set[str], set[str]]:
-    """The model; the names of the tensors that the checkpoint lacks, and of those that it has in another shape.
+) -> tuple[Any, dict[str, Any]]:
+    """The model, and transformers' account of its loading: `missing_keys`, `mismatched_keys`, `unexpected_keys`.
 
-    Both are initialised from `seed` alone. Raises UserError.
+    What is missing or of another shape is initialised from `seed` alone. Raises UserError.
     """
     with quiet(), seeded_torch(seed):
         try:
@@ -92,8 +98,14 @@ def _load(
                 ignore_mismatched_sizes=True,  # a head of another size is replaced like one that is missing
             )
         except Exception as error:  # each file format has errors of its own for a damaged file
-            raise UserError(f"model {path_or_id!r}: its weights cannot be loaded: {first_line(error)}") from error
-    return model, set(info["missing_keys"]), {key for key, *_ in info["mismatched_keys"]}
+            raise UserError(f"model {path_or_id!r}: its weights cannot be loaded: {_reason(error)}") from error
+    return model, info
+
+
+def _reason(error: Exception) -> str:
+    """Reason that weights cannot be loaded; that of torch for a damaged or foreign pickle is advice to execute it."""
+    line = first_line(error)
+    return "the file is damaged, or holds more than tensors" if line.startswith("Weights only load failed") else line
 
 
 def _initialised_anew(model: Any, parameters: set[str], seed: int) -> Any:
@@ -125,6 +137,28 @@ def require_encoder(path_or_id: str, model: Any, new: set[str]) -> None:
             f"model {path_or_id!r}: its weights are damaged: {len(damaged)} tensors hold values that are not finite, "
             f"the first is {damaged[0]}"
         )
+
+
+def unused_weights(model: Any, unexpected: Collection[str]) -> str | None:
+    """Statement that a checkpoint has more of the encoder than the model; None where it has not.
+
+    `unexpected` are the names of the tensors that the model has no place for. Those of another head, a pooler and
+    buffers are no loss.
+    """
+    prefix = f"{model.base_model_prefix}."
+    parts = {name for name, _ in model.base_model.named_children()} - {"pooler"}
+    buffers = {name.rpartition(".")[2] for name, _ in model.base_model.named_buffers()}
+    names = sorted(
+        name
+        for name in unexpected
+        if name.removeprefix(prefix).partition(".")[0] in parts and name.rpartition(".")[2] not in buffers
+    )
+    if not names:
+        return None
+    return (
+        f"{len(names)} tensors of the encoder in its weights are not in the {model.config.model_type} encoder that its "
+        f"config.json describes and are not used, the first is {names[0]}: has it more layers than config.json says?"
+    )
 
 
 def checkpoint_gradients(model: Any, path_or_id: str) -> None:

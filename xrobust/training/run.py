@@ -33,6 +33,8 @@ def train(
     result.model.head = training.head.state
     result.model.trainable_parameters = sum(p.numel() for p in parameters if p.requires_grad)
     _note_truncation(result, "dev", training.dev_truncation)
+    if training.warning is not None:
+        result.warn(training.warning)
     logger.info("%s", training.head.message)
     observers.call(
         "run_started",

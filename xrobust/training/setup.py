@@ -39,6 +39,8 @@ class TrainingSetup:
     dev_truncation: Truncation | None
     """Examples of the source dev set that `max_length` cut."""
     head: Head
+    warning: str | None
+    """Line on weights of the base model that are not used, or None."""
 
     def disk_space(self) -> int:
         """Bytes on disk that checkpoints and the trained model take at most."""
@@ -88,7 +90,7 @@ def set_up_training(
         metric=metric(task.metrics[0]).outputs[0],
         warn_of_cut=partial(warn_of_cut, "train"),
     )
-    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut, encoder.head)
+    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut, encoder.head, encoder.unused)
 
 
 def _adapted(

@@ -258,7 +258,10 @@ def evaluate(
         accelerate.wait_for_everyone()
 
         watching = found.plugins.observers(observers) if main else Observers()
-        before = result.status
+        # A kill leaves what the document says while scores are missing: that it is at work, not that it is complete.
+        before = "interrupted" if result.status == "running" else result.status
+        if plan.left(result):
+            result.status = "running"
         note_requested(result, plan)
         note_plugin_files(result, found)
         with folder.recording(result, watching, main=main):
@@ -335,8 +338,9 @@ def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: Ev
     log_notes(task, used)
     for warning in data_warnings(used, plan.repeated):
         result.warn(warning)
-    compared = {row.language for row in plan.used} | {row.language for row in plan.repeated}
-    result.data.repeated = [row for row in result.data.repeated if row.language not in compared] + plan.repeated
+    compared = {(row.split, row.language) for row in plan.used} | {(row.split, row.language) for row in plan.repeated}
+    kept = [row for row in result.data.repeated if (row.split, row.language) not in compared]
+    result.data.repeated = kept + plan.repeated
 
 
 def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:

@@ -30,7 +30,7 @@ def test_settings_are_the_recipe_with_overrides_over_it() -> None:
         ({"epochs": -1}, "'training.epochs' is -1"),
         (
             {"learning_rate": 1e300},
-            "'training.learning_rate' is 1e+300: nothing can be learnt with it, give between 1e-09 and 1",
+            r"'training.learning_rate' is 1e\+300: nothing can be learnt with it, give between 1e-09 and 1",
         ),
         (
             {"learning_rate": 1e-300},

@@ -57,6 +57,30 @@ def test_test_rows_that_are_elsewhere_are_counted(folder: Path) -> None:
     assert find_repeated(PawsX(), seen[:1], tests[:1]) == []
 
 
+def test_dev_rows_that_were_trained_on_are_counted_and_said(folder: Path) -> None:
+    write(folder, "dev", "en", rows("en", 30, 50))
+    train, dev, test = (load(folder, split, "en") for split in ("train", "dev", "test"))
+    found = find_repeated(PawsX(), [train, dev], [test])
+    assert found[0] == RepeatedRows(language="en", split="test", rows=3, in_split="train", in_language="en")
+    assert found[1:] == [RepeatedRows(language="en", split="dev", rows=10, in_split="train", in_language="en")]
+    assert list(data_warnings([train[0], dev[0], test[0]], found))[1:] == [
+        "dev rows that are in the en train set too, word for word, so that weights are selected on seen text: "
+        "en 10 of 20"
+    ]
+    assert len(list(data_warnings([test[0]], found))) == 1, "an evaluation does not say it again"
+
+
+def test_a_test_set_without_an_entity_is_said() -> None:
+    some = DataRows(split="test", language="de", rows=2, sha256="", labels={"B-PER": 1, "O": 3}, entities=1)
+    none = some.model_copy(update={"language": "fr", "labels": {"O": 4}, "entities": 0})
+    no_tags = some.model_copy(update={"entities": None})
+    assert list(data_warnings([some, no_tags], [])) == []
+    (said,) = data_warnings([some, none], [])
+    assert said.startswith(
+        "the fr test set has no entity: F1 of entities is 0 on it whatever a model says, and counts "
+    )
+
+
 def test_they_are_said_once_and_by_their_share(folder: Path) -> None:
     used = [load(folder, "train", "en")[0], *(load(folder, "test", code)[0] for code in ("de", "en", "fr"))]
     few = used[2].model_copy(update={"rows": 301})

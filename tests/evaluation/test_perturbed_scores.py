@@ -245,6 +245,38 @@ def test_an_evaluation_that_is_stopped_anywhere_goes_on(
     assert comparable(result) == comparable(whole)
 
 
+def test_a_document_of_which_something_is_left_never_says_that_it_is_complete(
+    finished_run: Path, plugin: Path, copied: Copied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill leaves the document as it is on the disk just then."""
+    folder = copied(finished_run)
+    on_disk: list[tuple[str, int]] = []
+    saved = RunFolder.save
+
+    def save(self: RunFolder, result: RunResult) -> None:
+        saved(self, result)
+        document = load_result(folder)
+        on_disk.append((document.status, len(document.scores)))
+
+    monkeypatch.setattr(RunFolder, "save", save)
+    whole = score(folder, plugin, "shout", languages=("de", "en", "fr"))
+    *early, last = on_disk
+    assert {status for status, scores in early if scores < len(whole.scores)} == {"running"}
+    assert last == ("complete", len(whole.scores)) == (whole.status, len(whole.scores))
+
+    on_disk.clear()
+    score(folder, plugin, "shout", languages=("de", "en", "fr"))
+    assert {status for status, _ in on_disk} == {"complete"}, "nothing is left to score"
+
+    killed = load_result(folder)
+    killed.status = "running"
+    killed.spec = killed.spec.model_copy(
+        update={"evaluation": killed.spec.evaluation.model_copy(update={"languages": ("de", "en", "fr", "it")})}
+    )
+    saved(RunFolder(folder), killed)
+    assert score(folder, plugin, "reverse", languages=("de",)).status == "interrupted", "what was killed is left"
+
+
 def test_the_worst_case_is_of_all_perturbations_in_whatever_order_they_came(
     finished_run: Path, plugin: Path, copied: Copied, tmp_path: Path
 ) -> None:

@@ -1,4 +1,5 @@
-"""Rows of a test set that are elsewhere too: in the training or dev set, or in another language's test set."""
+"""Rows that are in two splits: of a test set in the training or dev set, or in another language's test set; of the dev
+set in the training set."""
 
 from __future__ import annotations
 
@@ -24,12 +25,14 @@ Split = tuple[DataRows, Sequence[Example]]
 
 
 class RepeatedRows(BaseModel):
-    """Test rows of one language whose text is in another split too, word for word."""
+    """Test or dev rows of one language whose text is in another split too, word for word."""
 
     model_config = ConfigDict(extra="forbid")
 
     language: str
-    """Language of the test set."""
+    """Language of the rows."""
+    split: Literal["dev", "test"] = "test"
+    """Split of the rows."""
     rows: int
     """Rows of it that are in the other split too."""
     in_split: Literal["train", "dev", "test"]
@@ -38,7 +41,8 @@ class RepeatedRows(BaseModel):
 
 
 def find_repeated(task: Task, seen: Iterable[Split], tests: Sequence[Split]) -> list[RepeatedRows]:
-    """Counts the test rows that are in `seen` (training and dev set), and the test sets that share most of their rows.
+    """Counts the test rows that are in `seen` (training set, then dev set), the dev rows that are in the training set,
+    and the test sets that share most of their rows.
 
     Two rows are the same if all their text is. Counted once for the same rows, and cached.
     """
@@ -62,8 +66,14 @@ def _counted(task: Task, seen: Sequence[Split], tests: Sequence[Split]) -> list[
     text = _text_of(task)
     hashes = [(rows, [hash(text(example)) for example in examples]) for rows, examples in tests]
     found: list[RepeatedRows] = []
+    before: list[tuple[DataRows, set[int]]] = []
     for other, examples in seen:
-        there = {hash(text(example)) for example in examples}
+        of_other = [hash(text(example)) for example in examples]
+        for rows, there in before:
+            if count := sum(one in there for one in of_other):
+                found.append(_repeated(other, count, rows))
+        there = set(of_other)
+        before.append((other, there))
         for rows, of_test in hashes:
             if count := sum(one in there for one in of_test):
                 found.append(_repeated(rows, count, other))
@@ -76,7 +86,13 @@ def _counted(task: Task, seen: Sequence[Split], tests: Sequence[Split]) -> list[
 
 
 def _repeated(rows: DataRows, count: int, other: DataRows) -> RepeatedRows:
-    return RepeatedRows(language=rows.language, rows=count, in_split=other.split, in_language=other.language)
+    return RepeatedRows(
+        language=rows.language,
+        split="dev" if rows.split == "dev" else "test",
+        rows=count,
+        in_split=other.split,
+        in_language=other.language,
+    )
 
 
 def _text_of(task: Task) -> Callable[[Mapping[str, object]], tuple[object, ...]]:

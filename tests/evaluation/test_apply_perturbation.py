@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xrobust.contracts import Example, GoldenCase, NotCovered, Perturbation, PerturbationContext, PerturbationInfo
+from xrobust.evaluation import apply_perturbation
 from xrobust.evaluation.apply_perturbation import changed_tokens, perturb, text_tokens, violation
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust.testing import check_perturbation
@@ -22,8 +23,21 @@ SENTENCE = {"id": "s", "tokens": ["Anna", "Berg", "likes", "Rome"], "tags": ["B-
 words = st.lists(st.sampled_from("a b c d".split()), max_size=8)
 
 
-@given(words, words)
-def test_tokens_that_differ(before: list[str], after: list[str]) -> None:
+@pytest.mark.parametrize("aligned", [2_000, 0])
+@given(before=words, after=words)
+def test_tokens_that_differ(aligned: int, before: list[str], after: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apply_perturbation, "ALIGNED", aligned)
+        check_tokens_that_differ(before, after)
+
+
+def test_a_text_of_a_hundred_thousand_tokens_is_not_aligned() -> None:
+    text = ["a", "b"] * 50_000
+    assert changed_tokens(text, [*text[:3], "c", *text[3:]]) == 1
+    assert changed_tokens(text, [*text[:3], "c", *text[3:9], "d", *text[9:]]) == 8
+
+
+def check_tokens_that_differ(before: list[str], after: list[str]) -> None:
     changed = changed_tokens(before, after)
     assert (changed == 0) == (before == after)
     assert abs(len(before) - len(after)) <= changed <= max(len(before), len(after))

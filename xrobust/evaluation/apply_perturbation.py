@@ -24,6 +24,10 @@ _WITHOUT_SPACES = (
 _WORDS = regex.compile(f"[^{_WITHOUT_SPACES}]++|.")
 
 
+ALIGNED = 2_000
+"""Most tokens of a text that are aligned with its perturbed one: the time grows with their square or worse."""
+
+
 @dataclass(frozen=True)
 class AppliedPerturbation:
     """The rows of a test set that a perturbation changed."""
@@ -158,7 +162,8 @@ def _words(text: str) -> list[str]:
 def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:
     """Number of tokens that differ: place by place, or after aligning both if that leaves fewer.
 
-    Aligned by the matching blocks that difflib finds, without its heuristic for junk.
+    Aligned by the matching blocks that difflib finds, without its heuristic for junk. Of a text of more than ALIGNED
+    tokens all count between the first and the last that differ.
     """
     longer = max(len(before), len(after))
     moved = longer
@@ -166,5 +171,15 @@ def changed_tokens(before: Sequence[str], after: Sequence[str]) -> int:
         moved = sum(a != b for a, b in zip(before, after, strict=True))
         if moved <= 2:  # most perturbed sentences; aligning them would be slow
             return moved
+    if longer > ALIGNED:
+        start = _alike(before, after)
+        end = _alike(before[start:][::-1], after[start:][::-1])
+        return min(moved, longer - start - end)
     blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
     return min(moved, longer - sum(block.size for block in blocks))
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> int:
+    """Number of tokens with which both begin alike."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))

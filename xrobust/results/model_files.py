@@ -10,7 +10,7 @@ from xrobust.errors import UserError
 from xrobust.results.schema import RunResult
 from xrobust.results.store import MODEL
 from xrobust.storage.file_memo import cached_by_files
-from xrobust.storage.hashing import file_sha256
+from xrobust.storage.hashing import file_sha256, parse_sha256
 
 logger = logging.getLogger("xrobust")
 
@@ -68,7 +68,7 @@ def _sha256s(folder: Path, paths: list[str]) -> dict[str, str]:
     for path in paths:  # each for itself: one that changes leaves the others hashed
         file = folder / path
         try:
-            found[path] = str(cached_by_files({"sha256": "file"}, [file], partial(file_sha256, file)))
+            found[path] = cached_by_files({"sha256": "file"}, [file], partial(file_sha256, file), parse_sha256)
         except OSError as error:
             raise UserError(f"{file}: the file cannot be read: {error.strerror or error}") from error
     return found

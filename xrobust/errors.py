@@ -22,6 +22,10 @@ class PluginError(RunError):
     """A plugin that raised, or gave back what it must not; the message names it, what was called, and where."""
 
 
+class NotAllScored(RunError):
+    """Some test sets of a run could not be scored, and all others were; the message has their number and the first."""
+
+
 class OutOfReach(UserError):
     """A file that a run needs is on the network, which cannot be reached or must not be used (`--offline`)."""
 

@@ -14,7 +14,7 @@ from xrobust.contracts import Task
 from xrobust.data.notes import data_warnings, log_notes
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import DataRows, RowsOrigin
-from xrobust.errors import UserError
+from xrobust.errors import NotAllScored, RunError, UserError
 from xrobust.evaluation.expected_range import range_warnings
 from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
 from xrobust.evaluation.requested_perturbations import requested_perturbations
@@ -26,7 +26,7 @@ from xrobust.registry.plugins import Plugins
 from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.run_plugins import RunPlugins, run_plugins
-from xrobust.results.schema import DataSection, ModelSection, RunResult, now, other_origin, replace_rows
+from xrobust.results.schema import DataSection, ModelSection, RunResult, Status, now, other_origin, replace_rows
 from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
 from xrobust.runtime import signals
@@ -209,7 +209,9 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
             local=place,
             sample=plan.source.sample,
             supervision=sorted({method.info.supervision for method in plan.methods}),
+            unscored=[],
         )
+        result.ask(plan.evaluation.keys_left(result), added=False)
     else:
         result = found
         if result.training is None:
@@ -220,7 +222,7 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
                 result.warn(warning)
             here.plugin_code = result.environment.plugin_code
         result.environment, result.local = here, place
-        note_requested(result, plan.evaluation)
+        note_requested(result, plan.evaluation, added=False)
     result.status, result.error = "running", None
     return result
 
@@ -267,12 +269,13 @@ def evaluate(
 
         watching = found.plugins.observers(observers) if main else Observers()
         # A kill leaves what the document says while scores are missing: that it is at work, not that it is complete.
-        before = "interrupted" if result.status == "running" else result.status
+        before: Status = "interrupted" if result.status == "running" else result.status
+        note_requested(result, plan, added=True)
         if plan.left(result):
             result.status = "running"
-        note_requested(result, plan)
         note_plugin_files(result, found)
-        with folder.recording(result, watching, main=main):
+        failed: NotAllScored | None = None
+        with folder.recording(result, watching, main=main, adding=True):
             for place in found.left_out:
                 logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
             for warning in plugin_changes(result, found.plugins):
@@ -280,14 +283,21 @@ def evaluate(
             say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
             watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))
-            score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
-            # A run that was stopped while it was being scored is complete when nothing is left to score.
-            result.status = before
-            if result.is_scored():
-                result.status, result.error = "complete", None
-            result.summary = summarise(result)
-            if main:
-                folder.save(result)
+            try:
+                score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
+            except NotAllScored as error:
+                failed = error
+            with signals.held():
+                # A run that was stopped while it was being scored is complete when nothing is left to score.
+                result.status = before
+                if result.is_scored():
+                    result.status, result.error = "complete", None
+                result.summary = summarise(result)
+                if main:
+                    folder.save(result)
+        if failed is not None:
+            watching.call("run_failed", error=str(failed))
+            raise failed
         watching.call("run_finished", result=result.model_dump(mode="json"))
     return result
 
@@ -328,8 +338,10 @@ def note_plugin_files(result: RunResult, found: RunPlugins) -> None:
     place.plugin_files = list(dict.fromkeys([*map(str, found.files), *there]))
 
 
-def note_requested(result: RunResult, plan: EvaluationPlan) -> None:
-    """Notes the requested scores and their rows; rows noted by an attempt that scored nothing are replaced."""
+def note_requested(result: RunResult, plan: EvaluationPlan, *, added: bool) -> None:
+    """Notes the requested scores, `added` to a run or its own, and their rows; rows noted by an attempt that scored
+    nothing are replaced."""
+    result.ask(plan.keys_left(result), added=added)
     new = [row for row in plan.used if row.language not in result.scored([row])]
     if new and other_origin(result, plan.origin) is not None:
         result.warn(
@@ -355,8 +367,11 @@ def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: Ev
 
 
 def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:
+    if not result.scores:
+        raise RunError("no test set was scored: name a language that has one (--languages)")
     for warning in range_warnings(plan.task, plan.request, result):
         result.warn(warning)
+    result.give_up("not asked for by the last command, and left unscored by the one before", everything=True)
     result.status = "complete"
     result.summary = summarise(result)
     if accelerate.is_main_process:

@@ -13,7 +13,8 @@ from xrobust.contracts import Cleaner, Example, Prediction, Task
 from xrobust.data import conllu, tsv
 from xrobust.data.lines import plain_name
 from xrobust.data.records import Record
-from xrobust.data.rows import Account
+from xrobust.data.rows import Account, cleaner_of
+from xrobust.encoding.kind_calls import encoded_by
 from xrobust.encoding.truncation import Truncation, count_truncation, truncation_line
 from xrobust.engine.accelerator import accelerator
 from xrobust.errors import UserError
@@ -59,18 +60,18 @@ def predict_file(
     with _rereadable(file) as path:
         text = _text(path, task)
         total = _checked_lines(text, file, task)
-        cleaner = task.cleaner(_rows(text.records()))
+        cleaner = cleaner_of(task, _rows(text.records()))
         model, tokenizer = load_run_model(run_folder_of(run), result, plugins, offline=offline)
         limit = length_limit(model, tokenizer)
         accelerate = accelerator(result.spec.train.precision)
         model, max_length = model.to(accelerate.device), result.spec.train.training.max_length
         account, cut, done = Account(), None, 0
         for block in _blocks(text.records()):
-            cleaned = dict(_cleaned(block, cleaner, account))
+            cleaned = dict(_cleaned(block, task, cleaner, account))
             examples = list(cleaned.values())
             predictions: dict[int, Prediction] = {}
             if examples:
-                encoded = task.kind.encode(examples, tokenizer, max_length)
+                encoded, _ = encoded_by(task.kind, examples, tokenizer, max_length)
                 cut = _together(cut, count_truncation(encoded, len(examples)))
                 found = predict_examples(task, model, encoded, examples, accelerate, tokenizer.pad_token_id)
                 predictions = dict(zip(cleaned, found, strict=True))
@@ -149,11 +150,13 @@ def _blocks(found: Iterable[Record]) -> Iterator[list[Record]]:
         yield block
 
 
-def _cleaned(block: list[Record], cleaner: Cleaner | None, account: Account) -> Iterator[tuple[int, Example]]:
+def _cleaned(
+    block: list[Record], task: Task, cleaner: Cleaner | None, account: Account
+) -> Iterator[tuple[int, Example]]:
     """The index of each record with an example to label, and that example as the task cleans it."""
     for i, record in enumerate(block):
         for row in _rows([record]):
-            made = account.cleaned(cleaner, row)
+            made = account.cleaned(task, cleaner, row)
             if made is not None:
                 yield i, made
 

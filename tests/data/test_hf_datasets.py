@@ -80,7 +80,7 @@ def load(task: Task, limit: int | None = None) -> tuple[Sequence[Example], str]:
 def test_a_dataset_a_stream_and_dicts_are_the_same_rows() -> None:
     as_dicts = [{"id": f"de:{row}", "text": str(row), "label": ["pos", "neg"][row % 2]} for row in range(7)]
     examples, fingerprint = load(Reviews(as_dicts))
-    assert examples is as_dicts
+    assert examples == as_dicts and examples[0] is not as_dicts[0]
     dataset = Dataset.from_list(rows(7), features=REVIEWS)
     stream = dataset.to_iterable_dataset()
     for data in (dataset, dataset.with_format("numpy"), stream, stream.with_format("numpy")):

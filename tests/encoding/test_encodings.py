@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +28,7 @@ from xrobust.registry.plugin_file import plugins_in, read_source
 from xrobust.storage import cache
 
 TAGGING = TokenClassification(("A", "B"))
-ALONE = SimpleNamespace(main_process_first=nullcontext, local_main_process_first=nullcontext)
+ALONE = SimpleNamespace(is_main_process=True, is_local_main_process=True, wait_for_everyone=lambda: None)
 """What `EncodingCache` asks of Accelerate, with one process."""
 
 

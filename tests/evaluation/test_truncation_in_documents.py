@@ -237,8 +237,8 @@ def test_a_kind_that_gives_no_tag_to_what_it_cut_is_named(tmp_path: Path, tiny_m
     with pytest.raises(RunError) as error:
         run(spec)
     assert str(error.value) == (
-        "kind token_classification: its decode gives 4 tags for the 6 tokens of example en:2: each needs one, also a "
-        "token that max_length cut away"
+        "kind of task 'token_classification' (beheading.py): its decode failed at example en:2: it gives 4 tags for 6 "
+        "tokens: each needs one, also a token that max_length cut away"
     )
 
 
@@ -256,7 +256,9 @@ def test_a_tag_that_is_missing_under_another_condition_is_no_shorter_gold(
         return [Prediction(p.value[:-1], p.scores[:-1]) for p in whole(self, *given)]
 
     monkeypatch.setattr(TokenClassification, "decode", shortened)
-    with pytest.raises(RunError, match=r"decode gives \d+ tags for the \d+ tokens of example de:\d+: each needs one"):
+    with pytest.raises(
+        RunError, match=r"decode failed at example de:\d+: it gives \d+ tags for \d+ tokens: each needs one"
+    ):
         request = EvaluationRequest(languages=("de",), **request_)
         evaluate(copied(finished_run), request=request, plugin_files=[plugin])
 
@@ -267,5 +269,5 @@ def test_an_example_without_a_prediction_is_named(
     monkeypatch.setattr(TokenClassification, "decode", lambda self, *given: [])
     folder = copied(finished_run)
     (folder / "predictions" / "de.parquet").unlink()
-    with pytest.raises(RunError, match="decode gives 0 predictions for 24 examples"):
+    with pytest.raises(RunError, match="its decode failed: it gives 0 predictions for 24 examples"):
         evaluate(folder, request=EvaluationRequest(languages=("de",), attack="pgd"))

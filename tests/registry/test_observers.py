@@ -53,6 +53,7 @@ def test_the_hooks_are_those_that_are_documented_and_typed():
         "checkpoint_saved",
         "language_scored",
         "not_covered",
+        "scoring_failed",
         "run_finished",
         "run_interrupted",
         "run_failed",
@@ -61,7 +62,7 @@ def test_the_hooks_are_those_that_are_documented_and_typed():
         assert inspect.getdoc(hook)
         assert list(inspect.signature(hook).parameters)[:2] == ["run_id", "folder"]
         assert all(p.annotation is not p.empty for p in inspect.signature(hook).parameters.values())
-    assert len(Path(hookspecs.__file__).read_text(encoding="utf-8").splitlines()) <= 85
+    assert len(Path(hookspecs.__file__).read_text(encoding="utf-8").splitlines()) <= 95
 
 
 def test_the_core_calls_every_hook_as_it_is_specified():

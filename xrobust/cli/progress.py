@@ -153,8 +153,17 @@ class Console:
     @hookimpl
     def not_covered(self, language: str, perturbation: str, reason: str) -> None:
         """Counts a test set without a score as done, and prints the reason."""
-        self._scored[ScoreKey(condition="perturbed", language=language, perturbation=perturbation)] = None
-        text = f"{language} {perturbation}  not covered: {reason}"
+        under = ScoreKey(condition="perturbed", language=language, perturbation=perturbation)
+        self._without_score(under, f"not covered: {reason}")
+
+    @hookimpl
+    def scoring_failed(self, of: dict[str, Any], error: str) -> None:
+        """Counts a test set that could not be scored as done, and prints the reason."""
+        self._without_score(ScoreKey(**of), f"not scored: {error}")
+
+    def _without_score(self, under: ScoreKey, reason: str) -> None:
+        self._scored[under] = None
+        text = f"{' '.join(part for part in (under.name, under.label) if part)}  {reason}"
         if self._progress is not None and self._task is not None:
             done = len(self._scored)
             self._progress.update(self._task, completed=done, count=f"{done}/{self._total}", detail=visible(text))

@@ -36,7 +36,7 @@ from xrobust.cli.options import (
     without_processes,
 )
 from xrobust.config.values import comma_separated, names, seeds
-from xrobust.errors import UserError
+from xrobust.errors import NotAllScored, UserError
 from xrobust.runtime.screen import say, say_lines
 
 if TYPE_CHECKING:
@@ -116,10 +116,26 @@ def run_command(
         return _start_processes(requests, num_processes, dry_run, context.obj)
     if transfer is not None:
         _check(requests)
-    results = [result for request in requests if (result := _one(request, dry_run)) is not None]
+    results, failed = _all(requests, dry_run)
+    if failed is not None:
+        raise failed
     if transfer is not None and results:
         _report(transfer, results)
     return 0
+
+
+def _all(requests: list[RunSpec], dry_run: bool) -> tuple[list[RunResult], NotAllScored | None]:
+    """Carries out the runs one after another; their results, and the error of the first that lacks scores."""
+    results, failed = [], None
+    for request in requests:
+        try:
+            result = _one(request, dry_run)
+        except NotAllScored as error:
+            failed = failed or error
+            continue
+        if result is not None:
+            results.append(result)
+    return results, failed
 
 
 def _check(requests: list[RunSpec]) -> None:

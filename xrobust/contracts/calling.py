@@ -75,7 +75,7 @@ def plugin_name(plugin: object) -> str:
     what = next((word for base, word in TYPES.items() if issubclass(cls, base)), "plugin")
     name = getattr(getattr(plugin, "info", None), "name", None) or getattr(plugin, "name", None) or cls.__name__
     package = cls.__module__.partition(".")[0]
-    if package in ("xrobust", "tasks", "methods"):
+    if package in ("xrobust", "xrobust_tasks", "xrobust_methods"):
         return f"{what} {name!r}"
     origin = package
     if package.startswith("xrobust_plugin_"):  # a single file (xrobust.registry.plugin_file)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
 
 Example = Mapping[str, Any]
 """One row in canonical columns: `id` and those of its kind (`text`, `text_pair`, `label`; or `tokens`, `tags`)."""
@@ -13,10 +13,36 @@ IGNORED = -100
 
 def copied(example: Example) -> dict[str, Any]:
     """A copy of an example down to its lists, for code that might change it in place: a plugin's, for instance."""
-    return {column: _copied(value) for column, value in example.items()}
+    return {column: copied_value(value) for column, value in example.items()}
 
 
-def _copied(value: Any) -> Any:
+def copied_value(value: Any) -> Any:
+    """A copy of one value of an example: its lists and dicts are new, whatever else is in it is the same."""
+    if isinstance(value, str):  # most are
+        return value
     if isinstance(value, list):
-        return [_copied(one) if isinstance(one, list | dict) else one for one in value]
+        return [one if isinstance(one, str) else copied_value(one) for one in value]
+    if isinstance(value, tuple):
+        return tuple(copied_value(one) for one in value)
     return copied(value) if isinstance(value, dict) else value
+
+
+class Copies(Sequence[Example]):
+    """A sequence of examples that are copied when they are asked for: what a plugin does to them reaches nobody."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __iter__(self) -> Iterator[Example]:
+        return map(copied, self._examples)
+
+    @overload
+    def __getitem__(self, index: int) -> Example: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Example]: ...
+    def __getitem__(self, index: int | slice) -> Example | Sequence[Example]:
+        found = self._examples[index]
+        return copied(found) if isinstance(found, Mapping) else [copied(example) for example in found]

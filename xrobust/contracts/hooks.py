@@ -65,6 +65,12 @@ def not_covered(run_id: str, folder: str, language: str, perturbation: str, reas
 
 
 @hookspec
+def scoring_failed(run_id: str, folder: str, of: dict[str, Any], error: str) -> None:
+    """A test set could not be scored under a condition, and the others are. `of` has `language`, `pair`, `condition`,
+    `perturbation` and `attack`, as a row of `scores`; `error` is the one-line reason."""
+
+
+@hookspec
 def run_finished(run_id: str, folder: str, result: dict[str, Any]) -> None:
     """The run is complete. `result` is the result document."""
 

@@ -146,10 +146,18 @@ class Task:
             `parallel_rows`. Values are text, numbers and lists of them: leave other columns out. Pin the revision of
             what comes from the hub; the rows' fingerprint is part of the run's identity.
 
-        The languages that can be scored are those that the source has test data for, else those of `info`. Raises
-        UserError for what is not there; rows are checked by the caller.
+        The rows are copied: what is done to them later has no effect. The languages that can be scored are those that
+        `languages` names. Raises UserError for what is not there; rows are checked by the caller.
         """
         return source.load(self, split, language)
+
+    def languages(self, split: Split, source: Source) -> tuple[str, ...]:
+        """The languages that `split` exists in. To be overridden together with `load` where the source cannot know.
+
+        By default those that the source has files of. Where there are none and `load` is overridden, the languages of
+        `info` are scored.
+        """
+        return source.languages(self, split)
 
     def cleaner(self, rows: Iterable[Example]) -> Cleaner | None:
         """A function that cleans each row, or leaves it out; None, the default, uses the rows as they are.
@@ -170,4 +178,9 @@ class Task:
     def files(self, split: Split, language: str, source: Source) -> list[Path] | None:
         """All files that `load` reads, or would if they were there; None where that is not known, and the data are then
         read at each start of a run. To be overridden together with `load`."""
-        return source.files(self, split, language) if type(self).load is Task.load else None
+        return None if loads_itself(self) else source.files(self, split, language)
+
+
+def loads_itself(task: Task) -> bool:
+    """True for a task that reads its data by code of its own, which may need no file, or files of other names."""
+    return type(task).load is not Task.load

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Task
-from xrobust.errors import UserError
+from xrobust.encoding.kind_calls import problem_of
+from xrobust.errors import RunError, UserError, shown
 
 
 def fingerprint(examples: Iterable[Example], where: str = "examples") -> str:
@@ -19,12 +20,32 @@ def fingerprint(examples: Iterable[Example], where: str = "examples") -> str:
     """
     digest = hashlib.sha256()
     for row, example in enumerate(examples):
-        try:
-            line = json.dumps(example, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        except (TypeError, ValueError):
-            raise UserError(f"{where}, row {row} (id {example['id']}): {_not_json(example)}") from None
-        digest.update(line.encode("utf-8", "surrogatepass") + b"\n")
+        digest.update(_line(example, row, where))
     return digest.hexdigest()
+
+
+def unchanged(examples: Iterable[Example], sha256: str, where: str) -> Iterator[Example]:
+    """Yields the examples; raises RunError after the last where they are not those of the fingerprint.
+
+    So what was made of them is not kept under the name of others: code of a plugin may have changed them in memory.
+    """
+    digest = hashlib.sha256()
+    for row, example in enumerate(examples):
+        digest.update(_line(example, row, where))
+        yield example
+    if digest.hexdigest() != sha256:
+        raise RunError(
+            f"{where}: the examples in memory are not those that were read (their sha256 is another): code of a plugin "
+            "changed them; nothing made of them was kept"
+        )
+
+
+def _line(example: Example, row: int, where: str) -> bytes:
+    try:
+        line = json.dumps(example, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    except (TypeError, ValueError):
+        raise UserError(f"{where}, row {row} (id {example['id']}): {_not_json(example)}") from None
+    return line.encode("utf-8", "surrogatepass") + b"\n"
 
 
 def checked(task: Task, examples: Sequence[Example], where: str | None = None) -> Sequence[Example]:
@@ -39,12 +60,15 @@ def checked(task: Task, examples: Sequence[Example], where: str | None = None) -
     gold = task.kind.gold_column
     seen: dict[str, int] = {}
     for row, example in enumerate(examples):
+        if not isinstance(example, Mapping):
+            raise UserError(f"{where}, row {row}: a {type(example).__name__}; a dict of columns is expected")
         identifier = example.get("id")
         if not isinstance(identifier, str) or not identifier:
             raise UserError(f"{where}, row {row}: the id is {identifier!r}; a string that is not empty is expected")
         if seen.setdefault(identifier, row) != row:
             raise UserError(f"{where}, row {row}: id {identifier!r} is that of row {seen[identifier]} too")
-        problem = (task.kind.problem(example) if gold in example else f"no {gold!r}") or _no_text(task, example)
+        problem = f"no {gold!r}" if gold not in example else _no_text(task, example)
+        problem = problem or problem_of(task.kind, example, f"{where}, row {row} (id {identifier})")
         if problem is not None:
             raise UserError(f"{where}, row {row} (id {identifier}): {problem}")
     return examples
@@ -56,6 +80,10 @@ def _no_text(task: Task, example: Example) -> str | None:
     for column in columns:
         if column in example and not isinstance(example[column], str | list | tuple):
             return f"{column!r} is {example[column]!r}; text is expected"
+    if task.kind.pre_split:
+        for column in (*columns, task.kind.gold_column):
+            if isinstance(example.get(column), str):
+                return f"{column!r} is the text {shown(example[column])}; a list is expected, one entry a token"
     if columns and not any(column in example for column in columns):
         return f"no {columns[0]!r}; there are {', '.join(map(repr, example))}"
     return None

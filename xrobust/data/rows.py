@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xrobust.contracts import Cleaner, Example, LeftOut, Task
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.example import Copies, copied
 
 
 @dataclass
@@ -26,17 +28,26 @@ class Account:
     broken_entities: int = 0
     """Entities that lacked the beginning or the end that the scheme marks."""
 
-    def cleaned(self, cleaner: Cleaner | None, row: Example) -> Example | None:
-        """The row as the task cleans it, or None for one that is left out; noted here."""
+    def cleaned(self, task: Task, cleaner: Cleaner | None, row: Example) -> Example | None:
+        """The row as the task cleans it, or None for one that is left out; noted here.
+
+        Raises PluginError where the cleaner raises or gives back what is no row.
+        """
         if cleaner is None:
             return row
-        made = cleaner.clean(row)
+        given, where = copied(row), f"example {row.get('id')}"
+        with calling(task, "cleaner", where):
+            made = cleaner.clean(given)
         if isinstance(made, LeftOut):
             self.left_out[made.reason] += 1
             return None
-        if made is not row:
-            self.changed[cleaner.change] += 1
-        return made
+        if not isinstance(made, Mapping):
+            kind = type(made).__name__
+            raise blamed(task, "cleaner", where, f"it gives a {kind}; the row, a new one, or LeftOut is expected")
+        if made is given and made == row:
+            return row
+        self.changed[cleaner.change] += 1
+        return copied(made)
 
     def notes(self) -> Iterator[str]:
         """Yields what a user should know of how the rows were read and cleaned, a line each."""
@@ -62,7 +73,16 @@ class Rows(list[Example]):
 
 def cleaned(task: Task, examples: Sequence[Example], account: Account) -> Sequence[Example]:
     """The examples after the task's own cleaning, which is noted in `account`."""
-    cleaner = task.cleaner(examples)
+    cleaner = cleaner_of(task, Copies(examples))
     if cleaner is None:
         return examples
-    return [made for row in examples if (made := account.cleaned(cleaner, row)) is not None]
+    return [made for row in examples if (made := account.cleaned(task, cleaner, row)) is not None]
+
+
+def cleaner_of(task: Task, rows: Iterable[Example]) -> Cleaner | None:
+    """`task.cleaner`. Raises PluginError where it raises, or gives back what is no cleaner."""
+    with calling(task, "cleaner"):
+        cleaner = task.cleaner(rows)
+    if cleaner is not None and not isinstance(cleaner, Cleaner):
+        raise blamed(task, "cleaner", "", f"it gives a {type(cleaner).__name__}; a Cleaner, or None, is expected")
+    return cleaner

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, overload
 
 from pydantic import BaseModel, ConfigDict
 
 from xrobust.contracts import Example, Source, Split, Task
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.example import copied
+from xrobust.contracts.task import loads_itself
 from xrobust.data import hf_datasets
 from xrobust.data.checks import checked, fingerprint
 from xrobust.data.rows import Account, Rows, cleaned
 from xrobust.data.tag_scheme import is_iob2
 from xrobust.data.tags import UnknownTag, tags_in_iob2
 from xrobust.encoding.truncation import Truncation
-from xrobust.errors import RunError, UserError, did_you_mean, nearest
+from xrobust.errors import RunError, UserError, did_you_mean, nearest, shown
 from xrobust.metrics.entities import entity_spans
 from xrobust.storage.code_hash import code_hash
 from xrobust.storage.file_memo import cached_by_files
@@ -94,11 +98,14 @@ def load_split(
     out.
     """
     where = f"{task.info.name} {split} {language}"
-    loaded = task.load(split, language, source)
-    if hf_datasets.is_dataset(loaded):
-        whole = limit is None or type(task).cleaner is not Task.cleaner
-        loaded = hf_datasets.examples_of(task, loaded, language, limit=None if whole else limit)
-    hf_datasets.require_examples(task, loaded)
+    with calling(task, "load", f"{split} set of {language}"):
+        loaded = task.load(split, language, source)
+        if hf_datasets.is_dataset(loaded):
+            whole = limit is None or type(task).cleaner is not Task.cleaner
+            loaded = hf_datasets.examples_of(task, loaded, language, limit=None if whole else limit)
+        hf_datasets.require_examples(task, loaded)
+        if loads_itself(task) and not isinstance(loaded, hf_datasets.DatasetExamples):
+            loaded = _copied(loaded, where)
     account = loaded.account if isinstance(loaded, Rows) else Account()
     examples = loaded if isinstance(loaded, Rows) else _in_iob2(task, loaded, account, where)
     examples = cleaned(task, examples, account)
@@ -119,6 +126,15 @@ def load_split(
         **_gold_counts(task, examples),
     )
     return examples, rows
+
+
+def _copied(rows: Sequence[Example], where: str) -> Sequence[Example]:
+    """The rows of a plugin, which may keep the objects and change them. Raises UserError for what is no row."""
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            raise UserError(f"{where}, row {number}: a {type(row).__name__}; a dict of columns is expected")
+    copies = map(copied, rows)
+    return Rows(copies, rows.account) if isinstance(rows, Rows) else list(copies)
 
 
 def _in_iob2(task: Task, rows: Sequence[Example], account: Account, where: str) -> Sequence[Example]:
@@ -164,13 +180,30 @@ def open_split(
         loaded.append(examples)
         return rows.model_dump(mode="json")
 
-    files = task.files(split, language, source)
+    files = _files(task, source, split, language)
     code = code_hash(type(task), type(task.kind), type(source), load_split)
     if files is None or code is None:
         return load_split(task, source, split, language, limit)
     what = {"rows": task.info.name, "split": split, "language": language, "limit": limit, "code": code}
     rows = cached_by_files(what, files, load, DataRows.model_validate)
     return loaded[0] if loaded else LazySplit(task, source, rows, limit), rows
+
+
+def _files(task: Task, source: Source, split: Split, language: str) -> list[Path] | None:
+    where = f"{split} set of {language}"
+    with calling(task, "files", where):
+        files = task.files(split, language, source)
+    if files is not None and not (isinstance(files, list | tuple) and all(isinstance(file, Path) for file in files)):
+        raise blamed(task, "files", where, f"it gives {shown(files)}; a list of paths, or None, is expected")
+    return None if files is None else list(files)
+
+
+def changed_just_now(task: Task, split: Split, language: str) -> RunError:
+    """The error for a split that is not read as it was when the run was planned."""
+    if loads_itself(task):
+        where = f"{split} set of {language}"
+        return blamed(task, "load", where, "it gives other rows than a moment ago; it must give the same each time")
+    return RunError(f"the {split} data of {task.info.name} in {language} were changed just now: try again")
 
 
 class LazySplit(Sequence[Example]):
@@ -188,7 +221,7 @@ class LazySplit(Sequence[Example]):
         split, language = self._rows.split, self._rows.language
         examples, rows = load_split(self._task, self._source, split, language, self._limit)
         if rows != self._rows:
-            raise RunError(f"the {split} data of {self._task.info.name} in {language} were changed just now: try again")
+            raise changed_just_now(self._task, split, language)
         return examples
 
     def __len__(self) -> int:
@@ -205,12 +238,34 @@ class LazySplit(Sequence[Example]):
         return self.examples[index]
 
 
+def languages_of(task: Task, source: Source, split: Split) -> tuple[str, ...]:
+    """The languages that a split exists in, sorted, as `Task.languages` says. Raises PluginError where it fails."""
+    try:
+        with calling(task, "languages", f"{split} set"):
+            found = task.languages(split, source)
+    except UserError:
+        if not loads_itself(task) or type(task).languages is not Task.languages:
+            raise
+        return ()  # the source takes files for those of its own layout, which the task reads by itself
+    if not isinstance(found, list | tuple) or not all(isinstance(code, str) and code for code in found):
+        raise blamed(
+            task, "languages", f"{split} set", f"it gives {shown(found)}; a tuple of language codes is expected"
+        )
+    return tuple(sorted(set(found)))
+
+
 def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """The languages to score: those asked for, checked, or all that have a test set. Raises UserError."""
-    there = source.languages(task, "test")
-    if not there:
+    """The languages to score: those asked for, checked, or all that have a test set. Raises UserError for none."""
+    there = languages_of(task, source, "test")
+    if not there and not loads_itself(task):
         task.load("test", (asked or [task.info.source_language])[0], source)  # which says what is missing, and where
-        there = tuple(sorted(task.info.languages))  # or gives data that the source knows nothing of
+    if not there:
+        there = tuple(sorted(task.info.languages))  # of data that the source knows nothing of
+    if not there:
+        raise UserError(
+            f"task {task.info.name} names no language that it can be scored in: its `languages`, or those of its "
+            "`info`, have to"
+        )
     if asked is None:
         return tuple(there)
     for language in asked:

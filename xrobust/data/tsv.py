@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from xrobust.contracts.task import Task
+from xrobust.contracts.task import Task, loads_itself
 from xrobust.data.lines import BLANKS, iter_lines, plain_name
 from xrobust.data.records import Record
 from xrobust.data.rows import Account, Rows
 from xrobust.data.tags import UnknownTag, tags_in_iob2
+from xrobust.encoding.kind_calls import problem_of
 from xrobust.errors import UserError
 
 DOCUMENT_START = "-DOCSTART-"
@@ -73,7 +74,7 @@ class _Layout:
 
     def __init__(self, path: Path, task: Task, text_only: bool) -> None:
         self.text_only = text_only
-        self._path = path
+        self.path = path
         self._task = task
         self._first = 0
         gold = task.kind.gold_column
@@ -104,7 +105,7 @@ class _Layout:
 
     def error(self, number: int, problem: str) -> UserError:
         """The error for a problem of a line."""
-        return UserError(f"{self._path}:{number}: {problem}")
+        return UserError(f"{self.path}:{number}: {problem}")
 
     def _is_spaced(self, line: str) -> bool:
         """True for a token and one of the task's tags with a space between, as in CoNLL-2003's own files."""
@@ -119,7 +120,7 @@ class _Layout:
         problem = f"{_found(line)}, {expected} expected: {self.shape}"
         if self._is_spaced(line):
             problem += "; the columns are separated by spaces, and a TAB is expected"
-        elif line and width == len(self._text) and plain_name(self._path).startswith("test-"):
+        elif line and width == len(self._text) and plain_name(self.path).startswith("test-"):
             hub = self._task.info.hub
             where = f": {hub.repo} on the hub has labelled ones" if hub is not None else ""
             problem += (
@@ -169,7 +170,10 @@ def _rows(numbered: Iterator[tuple[int, str]], task: Task, layout: _Layout) -> I
             row.pop(gold, None)
         if gold in row:
             row[gold] = task.label_aliases.get(row[gold], row[gold])
-        if (problem := task.kind.problem(row)) is not None:
+        # A `load` of the task's own may turn these strings into other values: the caller checks what it returns.
+        raw = loads_itself(task) and not layout.text_only
+        problem = None if raw else problem_of(task.kind, row, f"line {number} of {layout.path}")
+        if problem is not None:
             raise layout.error(number, f"{problem}{_header_hint(number, row.get(gold), task)}")
         yield Record([layout.text(fields)], number, row)
 

@@ -16,6 +16,8 @@ from typing import Any
 from xrobust.contracts import Example, Kind
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.files import Damaged, EncodedWriter, open_encoded
+from xrobust.encoding.kind_calls import encoded_by
+from xrobust.runtime.processes import first_of
 from xrobust.storage import cache
 from xrobust.storage.code_hash import code_hash
 from xrobust.storage.hashing import canonical_json
@@ -61,14 +63,14 @@ class EncodingCache:
 
     def encode_uncached(self, examples: Callable[[], Iterable[Example]]) -> Encoded:
         """Encodes in memory, without the cache: for examples that no later run will have."""
-        return self._kind.encode(examples(), self._tokenizer, self._max_length)
+        return encoded_by(self._kind, examples(), self._tokenizer, self._max_length)[0]
 
     def _encode(self, made_from: Mapping[str, Any], blocks: Blocks, whole: Callable[[], Encoded]) -> Encoded:
         key = self._key(made_from)
         if key is None or cache.max_bytes() == 0:
             return whole()
         # The main process first; then one on each machine whose cache is another; then the rest.
-        with self._accelerator.main_process_first(), self._accelerator.local_main_process_first():
+        with first_of(self._accelerator), first_of(self._accelerator, of_machine=True):
             encoded = self._kept(key)
             encoded = self._made(key, blocks) if encoded is None else encoded
             return whole() if encoded is None else encoded
@@ -106,13 +108,12 @@ class EncodingCache:
 
     def _blocks(self, examples: Iterable[Example]) -> Iterator[tuple[Encoded, int]]:
         """Encodings of BLOCK examples each, the last of the rest; at least one, which may be empty."""
-        stream = _Counted(examples)
+        stream = iter(examples)
         while True:
-            encoded = self._kind.encode(islice(stream, BLOCK), self._tokenizer, self._max_length)
-            yield encoded, stream.taken
-            if stream.taken < BLOCK:
+            encoded, taken = encoded_by(self._kind, islice(stream, BLOCK), self._tokenizer, self._max_length)
+            yield encoded, taken
+            if taken < BLOCK:
                 return
-            stream.taken = 0
 
     def _key(self, made_from: Mapping[str, Any]) -> str | None:
         """Cache key of these examples; None if the kind has a setting that cannot be hashed."""
@@ -138,19 +139,6 @@ class EncodingCache:
             "max_length": self._max_length,
             "packages": {name: version(name) for name in ("tokenizers", "transformers")},
         }
-
-
-class _Counted(Iterator[Example]):
-    """Iterator over examples that counts them."""
-
-    def __init__(self, examples: Iterable[Example]) -> None:
-        self._examples = iter(examples)
-        self.taken = 0
-
-    def __next__(self) -> Example:
-        example = next(self._examples)
-        self.taken += 1
-        return example
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from xrobust.contracts import keyed_random
-from xrobust.errors import RunError
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.example import copied
+from xrobust.encoding.kind_calls import problem_of
+from xrobust.errors import shown
 from xrobust.metrics.entities import entity_spans
 
 if TYPE_CHECKING:
@@ -71,8 +74,8 @@ def perturb(
 ) -> AppliedPerturbation:
     """Applies a prepared perturbation to every example.
 
-    An example that comes back as it was counts as one that it does not apply to. Raises RunError where a gold label
-    does not hold any more: a defect of the perturbation.
+    It is given copies of them. An example that comes back as it was counts as one that it does not apply to. Raises
+    PluginError, which names the example, where it fails or a gold label does not hold any more.
     """
     name = perturbation.info.name
     rows: dict[int, Example] = {}
@@ -80,11 +83,20 @@ def perturb(
     for index, example in enumerate(examples):
         before = text_tokens(kind, example)
         tokens += len(before)
-        after = perturbation.apply(example, language, example_rng(seed, name, language, example["id"]))
-        if after is None or all(after.get(column) == example.get(column) for column in kind.text_columns):
+        where = f"example {example['id']} of {language}"
+        rng = example_rng(seed, name, language, example["id"])
+        with calling(perturbation, "apply", where):
+            after = perturbation.apply(copied(example), language, rng)
+        if after is None:
             continue
+        if not isinstance(after, Mapping):
+            kind_of_value = type(after).__name__
+            raise blamed(perturbation, "apply", where, f"it gives a {kind_of_value}; an example, or None, is expected")
+        if all(after.get(column) == example.get(column) for column in kind.text_columns):
+            continue
+        after = copied(after)
         if (problem := violation(perturbation, kind, example, after)) is not None:
-            raise RunError(f"perturbation {name!r} breaks example {example['id']} of {language}: {problem}")
+            raise blamed(perturbation, "apply", where, problem)
         rows[index] = after
         changed += changed_tokens(before, text_tokens(kind, after))
     return AppliedPerturbation(rows, tokens, changed)
@@ -101,7 +113,10 @@ def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Ex
         return f"the id became {after.get('id')!r}"
     if set(after) != set(before):
         return f"the columns became {', '.join(sorted(after))}"
-    if (problem := kind.problem(after)) is not None:
+    for column, value in after.items():
+        if isinstance(value, str) != isinstance(before[column], str):
+            return f"{column!r} became {shown(value)} where {shown(before[column])} was"
+    if (problem := problem_of(kind, after)) is not None:
         return problem
     gold = kind.gold_column
     if not kind.pre_split:

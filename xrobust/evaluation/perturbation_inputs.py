@@ -11,9 +11,11 @@ from typing import Any
 
 from xrobust.config.resolved_spec import TrainSpec
 from xrobust.contracts import Example, NotCovered, Perturbation, PerturbationContext, Source, Task
+from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.example import Copies
 from xrobust.data.checks import fingerprint
-from xrobust.data.splits import DataRows, load_split
-from xrobust.errors import UserError
+from xrobust.data.splits import DataRows, languages_of, load_split
+from xrobust.errors import UserError, shown
 from xrobust.evaluation.conditions.perturbed import PerturbedCondition
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.storage.hashing import canonical_json, file_sha256
@@ -45,22 +47,26 @@ class PerturbationInputs:
 
     def _one(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
         perturbation = condition.new()
-        reason = perturbation.language_problem(language)
+        with calling(perturbation, "language_problem", language):
+            reason = perturbation.language_problem(language)
         paths: dict[str, Path] = {}
         if reason is None:
             try:
-                paths = perturbation.files(language, self.data_dir, self.offline)
+                paths = self._files(perturbation, language)
             except NotCovered as error:
                 reason = str(error)
         files = {name: file_sha256(path) for name, path in paths.items()}
         key = self._key(condition, language, test_sha256, files)
-        prepared = PerturbedCondition(condition, self.task, language, key, files, reason, lambda: perturbation)
+        prepared = PerturbedCondition(
+            condition, self.task, language, test_sha256, key, files, reason, lambda: perturbation
+        )
         if reason is None:
             ready: list[Perturbation] = []
 
             def begin() -> Perturbation:
                 if not ready:
-                    perturbation.prepare(self._context(condition, language, paths))
+                    with calling(perturbation, "prepare", language):
+                        perturbation.prepare(self._context(condition, language, paths))
                     ready.append(perturbation)
                 return ready[0]
 
@@ -72,6 +78,18 @@ class PerturbationInputs:
                     prepared.reason = str(error)
         return prepared
 
+    def _files(self, perturbation: Perturbation, language: str) -> dict[str, Path]:
+        """`perturbation.files`, which must be there. Raises NotCovered, UserError and PluginError."""
+        with calling(perturbation, "files", language):
+            found = perturbation.files(language, self.data_dir, self.offline)
+        if not isinstance(found, Mapping) or not all(isinstance(path, Path) for path in found.values()):
+            raise blamed(perturbation, "files", language, f"it gives {shown(found)}; a dict of paths is expected")
+        for name, path in found.items():
+            if not path.is_file():
+                what = "is no file" if path.exists() else "does not exist"
+                raise blamed(perturbation, "files", language, f"{name!r}, {path}, {what}")
+        return dict(found)
+
     def _context(
         self, condition: RequestedPerturbation, language: str, files: Mapping[str, Path]
     ) -> PerturbationContext:
@@ -82,9 +100,9 @@ class PerturbationInputs:
             files=files,
             needs=condition.cls.needs,
             sources={
-                "source_train": lambda: self._source_train,
-                "target_train": lambda: self._target_train(language),
-                "target_test": lambda: self._load("test", language),
+                "source_train": lambda: Copies(self._source_train),
+                "target_train": lambda: self._target_copies(language),
+                "target_test": lambda: Copies(self._load("test", language)),
                 "encoder": lambda: self._vectors,
             },
             memory=self._memories.setdefault(condition.spec.label, {}),
@@ -105,9 +123,13 @@ class PerturbationInputs:
 
     def _target_train(self, language: str) -> Sequence[Example] | None:
         if language not in self._target:  # one at a time: the training sets of all languages are many
-            has_train = language in self.source.languages(self.task, "train")
+            has_train = language in languages_of(self.task, self.source, "train")
             self._target = {language: self._load("train", language) if has_train else None}
         return self._target[language]
+
+    def _target_copies(self, language: str) -> Sequence[Example] | None:
+        examples = self._target_train(language)
+        return None if examples is None else Copies(examples)
 
     @cached_property
     def _vectors(self) -> Callable[[list[str], int | None], Any]:

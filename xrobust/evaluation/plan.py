@@ -12,7 +12,15 @@ from xrobust.config.run_spec import EvaluationRequest
 from xrobust.config.validation import validated
 from xrobust.contracts import Example, Source, Split, Task
 from xrobust.data.repeated import RepeatedRows, find_repeated
-from xrobust.data.splits import DataRows, RowsOrigin, evaluation_languages, load_split, open_split, origin_of
+from xrobust.data.splits import (
+    DataRows,
+    RowsOrigin,
+    evaluation_languages,
+    languages_of,
+    load_split,
+    open_split,
+    origin_of,
+)
 from xrobust.errors import UserError, did_you_mean
 from xrobust.evaluation.conditions.attack import AttackCondition, PgdParams
 from xrobust.evaluation.conditions.base import Condition
@@ -40,6 +48,13 @@ class LanguageConditions:
     def left(self, result: RunResult) -> bool:
         """True if the document lacks scores of it."""
         return self.clean.left(result) or any(condition.left(result) for condition in self.conditions)
+
+    def keys_left(self, result: RunResult) -> list[ScoreKey]:
+        """Columns of the scores that the document lacks; that of a worst case only once its perturbations have some."""
+        if self.clean.left(result):
+            conditions = [one for one in self.conditions if one.steps]
+            return [self.clean.under, *(key for one in conditions for key in one.keys)]
+        return [key for one in self.conditions if one.left(result) for key in one.keys]
 
     def steps_left(self, result: RunResult) -> int:
         """Number of test sets that are left to score; all of them if the clean one is."""
@@ -78,6 +93,14 @@ class EvaluationPlan:
             return True
         return self.pairs is not None and bool(self.pairs.left(result))
 
+    def keys_left(self, result: RunResult) -> list[ScoreKey]:
+        """Columns of all scores that the document lacks."""
+        pairs = [] if self.pairs is None else self.pairs.left(result)
+        return [
+            *(key for language in self.languages for key in language.keys_left(result)),
+            *(ScoreKey(pair=pair) for pair in pairs),
+        ]
+
     def steps_left(self, result: RunResult) -> int:
         """Number of test sets that are left to score."""
         pairs = [] if self.pairs is None else self.pairs.left(result)
@@ -114,6 +137,8 @@ def plan_evaluation(
     pairs, mixed = _pairs(request, task, source, limit)
     languages = tuple(dict.fromkeys((*languages, *(a for a, b in pairs if a == b))))  # de:de is German
     pairs = [(a, b) for a, b in pairs if a != b]
+    if not languages and not pairs:
+        raise UserError(f"there is no test set of {task.info.name} to score: name a language that has one")
     tests = [open_split(task, source, "test", code, limit) for code in languages]
     used = [rows for _, rows in tests]
     inputs = PerturbationInputs(task, source, train, data.folder, data.offline, encoder)
@@ -152,7 +177,7 @@ def _seen(data: EvaluationData, train: TrainSpec) -> Iterator[tuple[DataRows, Se
     """The rows that the model was trained and selected on, as far as this source has them."""
     split: Split
     for split in ("train", "dev"):
-        if train.source in data.source.languages(data.task, split):
+        if train.source in languages_of(data.task, data.source, split):
             examples, rows = open_split(data.task, data.source, split, train.source, train.limit)
             if rows.sha256 == train.data[split]:
                 yield rows, examples
@@ -162,7 +187,7 @@ def _before(
     data: EvaluationData, scored: Sequence[DataRows], limit: int | None, languages: Sequence[str]
 ) -> Iterator[tuple[DataRows, Sequence[Example]]]:
     """The test rows of other languages that were scored before, as far as this source has them."""
-    there = data.source.languages(data.task, "test")
+    there = languages_of(data.task, data.source, "test")
     for before in scored:
         if before.split == "test" and before.language in there and before.language not in languages:
             examples, rows = open_split(data.task, data.source, "test", before.language, limit)

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from xrobust.contracts import Example, Kind, Prediction, Task
+from xrobust.contracts.calling import blamed, calling
 from xrobust.contracts.encoded import Encoded
+from xrobust.contracts.example import Copies
 from xrobust.engine.predict import predict
-from xrobust.errors import RunError
+from xrobust.errors import shown
+from xrobust.metrics.bootstrap import values_of
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.calls import statistics_of
 
 
 def predict_examples(
@@ -26,24 +30,29 @@ def decoded(
 ) -> list[Prediction]:
     """`kind.decode`, checked: one prediction for each example, for tagging with a tag for each token.
 
-    A token that was cut away is to count as wrong, so it cannot go without a tag. Raises RunError where one does.
+    A token that was cut away is to count as wrong, so it cannot go without a tag. Raises PluginError where one does.
     """
-    predictions = kind.decode(outputs, encoded, examples)
+    with calling(kind, "decode"):
+        predictions = kind.decode(outputs, encoded, Copies(examples))
+    if not isinstance(predictions, list | tuple) or not all(isinstance(one, Prediction) for one in predictions):
+        raise blamed(kind, "decode", "", f"it gives {shown(predictions)}; a list of Prediction is expected")
     if len(predictions) != len(examples):
-        raise RunError(
-            f"kind {kind.name}: its decode gives {len(predictions)} predictions for {len(examples)} examples"
-        )
+        raise blamed(kind, "decode", "", f"it gives {len(predictions)} predictions for {len(examples)} examples")
     if encoded.per_token:
         for example, prediction in zip(examples, predictions, strict=True):
             tokens = example.get(kind.gold_column)
             if tokens is None:
                 tokens = example[kind.text_columns[0]]
-            if len(prediction.value) != len(tokens):
-                raise RunError(
-                    f"kind {kind.name}: its decode gives {len(prediction.value)} tags for the {len(tokens)} tokens of "
-                    f"example {example.get('id')}: each needs one, also a token that max_length cut away"
+            tags = prediction.value
+            if not isinstance(tags, list | tuple) or len(tags) != len(tokens):
+                given = f"{len(tags)} tags" if isinstance(tags, list | tuple) else shown(tags)
+                raise blamed(
+                    kind,
+                    "decode",
+                    f"example {example.get('id')}",
+                    f"it gives {given} for {len(tokens)} tokens: each needs one, also a token that max_length cut away",
                 )
-    return predictions
+    return list(predictions)
 
 
 def dev_score(
@@ -53,5 +62,6 @@ def dev_score(
     predictions = predict_examples(task, model, encoded, examples, accelerator, pad_id)
     scorer = metric(task.metrics[0])
     gold = [example[task.kind.gold_column] for example in examples]
-    values = [prediction.value for prediction in predictions]
-    return scorer(gold, values, task.kind.labels)[scorer.outputs[0]]
+    ids = [example["id"] for example in examples]
+    rows = statistics_of(scorer, gold, [prediction.value for prediction in predictions], task.kind.labels, ids)
+    return float(values_of(scorer, rows)[0])

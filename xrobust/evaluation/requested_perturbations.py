@@ -11,6 +11,7 @@ from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
+from xrobust.contracts.calling import calling
 from xrobust.contracts.parameters import plain_values
 from xrobust.errors import UserError
 from xrobust.evaluation.apply_perturbation import perturb
@@ -69,7 +70,8 @@ def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
     if task.kind.name not in cls.info.kinds:
         kinds = " and ".join(kind.replace("_", " ") for kind in cls.info.kinds)
         return f"it is for {kinds}, and this is {task.kind.name.replace('_', ' ')}"
-    return cls.task_problem(task)
+    with calling(cls, "task_problem"):
+        return cls.task_problem(task)
 
 
 def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:

@@ -2,22 +2,104 @@
 
 from __future__ import annotations
 
-from xrobust.evaluation.plan import EvaluationPlan
-from xrobust.evaluation.scorer import Scorer
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from xrobust.errors import NotAllScored, PluginError, UserError
+from xrobust.evaluation.plan import EvaluationPlan, LanguageConditions
+from xrobust.evaluation.scorer import Scorer, ScoringFailed
+from xrobust.results.examples import shown_key
+from xrobust.results.score_key import ScoreKey
+
+logger = logging.getLogger("xrobust")
+
+Value = TypeVar("Value")
 
 
 def score_plan(plan: EvaluationPlan, scorer: Scorer) -> None:
-    """Scores all of the plan that the document has no scores of."""
-    for under in plan.with_predictions(scorer.result):
+    """Scores all of the plan that the document has no scores of.
+
+    A test set that cannot be scored under a condition, because of a plugin or its data, is noted in the document, and
+    the others are scored. Raises NotAllScored at the end where there was one.
+    """
+    result = scorer.result
+    for under in plan.with_predictions(result):
         scorer.forget_damaged(under)
+    asked = {one.of for one in result.unscored or ()}
+    result.ask([key for key in plan.keys_left(result) if key not in asked], added=True)
     scorer.observers.call("phase_started", name="evaluate", total=plan.steps_left(scorer.result))
+    attempts = _Attempts(scorer)
     for language in plan.languages:
-        if not language.left(scorer.result):
-            continue
-        clean = language.clean
-        test = clean.score(scorer) if clean.left(scorer.result) else clean.recall(scorer)
-        for condition in language.conditions:
-            if condition.left(scorer.result):
-                condition.score(test, scorer)
-    if plan.pairs is not None and plan.pairs.left(scorer.result):
-        plan.pairs.score(scorer)
+        if language.left(scorer.result):
+            _score_language(language, scorer, attempts)
+    if plan.pairs is not None and (pairs := plan.pairs.left(scorer.result)):
+        score_pair = plan.pairs.ready(scorer)
+        for pair in pairs:
+            attempts.make([ScoreKey(pair=pair)], lambda: score_pair(pair))  # noqa: B023 - called at once
+    attempts.require_success()
+
+
+def _score_language(language: LanguageConditions, scorer: Scorer, attempts: _Attempts) -> None:
+    clean, result = language.clean, scorer.result
+    if clean.left(result):
+        test, error = attempts.make([clean.under], lambda: clean.score(scorer))
+    else:
+        test, error = attempts.tried(lambda: clean.recall(scorer))
+    for condition in language.conditions:
+        if condition.left(result):
+            if test is None:
+                attempts.failed(condition.keys, error)
+            else:
+                attempts.make(condition.keys, lambda: condition.score(test, scorer))  # noqa: B023 - called at once
+
+
+class _Attempts:
+    """Test sets whose scoring was tried, and those of them that it failed for."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+        self._made = self._failed = 0
+        self._first = ""
+
+    def make(self, keys: Sequence[ScoreKey], score: Callable[[], Value]) -> tuple[Value | None, str]:
+        """Scores a test set under a condition; its value, or None and the reason that it failed, which is noted."""
+        value, error = self.tried(score)
+        if error:
+            self.failed(keys, error)
+        elif keys[0].condition != "worst_case":  # which is no test set of its own
+            self._made += 1
+        return value, error
+
+    def tried(self, score: Callable[[], Value]) -> tuple[Value | None, str]:
+        """The value of `score`, or None and the reason that it failed, on all processes alike."""
+        try:
+            try:
+                return score(), ""
+            except (PluginError, UserError) as error:
+                logger.debug("a test set could not be scored", exc_info=True)
+                self._scorer.agree(error)
+                raise
+        except ScoringFailed as error:
+            return None, str(error)
+
+    def failed(self, keys: Sequence[ScoreKey], error: str) -> None:
+        """Notes in the document and for observers that a test set could not be scored under a condition."""
+        scorer = self._scorer
+        self._made += 1
+        self._failed += 1
+        self._first = self._first or f"{shown_key(keys[0])}: {error}"
+        logger.warning("%s could not be scored: %s", shown_key(keys[0]), error)
+        for key in keys:
+            scorer.result.note_failure(key, error)
+        scorer.observers.call("scoring_failed", of=keys[0].model_dump(mode="json"), error=error)
+        if scorer.accelerator.is_main_process:
+            scorer.folder.save(scorer.result)
+
+    def require_success(self) -> None:
+        """Raises NotAllScored where a test set could not be scored."""
+        if self._failed:
+            others = "the others have their scores; " if self._failed < self._made else ""
+            raise NotAllScored(
+                f"{self._failed} of {self._made} test sets could not be scored; {others}the first, {self._first}"
+            )

@@ -11,10 +11,12 @@ import numpy as np
 
 from xrobust.contracts import Example, Prediction, Task
 from xrobust.contracts.encoded import Encoded
+from xrobust.data.checks import unchanged
 from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
 from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.calls import statistics_of
 from xrobust.results.examples import shown_key
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, ScoreRow
@@ -44,6 +46,10 @@ class ScoreRecord:
     observers: Observers
 
 
+class ScoringFailed(Exception):
+    """A test set cannot be scored on all processes, since a plugin failed on one; the message says how."""
+
+
 class Scorer:
     """Scores one trained model on one task. Each score is on disk before the next is begun."""
 
@@ -63,7 +69,9 @@ class Scorer:
 
     def encode(self, examples: Sequence[Example], rows_sha256: str) -> Encoded:
         """Encodes the examples, or reads them from the cache if it has these rows."""
-        return self.encodings.encode({"rows": rows_sha256}, lambda: examples)
+        self.agree()
+        where = f"{self.task.info.name} test examples"
+        return self.encodings.encode({"rows": rows_sha256}, lambda: unchanged(examples, rows_sha256, where))
 
     def truncation(self, under: ScoreKey, encoded: Encoded, examples: Sequence[Example]) -> Truncation | None:
         """Counts what `max_length` cut away from a test set, and logs it once a language where that is much."""
@@ -81,17 +89,34 @@ class Scorer:
         """The model's predictions, in the order of `examples`."""
         from xrobust.evaluation.predictions import predict_examples
 
+        self.agree()
         pad_id = self.tokenizer.pad_token_id
         return predict_examples(self.task, self.model, encoded, examples, self.accelerator, pad_id)
 
     def statistics(self, examples: Sequence[Example], values: Sequence[Any]) -> list[np.ndarray]:
         """For each metric of the task the statistics of each example: (examples, k). `values` are predicted labels."""
         gold = [example[self.task.kind.gold_column] for example in examples]
-        return self.statistics_of_labels(gold, values)
+        return self.statistics_of_labels(gold, values, [example["id"] for example in examples])
 
-    def statistics_of_labels(self, gold: Sequence[Any], values: Sequence[Any]) -> list[np.ndarray]:
+    def statistics_of_labels(self, gold: Sequence[Any], values: Sequence[Any], ids: Sequence[str]) -> list[np.ndarray]:
         """For each metric of the task the statistics of gold and predicted labels: (examples, k)."""
-        return [scorer.statistics(gold, values, self.task.kind.labels) for scorer in self.metrics]
+        labels = self.task.kind.labels
+        return [statistics_of(scorer, gold, values, labels, ids) for scorer in self.metrics]
+
+    def agree(self, error: Exception | None = None) -> None:
+        """Raises ScoringFailed, on all processes, where one of them comes with an error.
+
+        Called before each exchange between processes, and before scores are saved: where a plugin fails on one process
+        alone, the others neither wait for it nor save what it does not have.
+        """
+        said = [None if error is None else str(error)]
+        if self.accelerator.num_processes > 1:
+            from accelerate.utils import gather_object
+
+            said = gather_object(said)
+        first = next((text for text in said if text is not None), None)
+        if first is not None:
+            raise ScoringFailed(first)
 
     @cached_property
     def embedding_norm(self) -> float:
@@ -157,6 +182,7 @@ class Scorer:
                 artifact = self.folder.save_predictions(under, self.task.kind, examples, predictions)
                 self.result.artifacts.append(artifact)
             self.result.scores = in_order([*self.result.scores, *scores], self.result)
+            self.result.settle(under)
             if main:
                 self.folder.save(self.result)
         for row in scores:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from xrobust.config.run_spec import RunSpec
 from xrobust.contracts import Source, Split, Task
 from xrobust.data.sources import data_folder, open_source
+from xrobust.data.splits import languages_of
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.registry.plugins import Plugins
 
@@ -122,5 +123,5 @@ def _missing(task: Task, data: Source, pair: tuple[str, str], setting: SettingNa
     """Names the missing data, as in `no train set in br`, or None."""
     source = pair[0 if setting == "cross-lingual" else 1]
     wanted: list[tuple[Split, str]] = [("train", source), ("dev", source), ("test", pair[1])]
-    lacking = [f"no {split} set in {code}" for split, code in wanted if code not in data.languages(task, split)]
+    lacking = [f"no {split} set in {code}" for split, code in wanted if code not in languages_of(task, data, split)]
     return ", ".join(lacking) or None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.encoding.stream import ahead, chunks
+from xrobust.errors import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +35,8 @@ class MultipleChoice(Kind):
         return 1
 
     def problem(self, example: Example) -> str | None:
+        if isinstance(example["choices"], str):
+            return f"'choices' is the text {shown(example['choices'])}; a list is expected, one entry a choice"
         if len(example["choices"]) != len(self.labels):
             return f"{len(example['choices'])} choices where {len(self.labels)} are expected"
         if "label" in example and example["label"] not in self._index:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.encoding.stream import ahead, chunks
+from xrobust.errors import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,9 @@ class SequenceClassification(Kind):
         self._index = {label: i for i, label in enumerate(self.labels)}
 
     def problem(self, example: Example) -> str | None:
+        for column in self.text_columns:
+            if not isinstance(example.get(column, ""), str):
+                return f"{column!r} is {shown(example[column])}; one text is expected"
         if "label" in example and example["label"] not in self._index:
             return f"label {example['label']!r} is none of {', '.join(self.labels)}"
         return None

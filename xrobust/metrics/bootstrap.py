@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from xrobust.contracts.calling import blamed
 from xrobust.contracts.metric import Metric, WholeSetMetric, labels_in
-from xrobust.errors import RunError
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.calls import ratio_of, score_of, score_set_of, statistics_of
 
 BOOTSTRAP_DRAWS = 1000
 CONFIDENCE = 0.95
@@ -45,17 +46,16 @@ def score(
     if not references:
         raise ValueError("nothing to score")
     labels = labels_in(references, predictions) if labels is None else labels
-    return score_rows(scorer, scorer.statistics(references, predictions, labels))
+    return score_rows(scorer, statistics_of(scorer, references, predictions, labels))
 
 
 def score_rows(scorer: Metric, rows: np.ndarray) -> list[Score]:
-    """`score`, of the statistics of each example: (examples, k). Raises RunError for a value that is no number."""
+    """`score`, of the statistics of each example: (examples, k). Raises PluginError for a value that is no number."""
     values = values_of(scorer, rows)
     for output, value in zip(scorer.outputs, values, strict=True):
         if not math.isfinite(value):
-            raise RunError(
-                f"metric {scorer.name}: {output} of {len(rows)} examples is {value}: no score can be written"
-            )
+            step = "score_set" if isinstance(scorer, WholeSetMetric) else "score"
+            raise blamed(scorer, step, "", f"{output} of {len(rows)} examples is {value}: no score can be written")
     (drawn,) = _drawn(scorer, rows)
     low, high = _interval(drawn)
     return [
@@ -67,8 +67,8 @@ def score_rows(scorer: Metric, rows: np.ndarray) -> list[Score]:
 def values_of(scorer: Metric, rows: np.ndarray) -> np.ndarray:
     """The scores of a set of examples, (outputs,), from the statistics of each: (examples, k)."""
     if isinstance(scorer, WholeSetMetric):
-        return np.array([float(value) for value in scorer.score_set(list(rows[:, 0]), list(rows[:, 1]))])
-    return scorer.score(rows.sum(axis=0))
+        return score_set_of(scorer, rows)
+    return score_of(scorer, rows.sum(axis=0))
 
 
 def _drawn(scorer: Metric, *sides: np.ndarray) -> list[np.ndarray]:
@@ -80,7 +80,7 @@ def _drawn(scorer: Metric, *sides: np.ndarray) -> list[np.ndarray]:
         return [np.stack([values_of(scorer, side[pick]) for pick in picks]) for side in sides]
     draws = bootstrap(sides[0] if len(sides) == 1 else np.concatenate(sides, axis=1))
     width = sides[0].shape[1]
-    return [scorer.score(draws[:, start : start + width]) for start in range(0, draws.shape[1], width)]
+    return [score_of(scorer, draws[:, start : start + width]) for start in range(0, draws.shape[1], width)]
 
 
 def drop_intervals(scorer: Metric, before: np.ndarray, after: np.ndarray) -> list[tuple[float, float]]:
@@ -132,9 +132,9 @@ def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
     if isinstance(scorer, WholeSetMetric):
         right = np.array([[_share_right(*pair) for pair in variant] for variant in stacked])
         return stacked[right.argmin(axis=0), everyone]
-    parts = scorer.ratio(stacked)
+    parts = ratio_of(scorer, stacked)
     if parts is None:
-        scores = scorer.score(stacked)[..., 0]
+        scores = score_of(scorer, stacked)[..., 0]
         scores[~stacked.any(axis=-1)] = 1.0  # nothing was to be found, and nothing was
         return stacked[scores.argmin(axis=0), everyone]
     numerator, denominator = parts

@@ -6,6 +6,7 @@ import numpy as np
 
 from xrobust.contracts.metric import Metric, WholeSetMetric
 from xrobust.metrics.bootstrap import values_of
+from xrobust.metrics.calls import ratio_of, score_of
 
 STEP = 1e-4
 """Relative step of the numerical derivative of a score by its mean counts."""
@@ -31,7 +32,7 @@ def influence(metric: Metric, rows: np.ndarray, output: int = 0) -> np.ndarray:
         moved = (n - 1) * (whole - without)  # the jackknife: there is nothing to take a derivative of
         return moved - moved.mean()
     mean = rows.mean(axis=0)
-    parts = metric.ratio(rows) if output == 0 else None
+    parts = ratio_of(metric, rows) if output == 0 else None
     if parts is not None:
         numerator, denominator = parts
         size = denominator.mean()
@@ -44,5 +45,5 @@ def influence(metric: Metric, rows: np.ndarray, output: int = 0) -> np.ndarray:
 def _gradient(metric: Metric, mean: np.ndarray, output: int) -> np.ndarray:
     """Derivative of a score by its mean counts, (k,), by central differences; 0 for counts that are 0 throughout."""
     steps = np.diag(STEP * mean)
-    up, down = metric.score(mean + steps)[:, output], metric.score(mean - steps)[:, output]
+    up, down = score_of(metric, mean + steps)[:, output], score_of(metric, mean - steps)[:, output]
     return np.divide(up - down, 2 * STEP * mean, out=np.zeros(len(mean)), where=mean != 0)

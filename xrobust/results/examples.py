@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.metric import Metric
-from xrobust.errors import UserError
+from xrobust.errors import PluginError, UserError
 from xrobust.metrics.by_name import metric_of_output
+from xrobust.metrics.calls import statistics_of
 from xrobust.registry.plugins import Plugins
 from xrobust.results.schema import RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
@@ -131,8 +132,8 @@ class RunExamples:
         columns = self.predictions(key)
         gold, predicted = columns["label"], columns["prediction"]
         try:
-            rows = self.scored_by.metric.statistics(gold, predicted, self.scored_by.labels)
-        except (TypeError, ValueError, KeyError) as error:
+            rows = statistics_of(self.scored_by.metric, gold, predicted, self.scored_by.labels, columns["id"])
+        except PluginError as error:
             raise UserError(
                 f"run {self.result.run_id}, {shown_key(key)}: its predictions cannot be scored ({error})"
             ) from error

@@ -160,9 +160,10 @@ class RunFolder:
         return store.save_predictions(self.path, under, kind, examples, predictions)
 
     @contextlib.contextmanager
-    def recording(self, result: RunResult, observers: Observers, *, main: bool) -> Iterator[None]:
+    def recording(self, result: RunResult, observers: Observers, *, main: bool, adding: bool = False) -> Iterator[None]:
         """Keeps `run.log` and the document's status while a run goes on. Only the main process writes.
 
+        A failure while scores are added (`adding`) leaves a run that has all that it was itself asked for complete.
         Raises RunError in place of anything unforeseen, with the traceback in `run.log`.
         """
         if not main:
@@ -178,7 +179,7 @@ class RunFolder:
                     yield
                 except (UserError, RunError) as error:
                     logger.debug("the run ended early", exc_info=True)
-                    self._end(result, "failed", str(error), observers)
+                    self._fail(result, str(error), observers, adding)
                     raise
                 except Exception as error:
                     logger.debug("the run ended early", exc_info=True)
@@ -186,7 +187,7 @@ class RunFolder:
                         # Another process got the signal too, and ended while this one waited for its answer.
                         signals.stop(number)
                     reason = _reason(error)
-                    self._end(result, "failed", reason, observers)
+                    self._fail(result, reason, observers, adding)
                     where = f" (traceback in {self.path / store.LOG})"
                     raise (PeerLost(where) if is_lost_process(error) else RunError(f"{reason}{where}")) from error
             except KeyboardInterrupt as stop:  # also one that comes while another end is being written down
@@ -203,9 +204,15 @@ class RunFolder:
             else:
                 path.unlink(missing_ok=True)
 
+    def _fail(self, result: RunResult, error: str, observers: Observers, adding: bool) -> None:
+        if adding:
+            result.give_up(error)
+        complete = adding and result.is_scored()
+        self._end(result, "complete" if complete else "failed", error, observers)
+
     def _end(self, result: RunResult, status: str, error: str | None, observers: Observers) -> None:
         result.status = status  # type: ignore[assignment]
-        result.error = None if error is None else host_free(error)
+        result.error = None if error is None or status == "complete" else host_free(error)
         # On a disk that has been full from the start this fails too; the reason that matters is on its way to the user.
         with contextlib.suppress(RunError):
             (self.path / RESERVE).unlink(missing_ok=True)

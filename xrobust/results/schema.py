@@ -269,6 +269,16 @@ class Artifact(Section):
     """Test set and condition of the predictions."""
 
 
+class Unscored(Section):
+    """A test set under a condition that was asked for and has no score of that asking."""
+
+    of: ScoreKey
+    error: str | None = None
+    """Reason that it could not be scored; null for one whose turn has not come."""
+    added: bool = False
+    """True where `eval` asked for it: the run is complete without it once scoring it has failed."""
+
+
 class RunResult(Section):
     """The result document of one run."""
 
@@ -294,6 +304,8 @@ class RunResult(Section):
     """True if any of the data are the small ones that come with xrobust: such a score means nothing outside a test."""
     artifacts: list[Artifact] = []
     warnings: list[str] = []
+    unscored: list[Unscored] | None = None
+    """Test sets that were asked for and have no score of that asking; null in documents of earlier versions."""
     sums: dict[str, str] = {}
     """sha256 of each field of this document as canonical JSON, but for `local` and the sums; empty in documents from
     before it was written down."""
@@ -310,6 +322,7 @@ class RunResult(Section):
         """Takes out all that says how the model was trained and what it scored, for training that begins or goes on."""
         self.training, self.summary = None, None
         self.scores, self.artifacts, self.data.perturbed, self.data.pairs = [], [], [], []
+        self.unscored = []
 
     def require_local(self) -> Local:
         """The section `local`. Raises UserError for a document that was exported, which has none."""
@@ -351,18 +364,64 @@ class RunResult(Section):
         }
 
     def is_scored(self) -> bool:
-        """True if every request has scores, or is known to have none."""
-        spec = self.spec.evaluation
-        pairs = {row.pair for row in self.scores}
+        """True if every request has scores, or is known to have none, and there are scores at all.
+
+        Of what `eval` asked for, a test set that could not be scored is no request any more.
+        """
+        if not self.scores:
+            return False
+        if self.unscored is None:
+            return not self._lacking()
+        return all(one.added and one.error is not None for one in self.unscored)
+
+    def ask(self, keys: Iterable[ScoreKey], *, added: bool) -> None:
+        """Notes test sets that are to be scored; `added`: by `eval`, to what the run itself was asked for."""
+        if self.unscored is None:
+            before = [] if self.status == "complete" else self._lacking()
+            self.unscored = [Unscored(of=key) for key in before]
+        owed = {one.of for one in self.unscored if not one.added}
+        asked = dict.fromkeys(keys)
+        kept = [one for one in self.unscored if one.of not in asked]
+        self.unscored = [*kept, *(Unscored(of=key, added=added and key not in owed) for key in asked)]
+
+    def settle(self, under: ScoreKey) -> None:
+        """Notes that nothing is left to score of a test set under a condition."""
+        self.unscored = [one for one in self.unscored or () if one.of != under]
+
+    def note_failure(self, under: ScoreKey, error: str) -> None:
+        """Notes the reason that a test set under a condition, which was asked for, could not be scored."""
+        for one in self.unscored or ():
+            if one.of == under:
+                one.error = host_free(error)
+
+    def give_up(self, error: str, *, everything: bool = False) -> None:
+        """Notes that what `eval` asked for, or `everything`, and is not scored, is not asked for any more, and why."""
+        for one in self.unscored or ():
+            if one.added or everything:
+                one.added, one.error = True, one.error or host_free(error)
+
+    def _lacking(self) -> list[ScoreKey]:
+        """What the document has no scores of in its spec: for a document that does not list what is left to score."""
+        spec, scored = self.spec.evaluation, {row.key for row in self.scores}
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
-        wanted = {(code, label) for label, codes in spec.under.items() for code in codes}
         attacked = {row.language for row in self.scores if row.condition == "attack"}
-        return (
-            set(spec.languages) <= self.scored()
-            and set(spec.pairs) <= pairs
-            and wanted <= tried
-            and set(spec.attacked) <= attacked
-        )
+        attack = "" if spec.attack is None else spec.attack.name
+        keys = [ScoreKey(language=code) for code in spec.languages]
+        keys += [ScoreKey(pair=pair) for pair in spec.pairs]
+        return [
+            *(key for key in keys if key not in scored),
+            *(
+                ScoreKey(condition="perturbed", language=code, perturbation=label)
+                for label, codes in spec.under.items()
+                for code in codes
+                if (code, label) not in tried
+            ),
+            *(
+                ScoreKey(condition="attack", language=code, attack=attack)
+                for code in spec.attacked
+                if code not in attacked
+            ),
+        ]
 
     def scored_pairs(self, used: Iterable[DataRows]) -> set[Pair]:
         """Pairs that have scores on the test rows in `used`."""

@@ -10,8 +10,8 @@ Condition = tuple[ConditionName, str | None, str | None]
 
 
 def summarise(result: RunResult) -> Summary | None:
-    """Averages over the scores of a result; None where it has none."""
-    if not result.scores:
+    """Averages over the scores of a result; None where it has none on clean text of single languages."""
+    if not result.clean_scores():
         return None
     source_language = result.spec.train.source
     values = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}

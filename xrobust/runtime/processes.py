@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from xrobust.errors import RunError, UserError
+from xrobust.errors import PluginError, RunError, UserError
 from xrobust.runtime import signals
 from xrobust.runtime.screen import say
 
@@ -43,6 +44,26 @@ def is_lost_process(error: BaseException) -> bool:
     """True if an error of gloo or NCCL says that another process of the run has ended, or does not answer."""
     distributed = any(cls.__name__ == "DistError" for cls in type(error).__mro__)  # of torch.distributed
     return distributed or "closed by peer" in str(error) or "reset by peer" in str(error)
+
+
+@contextlib.contextmanager
+def first_of(accelerator: Any, *, of_machine: bool = False) -> Iterator[None]:
+    """A block that the main process, or the first one `of_machine`, goes through before the others.
+
+    Accelerate's own (`main_process_first`) leaves the others waiting where the block raises. Here they follow after a
+    PluginError or UserError, which the first one may go on after.
+    """
+    first = accelerator.is_local_main_process if of_machine else accelerator.is_main_process
+    if not first:
+        accelerator.wait_for_everyone()
+    try:
+        yield
+    except (PluginError, UserError):
+        if first:
+            accelerator.wait_for_everyone()
+        raise
+    if first:
+        accelerator.wait_for_everyone()
 
 
 def usable_gpus() -> int:

@@ -77,6 +77,12 @@ class AttackCondition(Condition):
         keys = dict.fromkeys(row.key for row in result.scores)
         return [key for key in keys if key.language == self.language and key.condition == "attack"]
 
+    @property
+    def keys(self) -> list[ScoreKey]:
+        """The columns of the scores at each radius."""
+        labels = self.params.labels()
+        return [ScoreKey(condition="attack", language=self.language, attack=label) for label in labels]
+
     def left(self, result: RunResult) -> bool:
         """True unless the document has the very curve that is asked for."""
         scored = {row.attack for row in result.scores if row.language == self.language and row.condition == "attack"}
@@ -89,25 +95,34 @@ class AttackCondition(Condition):
 
         started, params = time.perf_counter(), self.params
         encoded = scorer.encode(test.examples, test.rows.sha256) if test.encoded is None else test.encoded
+        radii = params.radii(scorer.embedding_norm)
+        step_size = params.step(scorer.embedding_norm)
+        scorer.agree()
         outputs = attack(
             scorer.model,
             encoded,
-            params.radii(scorer.embedding_norm),
+            radii,
             steps=params.steps,
-            step_size=params.step(scorer.embedding_norm),
+            step_size=step_size,
             norm=params.norm,
             seed=params.seed,
             accelerator=scorer.accelerator,
             pad_id=scorer.tokenizer.pad_token_id,
         )
-        for under in {row.key for row in scorer.result.scores if row.language == self.language}:
-            if under.condition == "attack":  # one curve a language
-                scorer.forget(under)
-        for label, epsilon, items in zip(params.labels(), params.epsilons, outputs, strict=True):
+        curve = []
+        for under, epsilon, items in zip(self.keys, params.epsilons, outputs, strict=True):
             predictions = decoded(scorer.task.kind, items, encoded, test.examples)
             statistics = scorer.statistics(test.examples, [p.value for p in predictions])
-            under = ScoreKey(condition="attack", language=self.language, attack=label)
             seconds = (time.perf_counter() - started) / len(params.epsilons)
             scored = Scored(under, test.rows.sha256, seconds, epsilon)
             rows = rows_beside_clean(scored, scorer.metrics, test.clean, range(len(test.examples)), statistics)
+            curve.append((under, rows, predictions))
+        scorer.agree()
+        of_others = {row.key for row in scorer.result.scores} | {one.of for one in scorer.result.unscored or ()}
+        for under in of_others.difference(self.keys):
+            if (under.condition, under.language) == ("attack", self.language):  # one curve a language
+                scorer.forget(under)
+                scorer.result.settle(under)
+        for under, rows, predictions in curve:
+            scorer.forget(under)
             scorer.save(under, rows, test.examples, predictions)

@@ -42,6 +42,11 @@ class Condition(ABC):
         """The columns of its scores in the document that predictions are saved of."""
         return []
 
+    @property
+    @abstractmethod
+    def keys(self) -> list[ScoreKey]:
+        """The columns of its scores: one key for each test set that it counts for."""
+
     @abstractmethod
     def left(self, result: RunResult) -> bool:
         """True if the document has no scores of it, or others than it would get now. Asked when its turn comes."""

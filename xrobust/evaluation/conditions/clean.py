@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xrobust.contracts import Example, Source, Task
-from xrobust.data.splits import DataRows, load_split, origin_of
+from xrobust.data.splits import DataRows, changed_just_now, load_split, origin_of
 from xrobust.evaluation.conditions.base import ScoredTestSet, of_other_metrics
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
@@ -56,6 +56,7 @@ class CleanTestSet:
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         scored = Scored(self.under, rows.sha256, time.perf_counter() - started)
         scores = clean_rows(scored, scorer.metrics, statistics)
+        scorer.agree()
         known = {row.key for row in result.scores if row.language == self.language}
         known |= {
             ScoreKey(condition="perturbed", language=row.language, perturbation=row.perturbation)
@@ -84,4 +85,7 @@ class CleanTestSet:
         return ScoredTestSet(self.language, examples, rows, statistics, encoded)
 
     def _load(self) -> tuple[Sequence[Example], DataRows]:
-        return load_split(self.task, self.source, "test", self.language, self.limit)
+        examples, rows = load_split(self.task, self.source, "test", self.language, self.limit)
+        if rows.sha256 != self.rows.sha256:
+            raise changed_just_now(self.task, "test", self.language)
+        return examples, rows

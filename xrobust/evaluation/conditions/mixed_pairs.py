@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from xrobust.contracts import Source, Task
+from xrobust.contracts import Example, Source, Task
+from xrobust.contracts.calling import calling
+from xrobust.contracts.encoded import Encoded
 from xrobust.data.checks import fingerprint
-from xrobust.data.splits import DataRows, load_split, origin_of
+from xrobust.data.splits import DataRows, changed_just_now, load_split, origin_of
 from xrobust.evaluation.conditions.base import of_other_metrics
 from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.schema import PairRows, RunResult, other_origin
-from xrobust.results.score_key import Pair, ScoreKey
+from xrobust.results.score_key import Pair, ScoreKey, pair_name
 
 
 @dataclass(frozen=True)
@@ -34,25 +36,31 @@ class MixedPairs:
         scored = result.scored_pairs(self.rows)
         return [p for p in self.pairs if p not in scored or of_other_metrics(result, ScoreKey(pair=p), self.task)]
 
-    def score(self, scorer: Scorer) -> None:
-        """Scores the pairs that are left. No language is tokenised where all pairs are in the cache."""
+    def ready(self, scorer: Scorer) -> Callable[[Pair], None]:
+        """A function that scores a pair. Each language is read and tokenised once, and only for pairs that are not in
+        the cache."""
         from xrobust.encoding.pairs import PairEncoder
 
-        kind, pairs = require_pair_task(self.task), self.left(scorer.result)
+        kind = require_pair_task(self.task)
         origin = origin_of(self.task, self.source)
         encoder = PairEncoder(scorer.tokenizer, scorer.max_length)
-        codes = dict.fromkeys(code for pair in pairs for code in pair)
-        tests = {code: load_split(self.task, self.source, "test", code, self.limit) for code in codes}
-        sides = cache(lambda code: kind.tokenise(tests[code][0], encoder))
-        for pair in pairs:
+        test = cache(self._load)
+        sides = cache(lambda code: kind.tokenise(test(code)[0], encoder))
+
+        def joined(pair: Pair, examples: Sequence[Example]) -> Encoded:
+            first, second = pair
+            with calling(kind, "join", pair_name(pair)):
+                return kind.join(sides(first), sides(second), examples, encoder)
+
+        def score(pair: Pair) -> None:
             started, under = time.perf_counter(), ScoreKey(pair=pair)
+            tests = {code: test(code) for code in pair}
             first, second = pair
             mixed = align(tests[first][0], tests[second][0], pair)
             sha256 = fingerprint(mixed.examples)
+            scorer.agree()
             encoded = scorer.encodings.encode_joined(
-                {"rows": sha256},
-                len(mixed.examples),
-                lambda: kind.join(sides(first), sides(second), mixed.examples, encoder),  # noqa: B023 - called at once
+                {"rows": sha256}, len(mixed.examples), lambda: joined(pair, mixed.examples)
             )
             predictions = scorer.predict(encoded, mixed.examples)
             rows = PairRows(
@@ -65,11 +73,20 @@ class MixedPairs:
                 truncation=scorer.truncation(under, encoded, mixed.examples),
                 origin=other_origin(scorer.result, origin),
             )
-            scorer.result.sample |= origin.sample
-            data = scorer.result.data
-            data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
             scored = Scored(under, sha256, time.perf_counter() - started)
             scores = clean_rows(scored, scorer.metrics, statistics)
+            scorer.agree()
+            scorer.result.sample |= origin.sample
+            data = scorer.result.data
+            data.pairs = [row for row in data.pairs if row.pair != pair] + [rows]
             scorer.forget(under)
             scorer.save(under, scores, mixed.examples, predictions)
+
+        return score
+
+    def _load(self, language: str) -> tuple[Sequence[Example], DataRows]:
+        examples, rows = load_split(self.task, self.source, "test", language, self.limit)
+        if rows.sha256 not in {planned.sha256 for planned in self.rows if planned.language == language}:
+            raise changed_just_now(self.task, "test", language)
+        return examples, rows

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xrobust.contracts import Example, NotCovered, Perturbation, Prediction, Task
-from xrobust.data.checks import fingerprint
+from xrobust.data.checks import fingerprint, unchanged
 from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
@@ -17,6 +17,7 @@ from xrobust.evaluation.scorer import Scorer
 from xrobust.results.host_free import host_free
 from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
 from xrobust.results.score_key import ScoreKey
+from xrobust.runtime.processes import first_of
 from xrobust.storage import cache
 
 logger = logging.getLogger("xrobust")
@@ -32,6 +33,8 @@ class PerturbedCondition(Condition):
     requested: RequestedPerturbation
     task: Task
     language: str
+    test_sha256: str
+    """Fingerprint of the clean test rows, which is part of the key."""
     key: str
     """sha256 over everything that the perturbed rows depend on, as far as `requested.code` tells."""
     files: dict[str, str]
@@ -51,6 +54,11 @@ class PerturbedCondition(Condition):
         """The columns of its scores."""
         return ScoreKey(condition="perturbed", language=self.language, perturbation=self.label)
 
+    @property
+    def keys(self) -> list[ScoreKey]:
+        """The columns of its scores, as a list."""
+        return [self.under]
+
     def with_predictions(self, result: RunResult) -> list[ScoreKey]:
         """The columns of its scores."""
         return [self.under]
@@ -68,7 +76,7 @@ class PerturbedCondition(Condition):
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores the examples that the perturbation changed: only these are encoded and predicted."""
         started = time.perf_counter()
-        with scorer.accelerator.main_process_first():  # it caches the rows for the others
+        with first_of(scorer.accelerator):  # it caches the rows for the others
             document, changed = self.rows(test.examples)
         before = scorer.result.perturbed(self.language, self.label)
         if (
@@ -78,6 +86,7 @@ class PerturbedCondition(Condition):
             and self._scored(scorer.result)
         ):
             # Edited code, or another version of a library, that makes the same rows: their scores stay.
+            scorer.agree()
             perturbed = scorer.result.data.perturbed
             scorer.result.data.perturbed = [document if row is before else row for row in perturbed]
             scorer.save(self.under, [])
@@ -93,15 +102,21 @@ class PerturbedCondition(Condition):
             document.truncation = scorer.truncation(self.under, encoded, examples)
             predictions = scorer.predict(encoded, examples)
             statistics = scorer.statistics(examples, [p.value for p in predictions])
-            test.perturbed[self.label] = (indices, statistics)
             scored = Scored(self.under, sha256, time.perf_counter() - started)
             scores = rows_beside_clean(scored, scorer.metrics, test.clean, indices, statistics)
+            scorer.agree()
+            test.perturbed[self.label] = (indices, statistics)
         else:
+            scorer.agree()
             reason = self.reason or ""
             logger.info("%s does not cover %s: %s", self.label, self.language, reason)
             scorer.observers.call("not_covered", language=self.language, perturbation=self.label, reason=reason)
         scorer.forget(self.under)
-        scorer.forget(ScoreKey(condition="worst_case", language=self.language))  # it included the old scores
+        worst = ScoreKey(condition="worst_case", language=self.language)
+        scorer.forget(worst)  # it included the old scores
+        if changed:
+            own = next((one for one in scorer.result.unscored or () if one.of == self.under), None)
+            scorer.result.ask([worst], added=own is None or own.added)
         scorer.result.data.perturbed.append(document)
         scorer.save(self.under, scores, examples, predictions)
 
@@ -134,6 +149,9 @@ class PerturbedCondition(Condition):
         except NotCovered as reason:
             self.reason = str(reason)
             return None
+        fingerprint(applied.rows.values(), f"perturbation {self.label} of {self.language}")  # they can be kept
+        for _ in unchanged(examples, self.test_sha256, f"test set of {self.language}, perturbation {self.label}"):
+            pass
         if self.requested.code is not None:
             cache.write_lines(SECTION, self.key, applied.to_lines())
         return applied

@@ -27,6 +27,11 @@ class WorstCase(Condition):
         """The columns of its score."""
         return ScoreKey(condition="worst_case", language=self.language)
 
+    @property
+    def keys(self) -> list[ScoreKey]:
+        """The columns of its score, as a list."""
+        return [self.under]
+
     def left(self, result: RunResult) -> bool:
         """True if there are perturbed scores of the language, and no worst of them."""
         if any(row.key == self.under for row in result.scores):
@@ -45,8 +50,11 @@ class WorstCase(Condition):
                         f"the worst case of {self.language} is not scored: {row.perturbation}: {error}; xrobust eval "
                         "with --perturb and that perturbation scores both"
                     )
-                    return
+                    test.perturbed.clear()
+                    break
         if not test.perturbed:
+            scorer.agree()
+            scorer.save(self.under, [])
             return
         main, clean = scorer.metrics[0], test.clean[0]
         variants = [clean]
@@ -58,6 +66,7 @@ class WorstCase(Condition):
         worst = worst_rows(main, variants)[changed]
         scored = Scored(self.under, test.rows.sha256, time.perf_counter() - started)
         rows = rows_beside_clean(scored, [main], [clean], changed, [worst])[:1]
+        scorer.agree()
         scorer.forget(self.under)
         scorer.save(self.under, rows)
 
@@ -75,5 +84,5 @@ def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
     predictions = read_predictions(scorer.folder.path, artifact)
     if (other := next((r["id"] for r in predictions if r["id"] not in index), None)) is not None:
         raise UserError(f"example {other!r} of its predictions is not among the test rows")
-    statistics = scorer.statistics_of_labels([r["label"] for r in predictions], [r["prediction"] for r in predictions])
-    test.perturbed[row.perturbation] = ([index[r["id"]] for r in predictions], statistics)
+    gold, said, ids = ([r[column] for r in predictions] for column in ("label", "prediction", "id"))
+    test.perturbed[row.perturbation] = ([index[i] for i in ids], scorer.statistics_of_labels(gold, said, ids))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from xrobust.contracts.metric import WholeSetMetric
+from xrobust.metrics.calls import score_of
 from xrobust.results.comparing.sides import GroupSide, SharedTests
 from xrobust.results.examples import RunExamples
 
@@ -73,5 +74,5 @@ class _Counts:
 
     def _value(self, weights: np.ndarray, seed: int) -> float:
         metric, output = self.by.metric, self.by.output
-        under = metric.score(weights @ self.under[seed])[output]
-        return float(under if self.clean is None else metric.score(weights @ self.clean[seed])[output] - under)
+        under = score_of(metric, weights @ self.under[seed])[output]
+        return float(under if self.clean is None else score_of(metric, weights @ self.clean[seed])[output] - under)

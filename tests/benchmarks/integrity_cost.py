@@ -4,7 +4,7 @@
 
 A run of the bundled data gets a randomly initialised encoder of about 500 MB, and is scored on one language, in turn
 without the check, with sums that are remembered, and as for the first time. All in one process: the start of Python,
-which the command has too, would make the shares smaller. All are processor seconds, which other processes on the machine
+which the command has too, would make the shares smaller. All are processor seconds, which other processes on a machine
 disturb less; those of the check itself are measured beside, since it is short against what two evaluations differ by.
 """
 

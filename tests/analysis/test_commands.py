@@ -286,7 +286,7 @@ def test_overlap_is_correlated_over_pairs_of_languages(monkeypatch: pytest.Monke
     from xrobust.analysis import overlap
 
     class Data:
-        def __init__(self, result: object, folder: object, offline: bool) -> None:
+        def __init__(self, result: object, folder: object, offline: bool, plugin_files: object) -> None:
             self.source = result.spec.train.source  # type: ignore[attr-defined]
 
         def overlap(self, language: str) -> overlap.Overlap:

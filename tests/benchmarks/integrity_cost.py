@@ -4,8 +4,8 @@
 
 A run of the bundled data gets a randomly initialised encoder of about 500 MB, and is scored on one language, in turn
 without the check, with sums that are remembered, and as for the first time. All in one process: the start of Python,
-which the command has too, would make the shares smaller. Evaluations are measured in processor seconds, which other
-processes on the machine disturb less; the check itself, too short beside them, in seconds of the clock and alone.
+which the command has too, would make the shares smaller. All are processor seconds, which other processes on a machine
+disturb less; those of the check itself are measured beside, since it is short against what two evaluations differ by.
 """
 
 from __future__ import annotations
@@ -82,11 +82,11 @@ def remembering() -> Iterator[None]:
 
 
 def seconds_of_check(done: Path) -> float:
-    """Time that the check alone takes."""
+    """Processor time that the check alone takes."""
     result = load_result(done)
-    started = time.perf_counter()
+    started = time.process_time()
     model_files.check_model_files(done, result)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def compare(done: Path, language: str, rounds: int) -> dict[str, Any]:

@@ -241,14 +241,14 @@ def load_model(run: str | Path, *, plugin_files: Sequence[Path] = (), offline: b
     """
     result = load_result(run)
     folder = run_folder_of(run)
-    require_model(folder, result)
+    require_model(folder)
     return load_run_model(folder, result, run_plugins(result, plugin_files).plugins, offline=offline)
 
 
 def load_run_model(folder: Path, result: RunResult, plugins: Plugins, *, offline: bool) -> tuple[Any, Any]:
     """`load_model` with the run's document and plugins. The files of the model are checked first. Raises UserError."""
     train, place, model = result.spec.train, result.require_local(), folder / MODEL
-    require_model(folder, result)
+    require_model(folder)
     check_model_files(folder, result)
     if needs_base(model):
         check_unchanged(place.model_path, train.model)

@@ -19,7 +19,7 @@ PROSE = (".md", ".rst")
 ADVICE = "copy the run's folder anew, or train again with --force"
 
 
-def require_model(folder: Path, result: RunResult) -> None:
+def require_model(folder: Path) -> None:
     """Raises UserError where the run in a folder has no trained model."""
     if not (folder / MODEL).is_dir():
         raise UserError(f"{folder}: its model was not kept, or training has not ended: there is no {folder / MODEL}")

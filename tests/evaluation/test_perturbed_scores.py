@@ -367,9 +367,11 @@ def test_edited_code_makes_other_rows_and_scores_them_only_if_they_are_others(
     finished_run: Path, copied: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = copied(finished_run)
-    plugin, imported = tmp_path / "puts.py", tmp_path / "word_of_the_day.py"
+    path = tmp_path / "path"  # not where the plugin file lies, beside which nothing may be imported
+    path.mkdir()
+    plugin, imported = tmp_path / "puts.py", path / "word_of_the_day.py"
     plugin.write_text(IMPORTING)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(path)
     predicted: list[int] = []
     predict = Scorer.predict
     monkeypatch.setattr(Scorer, "predict", lambda *a: predicted.append(1) or predict(*a))
@@ -381,7 +383,7 @@ def test_edited_code_makes_other_rows_and_scores_them_only_if_they_are_others(
             name for name in sys.modules if name == "word_of_the_day" or name.startswith("xrobust_plugin_puts")
         ]:
             del sys.modules[name]
-        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        shutil.rmtree(path / "__pycache__", ignore_errors=True)
         return score(folder, plugin, "puts", languages=("de",))
 
     first, same = scored("WORD = 'Katze'"), scored("WORD = 'Katze'")
@@ -405,7 +407,9 @@ def test_what_prepare_refuses_is_said_before_anything_is_written(
         "class Refuses(Perturbation):\n"
         "    info = PerturbationInfo('refuses', 'has nothing to work with', kinds=('token_classification',))\n\n"
         "    def prepare(self, ctx):\n"
-        "        raise UserError('the list is empty')\n"
+        "        raise UserError('the list is empty')\n\n"
+        "    def apply(self, example, language, rng):\n"
+        "        return None\n"
     )
     folder = copied(finished_run)
     before = (folder / "result.json").read_bytes()

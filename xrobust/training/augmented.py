@@ -55,12 +55,15 @@ class Augmented(Sequence[Example]):
         row = index + self._length if index < 0 else index
         if not 0 <= row < self._length:
             raise IndexError(f"example {index} of {self._length}")
+        return copied(self._valid(row))
+
+    def _valid(self, row: int) -> Example:
         place = f"{self._place}, example {row}"
         with calling(self._method, "augment", place):
-            example = self._examples[row]
+            example: Example = self._examples[row]
             problem = self._problem(example)
             if problem is None:
-                return copied(example)
+                return example
             name = f" (id {example.get('id')})" if isinstance(example, Mapping) else ""
             raise self._blamed(place + name, problem)
 
@@ -78,10 +81,10 @@ class Augmented(Sequence[Example]):
         return self._kind.problem(example)
 
     def unique(self) -> Iterator[Example]:
-        """The examples in order. Raises PluginError, after the last, where two have one id."""
+        """The examples in order, not copied. Raises PluginError, after the last, where two have one id."""
         hashes = np.empty(self._length, dtype=np.int64)  # not the ids: there may be millions, made as they are needed
         for row in range(self._length):
-            example = self[row]
+            example = self._valid(row)
             hashes[row] = hash(example["id"])
             yield example
         order = hashes.argsort(kind="stable")

@@ -54,7 +54,7 @@ class MixedPairs:
                 len(mixed.examples),
                 lambda: kind.join(sides(first), sides(second), mixed.examples, encoder),  # noqa: B023 - called at once
             )
-            predictions = scorer.predict(encoded, mixed.examples)
+            predictions = scorer.predict(encoded, mixed.examples, under)
             rows = PairRows(
                 pair=pair,
                 rows=len(mixed.examples),

@@ -91,7 +91,7 @@ class PerturbedCondition(Condition):
             sha256 = document.rows_sha256 or fingerprint(examples)
             encoded = scorer.encode(examples, sha256)
             document.truncation = scorer.truncation(self.under, encoded, examples)
-            predictions = scorer.predict(encoded, examples)
+            predictions = scorer.predict(encoded, examples, self.under)
             statistics = scorer.statistics(examples, [p.value for p in predictions])
             test.perturbed[self.label] = (indices, statistics)
             scored = Scored(self.under, sha256, time.perf_counter() - started)

@@ -18,6 +18,10 @@ class RunError(Exception):
     """A run that could not go on (a loss that is not a number, a full disk). Printed as one line; exits with 1."""
 
 
+class NotANumber(RunError):
+    """A model whose output for some examples is NaN: the greatest of its probabilities would be the first label."""
+
+
 class PluginError(RunError):
     """A plugin that raised, or gave back what it must not; the message names it, what was called, and where."""
 

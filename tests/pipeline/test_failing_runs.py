@@ -21,6 +21,8 @@ from xrobust import load_result
 from xrobust.errors import UserError
 from xrobust.results.host_free import host_free
 from xrobust.results.run_folder import RunFolder
+from xrobust.results.store import save_result
+from xrobust.storage.hashing import file_sha256
 from xrobust.training.checkpoints import Checkpoints
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -154,10 +156,15 @@ def test_a_dev_score_that_is_no_number_selects_no_weights(
 
 
 @pytest.mark.parametrize(
-    ("command", "options"), [("eval", ("--perturb", "casing")), ("eval", ("--attack", "pgd")), ("predict", ())]
+    ("command", "options", "named"),
+    [
+        ("eval", ("--perturb", "casing"), "de under casing: "),
+        ("eval", ("--attack", "pgd"), "de under pgd: "),
+        ("predict", (), ""),
+    ],
 )
 def test_a_model_whose_output_is_no_number_is_not_scored(
-    command: str, options: tuple[str, ...], tmp_path: Path, xrobust: Command, finished_run: Path
+    command: str, options: tuple[str, ...], named: str, tmp_path: Path, xrobust: Command, finished_run: Path
 ) -> None:
     """The greatest of several NaN is the first: all tokens would be of one tag."""
     shutil.copytree(finished_run, tmp_path / "run")
@@ -165,12 +172,18 @@ def test_a_model_whose_output_is_no_number_is_not_scored(
     weights = load_file(file)
     weights["classifier.bias"][2] = np.nan
     save_file(weights, file, {"format": "pt"})
+    result = load_result(tmp_path / "run")
+    for artifact in result.artifacts:  # as if training had written these weights
+        artifact.sha256 = file_sha256(tmp_path / "run" / artifact.path)
+    save_result(tmp_path / "run", result)
     if command == "predict":
         (tmp_path / "text.txt").write_text("the\ncat\n\na\ndog\n")
         options = (str(tmp_path / "text.txt"),)
     done = xrobust(command, tmp_path / "run", *options)
     assert done.returncode == 1, done.stdout
-    assert re.match(r"xrobust: the model's output is not a number for \d+ examples: its weights are ", done.stderr)
+    assert re.match(
+        rf"xrobust: {named}the model's output is not a number for \d+ examples: its weights are ", done.stderr
+    )
     assert done.stderr.count("\n") == 1
 
 

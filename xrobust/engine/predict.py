@@ -14,7 +14,7 @@ from xrobust.contracts.example import IGNORED
 from xrobust.engine.batches import tensors
 from xrobust.engine.memory import OutOfMemorySplitter
 from xrobust.engine.order import evaluation_batches
-from xrobust.errors import RunError
+from xrobust.errors import NotANumber, RunError
 
 Result = TypeVar("Result")
 
@@ -78,13 +78,13 @@ def item_outputs(probabilities: torch.Tensor, labels: torch.Tensor, *, per_token
 
 
 def require_numbers(outputs: Iterable[np.ndarray]) -> None:
-    """Raises RunError unless the probabilities of all items are numbers: the greatest of NaN would be the first label.
+    """Raises NotANumber unless the probabilities of all items are numbers.
 
     Called on all processes with the same outputs, so that none waits for another.
     """
     wrong = sum(bool(np.isnan(probabilities).any()) for probabilities in outputs)
     if wrong:
-        raise RunError(
+        raise NotANumber(
             f"the model's output is not a number for {wrong} examples: its weights are damaged, or too large for the "
             "precision"
         )
@@ -93,7 +93,7 @@ def require_numbers(outputs: Iterable[np.ndarray]) -> None:
 def predict(model: Any, encoded: Encoded, accelerator: Any, pad_id: int) -> list[np.ndarray]:
     """The probabilities of each item: float32 (labels,), or (words, labels) for tagging. All processes return all.
 
-    Raises RunError for an output that is not a number.
+    Raises NotANumber for an output that is none.
     """
 
     def probabilities(items: list[int]) -> list[np.ndarray]:

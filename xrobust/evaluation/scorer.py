@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.data.checks import unchanged
 from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
-from xrobust.errors import UserError
+from xrobust.errors import NotANumber, RunError, UserError
 from xrobust.metrics.by_name import metric
 from xrobust.metrics.calls import statistics_of
 from xrobust.results.examples import shown_key
@@ -85,13 +86,17 @@ class Scorer:
                 self._cut.update(languages)
         return found
 
-    def predict(self, encoded: Encoded, examples: Sequence[Example]) -> list[Prediction]:
-        """The model's predictions, in the order of `examples`."""
+    def predict(self, encoded: Encoded, examples: Sequence[Example], under: ScoreKey) -> list[Prediction]:
+        """The model's predictions, in the order of `examples`; `under` is the test set and condition that they are of.
+
+        Raises RunError, which names these, for an output that is not a number.
+        """
         from xrobust.evaluation.predictions import predict_examples
 
         self.agree()
         pad_id = self.tokenizer.pad_token_id
-        return predict_examples(self.task, self.model, encoded, examples, self.accelerator, pad_id)
+        with named(under):
+            return predict_examples(self.task, self.model, encoded, examples, self.accelerator, pad_id)
 
     def statistics(self, examples: Sequence[Example], values: Sequence[Any]) -> list[np.ndarray]:
         """For each metric of the task the statistics of each example: (examples, k). `values` are predicted labels."""
@@ -187,6 +192,15 @@ class Scorer:
                 self.folder.save(self.result)
         for row in scores:
             self.observers.call("language_scored", row=row.model_dump(mode="json"))
+
+
+@contextmanager
+def named(under: ScoreKey) -> Iterator[None]:
+    """Context in which an output that is not a number is a RunError that names the test set and its condition."""
+    try:
+        yield
+    except NotANumber as error:
+        raise RunError(f"{shown_key(under)}: {error}") from error
 
 
 def in_order(rows: Sequence[ScoreRow], result: RunResult) -> list[ScoreRow]:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from xrobust.contracts.noise import BallShape
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
-from xrobust.evaluation.scorer import Scorer
+from xrobust.evaluation.scorer import Scorer, named
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 
@@ -90,6 +90,10 @@ class AttackCondition(Condition):
 
     def score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         """Scores all radii: a ball's search goes on from where that of the smaller one ended."""
+        with named(ScoreKey(condition="attack", language=self.language, attack="pgd")):
+            self._score(test, scorer)
+
+    def _score(self, test: ScoredTestSet, scorer: Scorer) -> None:
         from xrobust.engine.attack import attack
         from xrobust.evaluation.predictions import decoded
 

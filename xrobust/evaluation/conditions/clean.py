@@ -52,7 +52,7 @@ class CleanTestSet:
         examples, rows = self._load()
         encoded = scorer.encode(examples, rows.sha256)
         rows = rows.model_copy(update={"truncation": scorer.truncation(self.under, encoded, examples)})
-        predictions = scorer.predict(encoded, examples)
+        predictions = scorer.predict(encoded, examples, self.under)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         scored = Scored(self.under, rows.sha256, time.perf_counter() - started)
         scores = clean_rows(scored, scorer.metrics, statistics)
@@ -77,7 +77,7 @@ class CleanTestSet:
         if saved is not None:
             return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, saved))
         encoded = scorer.encode(examples, rows.sha256)
-        predictions = scorer.predict(encoded, examples)
+        predictions = scorer.predict(encoded, examples, self.under)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         artifacts = scorer.result.artifacts
         scorer.result.artifacts = [artifact for artifact in artifacts if artifact.of != self.under]

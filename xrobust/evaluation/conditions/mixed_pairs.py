@@ -62,7 +62,7 @@ class MixedPairs:
             encoded = scorer.encodings.encode_joined(
                 {"rows": sha256}, len(mixed.examples), lambda: joined(pair, mixed.examples)
             )
-            predictions = scorer.predict(encoded, mixed.examples)
+            predictions = scorer.predict(encoded, mixed.examples, under)
             rows = PairRows(
                 pair=pair,
                 rows=len(mixed.examples),

@@ -132,7 +132,7 @@ def document(folder: Path) -> dict:
 def comparable(folder: Path) -> dict:
     """The document without what may differ: times."""
     whole = document(folder)
-    for key in ("started", "updated", "sha256"):
+    for key in ("started", "updated", "sums", "sha256"):
         del whole[key]
     for key in ("seconds", "examples_per_second", "peak_memory_bytes"):
         del whole["training"][key]

@@ -68,7 +68,7 @@ def unchecked() -> Iterator[None]:
 def forgetting() -> Iterator[None]:
     """No sum is remembered."""
 
-    def find(what: Any, files: Any, found: Callable[[], Any]) -> Any:
+    def find(what: Any, files: Any, found: Callable[[], Any], *more: Any) -> Any:
         return found()
 
     with mock.patch.object(model_files, "cached_by_files", find):

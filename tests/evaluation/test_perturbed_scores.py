@@ -26,7 +26,8 @@ from xrobust.metrics.classification import Accuracy
 from xrobust.metrics.spans import SpanF1
 from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.schema import RunResult, ScoreRow, Unscored
+from xrobust.results.score_key import ScoreKey
 from xrobust.results.store import load_predictions
 
 Copied = Callable[[Path], Path]
@@ -271,9 +272,7 @@ def test_a_document_of_which_something_is_left_never_says_that_it_is_complete(
 
     killed = load_result(folder)
     killed.status = "running"
-    killed.spec = killed.spec.model_copy(
-        update={"evaluation": killed.spec.evaluation.model_copy(update={"languages": ("de", "en", "fr", "it")})}
-    )
+    killed.unscored = [Unscored(of=ScoreKey(language="it"))]
     saved(RunFolder(folder), killed)
     assert score(folder, plugin, "reverse", languages=("de",)).status == "interrupted", "what was killed is left"
 

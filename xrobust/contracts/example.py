@@ -9,6 +9,8 @@ Example = Mapping[str, Any]
 """One row in canonical columns: `id` and those of its kind (`text`, `text_pair`, `label`; or `tokens`, `tags`)."""
 IGNORED = -100
 """Label of a position that carries none; the value that torch's cross entropy leaves out by default."""
+PLAIN = {str, int, float, bool, type(None)}
+"""Types of values that nobody can change in place."""
 
 
 def copied(example: Example) -> dict[str, Any]:
@@ -21,7 +23,9 @@ def copied_value(value: Any) -> Any:
     if isinstance(value, str):  # most are
         return value
     if isinstance(value, list):
-        return [one if isinstance(one, str) else copied_value(one) for one in value]
+        if PLAIN.issuperset(map(type, value)):
+            return value.copy()
+        return [copied_value(one) for one in value]
     if isinstance(value, tuple):
         return tuple(copied_value(one) for one in value)
     return copied(value) if isinstance(value, dict) else value

@@ -291,7 +291,7 @@ def test_new_draws_each_epoch_leave_no_file_an_epoch(
 
 
 PLUGIN = """
-from xrobust.contracts import Task, TaskInfo
+from xrobust.contracts import Recipe, Task, TaskInfo
 from xrobust.kinds import TokenClassification
 
 class Other(TokenClassification):
@@ -300,6 +300,9 @@ class Other(TokenClassification):
 class Mine(Task):
     info = TaskInfo(name="mine", summary="", languages=("en",), license="", citation="")
     kind = Other(("A", "B"))
+    metrics = ("accuracy",)
+    columns = ("tokens", "tags")
+    recipe = Recipe(epochs=1, learning_rate=1e-5, select_every=None)
 """
 
 

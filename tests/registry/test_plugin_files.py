@@ -108,7 +108,7 @@ def test_a_bad_file_is_one_line_that_says_where(file, source, message):
 
 def test_a_file_that_is_not_there(tmp_path: Path):
     assert "No such file" in refused(tmp_path / "nothing.py")
-    assert "Is a directory" in refused(tmp_path)
+    assert "is a folder, where a file belongs" in refused(tmp_path)
 
 
 def test_two_files_cannot_share_a_name(file):

@@ -8,17 +8,8 @@ from typing import Any
 
 from xrobust.config.resolved_spec import EvaluationSpec, MethodSpec, Spec, TrainSpec, group_id, run_id
 from xrobust.config.training_settings import TrainingSettings
-from xrobust.results.schema import (
-    Budget,
-    DataSection,
-    Environment,
-    Local,
-    ModelSection,
-    RunResult,
-    ScoreRow,
-    TrainingSection,
-    now,
-)
+from xrobust.results.schema import RunResult, now
+from xrobust.results.sections import Budget, DataSection, Environment, Local, ModelSection, ScoreRow, TrainingSection
 from xrobust.results.store import save_result
 
 

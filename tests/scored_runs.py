@@ -15,8 +15,9 @@ from xrobust.evaluation.score_rows import Scored, clean_rows, rows_beside_clean
 from xrobust.kinds import SequenceClassification, TokenClassification
 from xrobust.metrics import metric
 from xrobust.metrics.bootstrap import worst_rows
-from xrobust.results.schema import PerturbedRows, RunResult
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import PerturbedRows
 from xrobust.results.store import save_predictions, save_result
 
 LABELS = ("no", "yes")

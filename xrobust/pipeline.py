@@ -26,7 +26,8 @@ from xrobust.registry.plugins import Plugins
 from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.run_plugins import RunPlugins, run_plugins
-from xrobust.results.schema import DataSection, ModelSection, RunResult, Status, now, other_origin, replace_rows
+from xrobust.results.schema import RunResult, Status, now, other_origin, replace_rows
+from xrobust.results.sections import DataSection, ModelSection
 from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
 from xrobust.runtime import signals

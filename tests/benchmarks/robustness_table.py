@@ -11,7 +11,8 @@ import argparse
 from pathlib import Path
 
 from xrobust.results.runs import find_runs, grouped
-from xrobust.results.schema import RunResult, ScoreRow, mean
+from xrobust.results.schema import RunResult, mean
+from xrobust.results.sections import ScoreRow
 
 
 def main() -> None:

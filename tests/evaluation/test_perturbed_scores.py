@@ -26,8 +26,9 @@ from xrobust.metrics.classification import Accuracy
 from xrobust.metrics.spans import SpanF1
 from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import RunResult, ScoreRow, Unscored
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import ScoreRow, Unscored
 from xrobust.results.store import load_predictions
 
 Copied = Callable[[Path], Path]

@@ -22,7 +22,8 @@ from xrobust.report.export_facts import chosen, file_name
 from xrobust.report.model_card import model_card_files
 from xrobust.results.board.document import Entry, Leaderboard
 from xrobust.results.leaderboard import leaderboard
-from xrobust.results.schema import DataSection, ModelSection, RunResult
+from xrobust.results.schema import RunResult
+from xrobust.results.sections import DataSection, ModelSection
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "xrobust/report/schemas"
 UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

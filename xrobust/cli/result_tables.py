@@ -5,7 +5,8 @@ from __future__ import annotations
 from xrobust.cli.table import print_table
 from xrobust.encoding.truncation import WORTH_SAYING
 from xrobust.report.format import percent
-from xrobust.results.schema import Robustness, RunResult
+from xrobust.results.schema import RunResult
+from xrobust.results.sections import Robustness
 from xrobust.runtime.screen import say
 
 MOST_COLUMNS = 8

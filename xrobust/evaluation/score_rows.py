@@ -9,8 +9,8 @@ import numpy as np
 
 from xrobust.contracts import Metric
 from xrobust.metrics.bootstrap import Score, drop_intervals, score_rows, values_of
-from xrobust.results.schema import ScoreRow
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import ScoreRow
 
 
 class Scored(NamedTuple):

@@ -20,8 +20,9 @@ from xrobust.metrics.by_name import metric
 from xrobust.metrics.calls import statistics_of
 from xrobust.results.examples import shown_key
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import ScoreRow
 from xrobust.results.store import predictions_table, read_predictions
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers

@@ -13,7 +13,7 @@ from typing import Any
 
 from xrobust.config.run_spec import RunSpec
 from xrobust.registry import bundles
-from xrobust.results.schema import Environment, Local
+from xrobust.results.sections import Environment, Local
 
 PACKAGES = (
     "xrobust",

@@ -13,8 +13,9 @@ from xrobust.errors import PluginError, UserError
 from xrobust.metrics.by_name import metric_of_output
 from xrobust.metrics.calls import statistics_of
 from xrobust.registry.plugins import Plugins
-from xrobust.results.schema import RunResult, ScoreRow
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import ScoreRow
 from xrobust.results.store import predictions_table
 
 if TYPE_CHECKING:

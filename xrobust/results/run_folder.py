@@ -18,8 +18,9 @@ from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError
 from xrobust.results import store
 from xrobust.results.host_free import host_free
-from xrobust.results.schema import Artifact, RunResult
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import Artifact
 from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
 from xrobust.runtime.processes import PeerLost, is_lost_process

@@ -16,8 +16,9 @@ from xrobust.contracts.example import Example
 from xrobust.contracts.kind import Kind, Prediction
 from xrobust.errors import RunError, UserError, first_line
 from xrobust.results.migrate import OLDER_VERSIONS, migrated
-from xrobust.results.schema import SCHEMA_VERSION, Artifact, RunResult, now, section_sums
+from xrobust.results.schema import SCHEMA_VERSION, RunResult, now, section_sums
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import Artifact
 from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import canonical_json, file_sha256

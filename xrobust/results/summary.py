@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from xrobust.results.schema import Robustness, RunResult, Summary, mean
+from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ConditionName
+from xrobust.results.sections import Robustness, Summary
 
 Condition = tuple[ConditionName, str | None, str | None]
 """Condition, label of the perturbation, label of the attack."""

@@ -10,7 +10,8 @@ from xrobust.encoding.truncation import Truncation
 from xrobust.engine.memory import measure_peak, peak_memory
 from xrobust.models.trained import save_model
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.schema import Budget, RunResult, TrainingSection
+from xrobust.results.schema import RunResult
+from xrobust.results.sections import Budget, TrainingSection
 from xrobust.results.store import model_artifacts
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers

@@ -16,8 +16,9 @@ from xrobust.evaluation.conditions.base import of_other_metrics
 from xrobust.evaluation.language_pairs import align, require_pair_task
 from xrobust.evaluation.score_rows import Scored, clean_rows
 from xrobust.evaluation.scorer import Scorer
-from xrobust.results.schema import PairRows, RunResult, other_origin
+from xrobust.results.schema import RunResult, other_origin
 from xrobust.results.score_key import Pair, ScoreKey, pair_name
+from xrobust.results.sections import PairRows
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.results.host_free import host_free
-from xrobust.results.schema import PerturbedRows, RunResult, ScoreRow
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import PerturbedRows, ScoreRow
 from xrobust.runtime.processes import first_of
 from xrobust.storage import cache
 

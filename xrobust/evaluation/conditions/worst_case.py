@@ -10,8 +10,9 @@ from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
 from xrobust.metrics.bootstrap import worst_rows
-from xrobust.results.schema import PerturbedRows, RunResult
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import PerturbedRows
 from xrobust.results.store import read_predictions
 
 

@@ -15,8 +15,9 @@ from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric_of_output
 from xrobust.results.comparing.document import Condition
 from xrobust.results.examples import shown_key, worst_case_set
-from xrobust.results.schema import DataSection, RunResult, ScoreRow
+from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import DataSection, ScoreRow
 from xrobust.results.summary import summarise
 
 NORMAL_95 = 1.959963984540054

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xrobust.results.schema import Budget
 from xrobust.results.score_key import ConditionName, Pair, Section, condition_label, pair_name
+from xrobust.results.sections import Budget
 
 Over = Literal["language", "pair", "average", "targets"]
 """`average`: mean over all languages compared, the source included, as XTREME has it; `targets`: without it."""

@@ -13,8 +13,9 @@ from xrobust.metrics.influence import influence
 from xrobust.results.comparing.document import ComparedGroup, Condition
 from xrobust.results.examples import RunExamples, ScoreMetric, worst_case_set
 from xrobust.results.runs import differences, method_labels
-from xrobust.results.schema import Budget, RunResult, mean
+from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.sections import Budget
 from xrobust.results.select import FoundRun
 
 if TYPE_CHECKING:

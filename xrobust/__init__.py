@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from xrobust.config.run_spec import EvaluationRequest, RunSpec
     from xrobust.contracts.hooks import hookimpl
     from xrobust.errors import RunError, UserError
+    from xrobust.evaluate_trained import evaluate
     from xrobust.models.trained import load_model
-    from xrobust.pipeline import evaluate, run
+    from xrobust.pipeline import run
     from xrobust.results.compare import compare
     from xrobust.results.frame import load_results
     from xrobust.results.leaderboard import leaderboard, load_leaderboard
@@ -32,7 +33,7 @@ _HOME = {
     "RunSpec": "xrobust.config.run_spec",
     "UserError": "xrobust.errors",
     "compare": "xrobust.results.compare",
-    "evaluate": "xrobust.pipeline",
+    "evaluate": "xrobust.evaluate_trained",
     "hookimpl": "xrobust.contracts.hooks",
     "leaderboard": "xrobust.results.leaderboard",
     "load_leaderboard": "xrobust.results.leaderboard",

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from xrobust.config.run_spec import EvaluationRequest, RunSpec
-from xrobust.contracts import Task
-from xrobust.data.notes import data_warnings, log_notes
-from xrobust.data.sources import data_folder, open_source
-from xrobust.data.splits import DataRows, RowsOrigin
-from xrobust.errors import NotAllScored, RunError, UserError
+from xrobust.config.run_spec import RunSpec
+from xrobust.errors import RunError, UserError
 from xrobust.evaluation.expected_range import range_warnings
-from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
-from xrobust.evaluation.requested_perturbations import requested_perturbations
+from xrobust.evaluation.noting import note_requested, say_of_data
 from xrobust.evaluation.run import score_plan
 from xrobust.evaluation.scorer import ScoredModel, Scorer, ScoreRecord
+from xrobust.evaluation.session import session
 from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.named_files import remember
-from xrobust.registry.plugins import Plugins
 from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_folder import RunFolder
-from xrobust.results.run_plugins import RunPlugins, run_plugins
-from xrobust.results.schema import RunResult, Status, now, other_origin, replace_rows
+from xrobust.results.schema import RunResult, now
 from xrobust.results.sections import DataSection, ModelSection
-from xrobust.results.store import load_result, run_folder_of
 from xrobust.results.summary import summarise
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
@@ -62,7 +53,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
     if (existing := finished_result(plan)) is not None:
         return existing
     folder = RunFolder(plan.folder)
-    with _session(folder, plan.request.precision) as accelerate:
+    with session(folder, plan.request.precision) as accelerate:
         main = accelerate.is_main_process
         if (existing := finished_result(plan)) is not None:
             return existing
@@ -86,20 +77,6 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
             with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
                 _finish(plan, folder, result, accelerate, watching)
     return result
-
-
-@contextmanager
-def _session(folder: RunFolder, precision: str) -> Iterator[Any]:
-    """Locks the folder of a run for all of its processes, and yields the accelerator.
-
-    Raises UserError and RunError.
-    """
-    from xrobust.engine.accelerator import accelerator, check_shared
-
-    accelerate = accelerator(precision)
-    with folder.locked(main=accelerate.is_main_process):
-        check_shared(folder.lock, accelerate)  # the main process has it: nobody else changes what is read now
-        yield accelerate
 
 
 def finished_result(plan: RunPlan) -> RunResult | None:
@@ -226,145 +203,6 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
         note_requested(result, plan.evaluation, added=False)
     result.status, result.error = "running", None
     return result
-
-
-@signals.watched()
-def evaluate(
-    run: Path,
-    languages: Sequence[str] | None = None,
-    *,
-    request: EvaluationRequest | None = None,
-    data_dir: str | Path | None = None,
-    plugin_files: Sequence[Path] = (),
-    offline: bool = False,
-    observers: Iterable[Any] = (),
-) -> RunResult:
-    """Scores a trained run on more languages (by default all with test data), pairs of languages, perturbations or an
-    attack, without training.
-
-    `request` names them; `languages` alone is short for a request with nothing else. `data_dir` is by default the
-    folder of the run's own data. `plugin_files` are those that the run needs and that lie elsewhere now (see
-    `load_model`), and those of perturbations and observers. Raises UserError and RunError.
-    """
-    from xrobust.engine.memory import on_device
-    from xrobust.models.trained import load_run_model
-
-    if request is None:
-        request = EvaluationRequest(languages=None if languages is None else tuple(languages))
-    elif languages is not None:
-        raise UserError("evaluate: languages are given twice: name them in the request alone")
-    folder = RunFolder(run_folder_of(run))
-    train = load_result(run).spec.train
-    with _session(folder, train.precision) as accelerate:
-        main = accelerate.is_main_process
-        result = load_result(run)
-        result.require_local()
-        if result.training is None or not folder.model.exists():
-            untrained = result.training is None
-            why = "was not trained to its end" if untrained else "kept no weights (--keep-checkpoints none)"
-            raise UserError(f"{run} {why}: there is nothing to score")
-        found = run_plugins(result, plugin_files, request.perturb)
-        task, plan = _evaluation_of(result, request, data_dir, found.plugins, offline)
-        model, tokenizer = load_run_model(folder.path, result, found.plugins, offline=offline)
-        accelerate.wait_for_everyone()
-
-        watching = found.plugins.observers(observers) if main else Observers()
-        # A kill leaves what the document says while scores are missing: that it is at work, not that it is complete.
-        before: Status = "interrupted" if result.status == "running" else result.status
-        note_requested(result, plan, added=True)
-        if plan.left(result):
-            result.status = "running"
-        note_plugin_files(result, found)
-        failed: NotAllScored | None = None
-        with folder.recording(result, watching, main=main, adding=True):
-            for place in found.left_out:
-                logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
-            for warning in plugin_changes(result, found.plugins):
-                result.warn(warning)
-            say_of_data(result, train.task, plan.used, plan)
-            scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
-            watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))
-            try:
-                score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
-            except NotAllScored as error:
-                failed = error
-            with signals.held():
-                # A run that was stopped while it was being scored is complete when nothing is left to score.
-                result.status = before
-                if result.is_scored():
-                    result.status, result.error = "complete", None
-                result.summary = summarise(result)
-                if main:
-                    folder.save(result)
-        if failed is not None:
-            watching.call("run_failed", error=str(failed))
-            raise failed
-        watching.call("run_finished", result=result.model_dump(mode="json"))
-    return result
-
-
-def _evaluation_of(
-    result: RunResult,
-    request: EvaluationRequest,
-    data_dir: str | Path | None,
-    plugins: Plugins,
-    offline: bool,
-) -> tuple[Task, EvaluationPlan]:
-    """The task and the plan of an evaluation of a trained run."""
-    from xrobust.models.trained import check_unchanged
-    from xrobust.models.word_vectors import word_vectors
-
-    train, place = result.spec.train, result.require_local()
-    base = place.model_path
-    task = plugins.task(train.task, train.task_plugin_version)
-    wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
-    if any("encoder" in condition.cls.needs for condition in wanted):
-        check_unchanged(base, train.model)
-    folder = data_folder(data_dir or place.data_dir)
-    plan = plan_evaluation(
-        request,
-        EvaluationData(task, open_source(folder, offline), folder, offline),
-        train,
-        wanted,
-        encoder=lambda: word_vectors(base, train.model.get("revision"), offline=offline),
-        scored=result.data.used,
-    )
-    return task, plan
-
-
-def note_plugin_files(result: RunResult, found: RunPlugins) -> None:
-    """Notes where the plugin files of a run lie now, before those places that the document had and that still exist."""
-    place = result.require_local()
-    there = [text for text in found.left_out if Path(text).is_file()]
-    place.plugin_files = list(dict.fromkeys([*map(str, found.files), *there]))
-
-
-def note_requested(result: RunResult, plan: EvaluationPlan, *, added: bool) -> None:
-    """Notes the requested scores, `added` to a run or its own, and their rows; rows noted by an attempt that scored
-    nothing are replaced."""
-    result.ask(plan.keys_left(result), added=added)
-    new = [row for row in plan.used if row.language not in result.scored([row])]
-    if new and other_origin(result, plan.origin) is not None:
-        result.warn(
-            f"the test rows of {', '.join(row.language for row in new)} are from {_named(plan.origin)}, and the model "
-            f"was trained on {_named(result.data)}"
-        )
-    replace_rows(result, [row for row in new if row.language not in result.scored()], plan.origin)
-    result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.spec)})
-
-
-def _named(data: RowsOrigin | DataSection) -> str:
-    return data.id if data.revision is None else f"{data.id} ({data.revision})"
-
-
-def say_of_data(result: RunResult, task: str, used: Sequence[DataRows], plan: EvaluationPlan) -> None:
-    """Logs how the rows were read, and warns of data that look like others than the user means."""
-    log_notes(task, used)
-    for warning in data_warnings(used, plan.repeated):
-        result.warn(warning)
-    compared = {(row.split, row.language) for row in plan.used} | {(row.split, row.language) for row in plan.repeated}
-    kept = [row for row in result.data.repeated if (row.split, row.language) not in compared]
-    result.data.repeated = kept + plan.repeated
 
 
 def _finish(plan: RunPlan, folder: RunFolder, result: RunResult, accelerate: Any, observers: Observers) -> None:

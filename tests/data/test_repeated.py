@@ -12,7 +12,7 @@ from xrobust.data.local import LocalSource
 from xrobust.data.notes import data_warnings
 from xrobust.data.repeated import RepeatedRows, find_repeated
 from xrobust.data.splits import DataRows, load_split
-from xrobust.pipeline import evaluate
+from xrobust.evaluate_trained import evaluate
 from xrobust_tasks.pawsx import PawsX
 
 

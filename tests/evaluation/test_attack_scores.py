@@ -9,7 +9,7 @@ import pytest
 
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.errors import UserError
-from xrobust.pipeline import evaluate
+from xrobust.evaluate_trained import evaluate
 from xrobust.results.store import load_predictions
 
 

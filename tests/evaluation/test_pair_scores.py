@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from xrobust import load_model, load_result
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.errors import UserError
-from xrobust.pipeline import evaluate
+from xrobust.evaluate_trained import evaluate
 from xrobust.results.store import load_predictions
 
 Copied = Callable[[Path], Path]

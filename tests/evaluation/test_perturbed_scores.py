@@ -18,13 +18,13 @@ from xrobust import RunSpec, load_model, load_result, run
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.contracts.metric import Metric
 from xrobust.errors import RunError, UserError
+from xrobust.evaluate_trained import evaluate
 from xrobust.evaluation.conditions import perturbed
 from xrobust.evaluation.scorer import Scorer
 from xrobust.kinds import TokenClassification
 from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS, drop_intervals, worst_rows
 from xrobust.metrics.classification import Accuracy
 from xrobust.metrics.spans import SpanF1
-from xrobust.pipeline import evaluate
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey

@@ -21,12 +21,12 @@ from xrobust.data.local import LocalSource
 from xrobust.data.splits import languages_of, load_split, open_split
 from xrobust.encoding.kind_calls import encoded_by, problem_of
 from xrobust.errors import PluginError, RunError, UserError
+from xrobust.evaluate_trained import evaluate
 from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.evaluation.predictions import decoded
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust.metrics.bootstrap import score, score_rows, worst_rows
 from xrobust.metrics.calls import statistics_of
-from xrobust.pipeline import evaluate
 from xrobust_tasks.pos import Pos
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {

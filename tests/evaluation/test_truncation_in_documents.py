@@ -19,8 +19,8 @@ from xrobust.config.run_spec import EvaluationRequest
 from xrobust.contracts import Prediction
 from xrobust.encoding.truncation import Truncation
 from xrobust.errors import RunError
+from xrobust.evaluate_trained import evaluate
 from xrobust.kinds import TokenClassification
-from xrobust.pipeline import evaluate
 from xrobust.plan import make_plan
 from xrobust.results.schema import RunResult
 from xrobust.results.store import load_result, save_result

@@ -79,7 +79,7 @@ def eval_command(
         sys.exit(relaunch(num_processes, without_processes(context.obj)))  # they have printed the results
     console = Console(enabled=is_main())
     quiet_libraries()
-    from xrobust.pipeline import evaluate
+    from xrobust.evaluate_trained import evaluate
 
     with console:
         result = evaluate(

@@ -114,3 +114,18 @@ def test_schemas(good: Good) -> None:
 )
 def test_wrong_arguments(refused: Refused, runs: Path, arguments: list[str], message: str) -> None:
     assert message in refused("leaderboard", *arguments)
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "1e999", "NaN"])
+def test_a_value_that_no_document_has_is_one_line(good: Good, refused: Refused, runs: Path, value: str) -> None:
+    """Half of a surrogate pair, and numbers that are not finite, which would be hashed and written back as null."""
+    good("leaderboard", "runs", "-o", "board.json")
+    text = Path("board.json").read_text()
+    document = json.loads(text)
+    assert document["entries"][0]["conditions"][0]["targets"] is not None
+    for place in ("sd", "targets"):
+        changed = json.loads(text)
+        changed["entries"][0]["conditions"][0][place] = "@"
+        Path("board.json").write_text(json.dumps(changed).replace('"@"', value))
+        said = refused("leaderboard", "show", "board.json")
+        assert "board.json" in said and ("surrogate" in said or f"{place} is " in said)

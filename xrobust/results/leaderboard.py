@@ -21,6 +21,7 @@ from xrobust.results.board.record import RunRecord, Test
 from xrobust.results.board.scores import entry_scores
 from xrobust.results.board.variances import Bounds, ExampleVariances, Influences
 from xrobust.results.comparing.document import Excluded
+from xrobust.results.store import not_finite
 from xrobust.storage.json_file import read_json
 
 Progress = Callable[[str, int, int], None]
@@ -154,6 +155,8 @@ def load_leaderboard(path: Path | str) -> Leaderboard:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UserError(f"{path} does not fit the schema at {where}: {first['msg']}") from error
+    if (problem := not_finite(raw)) is not None:  # which JSON has no numbers for: it would be written back as null
+        raise UserError(f"{path}: {problem}: the document was changed")
     if (contradiction := board.contradiction()) is not None:
         raise UserError(f"{path} contradicts itself: {contradiction}")
     if board.sha256 != board.computed_sha256():

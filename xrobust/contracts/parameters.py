@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 
 
 class Parameters(BaseModel):
@@ -49,12 +48,21 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return plain_values(value)
     if isinstance(value, Mapping):
-        return {to_jsonable_python(key): _ordered(item) for key, item in value.items()}
+        return {_plain(key): _ordered(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_ordered(item) for item in value]
     if isinstance(value, set | frozenset):
         return sorted(map(_ordered, value), key=partial(json.dumps, sort_keys=True, ensure_ascii=False))
-    return to_jsonable_python(value)
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    return _anything().dump_python(value, mode="json")
+
+
+@cache
+def _anything() -> TypeAdapter[Any]:
+    return TypeAdapter(Any)
 
 
 def default_problem(params: type[BaseModel]) -> str | None:

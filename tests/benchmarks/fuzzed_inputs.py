@@ -308,7 +308,10 @@ def model(rng: random.Random, place: Path, true: Path) -> Read:
 def kept(rng: random.Random, place: Path, true: Path) -> Read:
     """A file of the cache: its bytes, or what is in it under a checksum that fits."""
     cache = place / "cache" / "xrobust"
-    shutil.copytree(true / "cache" / "xrobust", cache, copy_function=lambda old, new: Path(new).symlink_to(old))
+    half_written = shutil.ignore_patterns("*.tmp")  # by another worker, just now
+    shutil.copytree(
+        true / "cache" / "xrobust", cache, ignore=half_written, copy_function=lambda old, new: Path(new).symlink_to(old)
+    )
     section = rng.choice(sorted(path.name for path in cache.iterdir()))
     file = rng.choice(sorted(path for path in (cache / section).rglob("*") if path.is_file()))
     whole = file.read_bytes()

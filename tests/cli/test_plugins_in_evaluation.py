@@ -379,10 +379,10 @@ def test_an_edited_perturbation_that_is_stopped_leaves_no_mixed_rows_in_a_comple
     plugin.write_text(plugin.read_text().replace("token.upper() for", "token.lower() for"))
     original = Scorer.predict
 
-    def predict(self: Scorer, encoded: Any, examples: Any) -> Any:
-        if examples[0]["id"].startswith("en"):
+    def predict(self: Scorer, *given: Any) -> Any:
+        if given[1][0]["id"].startswith("en"):
             raise KeyboardInterrupt
-        return original(self, encoded, examples)
+        return original(self, *given)
 
     monkeypatch.setattr(Scorer, "predict", predict)
     assert command(*asked).code == 130

@@ -169,7 +169,7 @@ def test_bytes_that_are_not_utf8(file: Path) -> None:
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nothing\.tsv: there is no such file$"):
         tsv.read(tmp_path / "nothing.tsv", Pairs())
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"is a folder, where a file belongs$"):
         tsv.read(tmp_path, Pairs())
 
 

@@ -13,7 +13,7 @@ from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score as sklearn_f1
 
-from xrobust.errors import UserError
+from xrobust.errors import PluginError, UserError
 from xrobust.metrics.bootstrap import score
 from xrobust.metrics.by_name import metric
 from xrobust_tasks.wikititle import CompatF1
@@ -135,9 +135,9 @@ def test_no_span_anywhere_scores_zero_not_nan() -> None:
 
 
 def test_lengths_that_differ_are_an_error() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^2 references and 1 predictions$"):
         score("accuracy", ["a", "b"], ["a"])
-    with pytest.raises(ValueError):
+    with pytest.raises(PluginError, match=r"'accuracy': its statistics failed at row 0: ValueError"):
         score("accuracy", [["a", "b"]], [["a"]])
 
 

@@ -190,7 +190,7 @@ class Constant(Matthews):
 def test_what_has_no_score() -> None:
     (found,) = score(Constant(), ["a", "b"], ["a", "b"])  # of the draws one in two is of one label only
     assert (found.value, found.ci_low, found.ci_high) == (0.5, 0.5, 0.5)
-    with pytest.raises(RunError, match=r"^metric constant: constant of 2 examples is nan: no score can be written$"):
+    with pytest.raises(RunError, match=r"constant of 2 examples is nan: no score can be written$"):
         score(Constant(), ["a", "a"], ["a", "b"])
     with pytest.raises(ValueError):
         score_rows(Constant(), Constant().statistics(["a"], ["a", "b"], ["a", "b"]))

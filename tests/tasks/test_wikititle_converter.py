@@ -181,7 +181,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
             (tmp_path / "nowhere.jsonl", "--language", "af", "--output", tmp_path),
             "nowhere.jsonl: there is no such file",
         ),
-        ((tmp_path, "--language", "af", "--output", tmp_path / "x"), "cannot be read (Is a directory)"),
+        ((tmp_path, "--language", "af", "--output", tmp_path / "x"), "is a folder, where a file belongs"),
         ((dump, "--language", "af", "--output", tmp_path / "file"), "cannot be made (File exists)"),
         ((dump, "--language", "a/f", "--output", tmp_path), "'a/f' is no language code"),
     ):

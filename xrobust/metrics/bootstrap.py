@@ -45,6 +45,8 @@ def score(
     scorer = metric(name)
     if not references:
         raise ValueError("nothing to score")
+    if len(references) != len(predictions):
+        raise ValueError(f"{len(references)} references and {len(predictions)} predictions")
     labels = labels_in(references, predictions) if labels is None else labels
     return score_rows(scorer, statistics_of(scorer, references, predictions, labels))
 

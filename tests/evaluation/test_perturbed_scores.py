@@ -431,7 +431,11 @@ def test_the_seed_of_perturbations_is_their_own(finished_run: Path, plugin: Path
     ("names", "params", "message"),
     [
         (("shut",), {}, "unknown perturbation 'shut': did you mean 'shout'"),
-        (("xrobust/typos", "typos"), {}, "score them one at a time"),
+        (
+            ("xrobust/typos", "typos"),
+            {},
+            "have one short name, by which --set names their parameters: score them one at a time",
+        ),
         (("shout",), {"rat": 1}, "unknown setting 'perturb.rat' of shout: did you mean 'rate'"),
         (("shout",), {"rate": 2}, "setting 'perturb.shout.rate' is 2"),
         (("shout",), {"seed": -1}, "setting 'perturb.seed' is -1"),

@@ -27,6 +27,7 @@ from xrobust.evaluation.predictions import decoded
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
 from xrobust.metrics.bootstrap import score, score_rows, worst_rows
 from xrobust.metrics.calls import statistics_of
+from xrobust.models.description import auto_class
 from xrobust_tasks.pos import Pos
 
 EXAMPLES: dict[str, list[dict[str, Any]]] = {
@@ -448,6 +449,11 @@ class Odd(Perturbation):
         ("files(self, *given): 1 / 0", "its files failed at de: ZeroDivisionError"),
         ("prepare(self, ctx): 1 / 0", "its prepare failed at de: ZeroDivisionError"),
         ("language_problem(self, language): 1 / 0", "its language_problem failed at de: ZeroDivisionError"),
+        (
+            "language_problem(self, language): return True",
+            "its language_problem failed at de: it returned True; a reas",
+        ),
+        ("task_problem(task): return 1", "its task_problem failed: it returned 1; a reason in a few words, or None"),
         ("task_problem(task): 1 / 0", "its task_problem failed: ZeroDivisionError"),
     ],
 )
@@ -558,3 +564,13 @@ def test_a_kind_sees_what_the_tasks_own_load_made_of_raw_strings(tmp_path: Path)
     examples, _ = load_split(Grades(), LocalSource(tmp_path), "test", "en", None)
     assert [example["label"] for example in examples] == seen == ["1", "2"]
     assert languages_of(Grades(), LocalSource(tmp_path), "test") == ("en",)
+
+
+def test_a_kind_whose_class_transformers_does_not_have() -> None:
+    class Odd(SequenceClassification):
+        auto_class = "AutoModelForNothing"
+
+    with pytest.raises(
+        PluginError, match=r"^kind of task 'sequence_classification' .*: transformers has no AutoModelForN"
+    ):
+        auto_class(Odd(("a", "b")))

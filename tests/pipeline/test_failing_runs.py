@@ -152,7 +152,10 @@ def test_a_dev_score_that_is_no_number_selects_no_weights(
         *("--data-dir", tmp_path / "data", "--output", tmp_path / "runs"),
     )
     assert done.returncode == 1
-    assert done.stderr == "xrobust: dev no_score is nan at step 2 of 3: no weights can be selected by it\n"
+    assert done.stderr == (
+        "xrobust: metric 'no_score' (no_score.py): its score failed at the dev set: it is nan, and no weights can be "
+        "selected by it\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from xrobust import RunError, RunSpec, UserError, load_result, run
-from xrobust.contracts import Method, MethodInfo, Output
+from xrobust.cli.main import main
+from xrobust.contracts import Example, Method, MethodInfo, Output
 from xrobust.errors import PluginError
+from xrobust.kinds import TokenClassification
 from xrobust.pipeline import execute
 from xrobust.plan import make_plan
+from xrobust.registry.plugins import Plugins
 from xrobust.results.host_free import host_free
+from xrobust.training.augmented import Augmented
 from xrobust.training.objective import Place, build_objective
 
 METHOD = """
@@ -72,6 +78,19 @@ BODIES = {
     "        model.classifier = torch.nn.Linear(16, 3)\n        return model",
     "no pass": "    def adapt(self, model, ctx):\n        import torch\n"
     "        model.classifier = torch.nn.Linear(5, 17)\n        return model",
+    "frozen head": "    def adapt(self, model, ctx):\n"
+    "        model.classifier.requires_grad_(False)\n        return model",
+    "no values": "    def adapt(self, model, ctx):\n        return model.to('meta')",
+    "another each time": "    def adapt(self, model, ctx):\n        import torch\n"
+    "        Faulty.calls = getattr(Faulty, 'calls', 0) + 1\n"
+    "        model.more = torch.nn.Linear(Faulty.calls, 2)\n        return model",
+    "conflict": "    def conflict(self, other):\n        return True",
+    "language 3": "    def language_problem(self, language):\n        return 3",
+    "drawn anew": "    def augment(self, train, ctx):\n        import random\n"
+    "        return Lazy(train, lambda e: e.update(tokens=[str(random.random()) for _ in e['tokens']]))",
+    "a constant": OBJECTIVE.format("__import__('torch').zeros((), requires_grad=True)"),
+    "on meta": OBJECTIVE.format("__import__('torch').zeros((), device='meta', requires_grad=True)"),
+    "not a number": OBJECTIVE.format("inner(forward, batch) * float('nan')"),
     "no objective": "    def objective(self, inner, ctx):\n        pass",
     "objective": "    def objective(self, inner, ctx):\n        return ctx.nothing",
     "is none": OBJECTIVE.format("None"),
@@ -158,6 +177,16 @@ def test_what_a_user_may_have_asked_for(spec: RunSpec, message: str) -> None:
         ("30 outputs", "its adapt failed: its model gives 30 outputs where the task has 17"),
         ("3 outputs", "its adapt failed: its model gives 3 outputs where the task has 17"),
         ("no pass", "its adapt failed at a first pass of its model: RuntimeError: mat1 and mat2 shapes cannot be mult"),
+        ("frozen head", "its adapt failed: it left classifier untrained: train ctx.modules_to_save whole"),
+        ("no values", "tensors of its model have no values ("),
+        (
+            "another each time",
+            "its adapt failed: a second call builds another model (more.weight): the trained one coul",
+        ),
+        (
+            "language 3",
+            "its language_problem failed at language en: it returned 3; a reason in a few words, or None, is ",
+        ),
         ("no objective", "its objective failed: it returned None, not a function of (forward, batch)"),
         ("objective", "its objective failed: AttributeError: 'ModelContext' object has no attribute 'nothing' (faulty"),
     ],
@@ -183,6 +212,18 @@ def test_what_is_found_before_training(spec: RunSpec, message: str) -> None:
         ("one id twice", "its augment failed at epoch 1, example 5 (id en:2): example 2 has this id too"),
         ("raises", "its augment failed at epoch 1, example 5: KeyError: 'title' (faulty.py:"),
         ("os error", "its augment failed at epoch 1, example 5: FileNotFoundError: [Errno 2] No such file or director"),
+        (
+            "drawn anew",
+            "its augment failed at epoch 1, example 5: it is another example each time that it is read: dra",
+        ),
+        (
+            "a constant",
+            "its backward pass failed at step 1: the loss depends on no parameter that is trained: nothing ",
+        ),
+        (
+            "on meta",
+            "its backward pass failed at step 1: the loss depends on no parameter that is trained: nothing wou",
+        ),
         ("no row", "its augment failed at epoch 1, example 5: it is a str, not a mapping of columns"),
         ("is none", "its objective failed at step 1: it returned None, not a tensor"),
         ("a float", "its objective failed at step 1: it returned a float, not a tensor"),
@@ -204,6 +245,55 @@ def test_what_is_found_in_training(spec: RunSpec, message: str) -> None:
     (document,) = spec.output.rglob("result.json")
     result = load_result(document)
     assert (result.status, result.error) == ("failed", host_free(said))
+
+
+@pytest.mark.parametrize("spec", ["not a number"], indirect=True)
+def test_a_loss_that_is_no_number_may_be_a_methods(spec: RunSpec) -> None:
+    with pytest.raises(RunError, match=r"^the loss is nan at step 1 of") as caught:
+        run(spec)
+    assert str(caught.value).endswith("may help, or it comes from method 'faulty' (faulty.py)")
+
+
+def test_methods_of_xrobust_are_not_suspected() -> None:
+    plugins = Plugins()
+    assert Place([plugins.load("methods", name)(None) for name in ("rs_random", "lora")]).suspects() == ""
+
+
+class Drawn(Sequence[Example]):
+    """Of 9 examples the last two have one id, or another when it is read again."""
+
+    def __init__(self, *ids: str) -> None:
+        self.ids = iter(ids)
+
+    def __len__(self) -> int:
+        return 9
+
+    def __getitem__(self, index: Any) -> Example:
+        return {"id": next(self.ids) if index == 8 else f"en:{index}", "tokens": ["a"], "tags": ["X"]}
+
+
+def test_an_id_that_was_there_twice_and_is_not_any_more(tmp_path: Path) -> None:
+    """What was read is what is checked."""
+    kind = TokenClassification(("X",))
+    for ids, problem in (
+        (("en:7", "en:9"), "it is another example each time"),
+        (("en:7",) * 9, "example 7 has this id"),
+    ):
+        examples = Augmented(_Plain(None), Drawn("en:7", "en:7", *ids), kind, ["tokens", "tags"], 0)
+        with pytest.raises(PluginError, match=f"its augment failed at epoch 1, example 8.*: {problem}"):
+            list(examples.unique())
+
+
+class _Plain(Method):
+    info = MethodInfo("plain", "plain")
+
+
+def test_a_conflict_is_a_reason(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    plugin = tmp_path / "faulty.py"
+    plugin.write_text(METHOD.format(body=BODIES["conflict"]))
+    spec = spec_of(plugin, tmp_path, tiny_model, tiny_data).model_copy(update={"method": "faulty+lora"})
+    with pytest.raises(PluginError, match="its conflict failed at lora: it returned True; a reason in a few words"):
+        run(spec)
 
 
 @pytest.mark.parametrize("spec", ["good"], indirect=True)
@@ -283,3 +373,31 @@ def test_an_inner_loss_may_be_taken_without_a_gradient() -> None:
     weight = torch.tensor(3.0, requires_grad=True)
     objective = build_objective([Inner(None), Outer(None)], None, Place())  # type: ignore[arg-type]
     assert objective(lambda batch: Output(weight * 1, weight), None).item() == 81.0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_traceback_of_what_fails_before_there_is_a_log(
+    wanted: bool,
+    tmp_path: Path,
+    tiny_model: Path,
+    tiny_data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plugin = tmp_path / "faulty.py"
+    plugin.write_text(METHOD.format(body=BODIES["augment"]))
+    monkeypatch.setenv("XROBUST_TRACEBACK", "1" if wanted else "")
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                *("run", "--task", "pos", "--method", "faulty", "--plugin", str(plugin), "--model", str(tiny_model)),
+                *("--data-dir", str(tiny_data), "--output", str(tmp_path / "runs")),
+            ]
+        )
+    said = capsys.readouterr().err
+    assert end.value.code == 1
+    assert said.splitlines()[-1].startswith(
+        "xrobust: method 'faulty' (faulty.py): its augment failed at epoch 1: TypeE"
+    )
+    assert ("return train['de']" in said and "Traceback (most recent call last)" in said) is wanted
+    assert (len(said.splitlines()) == 1) is not wanted

@@ -86,10 +86,11 @@ def test_a_plugin_file_is_listed(command, tmp_path: Path):
 
 
 def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Path):
-    """Six broken plugins at once, in a process of its own: each is named with its distribution, all else works."""
+    """Seven broken plugins at once, in a process of its own: each is named with its distribution, all else works."""
     point = "xrobust.methods"
     good = GOOD.format(name="good")
     write_distribution(tmp_path, "d-import", {point: {"a": "mod_a:X"}}, mod_a="import no_such_module_anywhere")
+    write_distribution(tmp_path, "d-gone", {point: {"h": "mod_gone:X"}})
     write_distribution(tmp_path, "d-exit", {point: {"b": "mod_b:X"}}, mod_b="raise SystemExit(7)")
     write_distribution(tmp_path, "d-base", {point: {"c": "mod_c:X"}}, mod_c="class X: pass")
     write_distribution(tmp_path, "d-taken", {point: {"vanilla": "mod_d:Good"}}, mod_d=GOOD.format(name="vanilla"))
@@ -113,6 +114,7 @@ def test_broken_plugins_are_listed_with_reasons_by_the_real_command(tmp_path: Pa
     assert problems == {
         "xrobust": None,
         "d-import": "importing it raised ModuleNotFoundError: No module named 'no_such_module_anywhere' (mod_a.py:1)",
+        "d-gone": "importing it raised ModuleNotFoundError: No module named 'mod_gone'",
         "d-exit": "importing it raised SystemExit: 7 (mod_b.py:1)",
         "d-base": "it is not a subclass of xrobust.contracts.Method",
         "d-taken": "name taken by xrobust; ask for it as d-taken/vanilla",
@@ -154,6 +156,22 @@ def test_the_exit_code_says_if_a_plugin_is_broken(command, distribution):
     assert line.endswith("failed: importing it raised SyntaxError: invalid syntax (mod_broken.py:2)")
     assert any(line.startswith("tasks ") and line.endswith(" ok") for line in out.splitlines()), "the table is whole"
     assert command("list", "methods")[0] == 0
+
+
+def test_a_broken_file_is_a_row_and_the_others_are_checked(command, tmp_path: Path):
+    good, bad, gone = (tmp_path / name for name in ("good.py", "bad.py", "gone.py"))
+    good.write_text(GOOD.format(name="of_a_file"))
+    bad.write_text("1 / 0\n")
+    code, out, err = command(
+        *("list", "plugins", "--json"), *(a for f in (bad, good, gone) for a in ("--plugin", str(f)))
+    )
+    assert (code, err) == (1, "")
+    found = {r["name"]: r["problem"] for r in json.loads(out)["plugins"] if not r["version"]}
+    assert found == {
+        "of_a_file": None,
+        "bad": f"{bad}:1: the plugin fails: ZeroDivisionError: division by zero",
+        "gone": f"{gone}: the plugin file cannot be read: No such file or directory",
+    }
 
 
 def test_what_a_plugin_says_of_itself_is_shown(command, distribution):

@@ -17,7 +17,7 @@ from xrobust.results.schema import RunResult
 POINTS = {"xrobust.methods": {"mine": "acme_mine:Good"}}
 SOURCE = GOOD.format(name="mine")
 EDITED = (
-    "the code of method acme/mine has changed since the run was trained, and its version 1.0 has not: --force trains "
+    "the code of method acme/mine, version 1.0, was another when the run was trained with this version: --force trains "
     "again"
 )
 UPGRADED = (

@@ -141,6 +141,7 @@ class Everything(BaseModel):
     path: Path | None = Field(default=None, exclude=True, description="d")
     nested: Nested = Field(default=Nested(), description="d")
     empty: str = ""
+    words: frozenset[str] = frozenset("edcba")
 
 
 def test_parameters_are_described_from_the_model():
@@ -153,4 +154,5 @@ def test_parameters_are_described_from_the_model():
         ("path", "path | null", "null", "", "d"),
         ("nested", "object", '{"size":1}', "", "d"),
         ("empty", "string", '""', "", ""),
+        ("words", "list of string", '["a","b","c","d","e"]', "", ""),
     ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from xrobust.cli.table import print_table
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import PluginError, UserError, did_you_mean
 from xrobust.registry.bundles import ASSET_TYPES, assets
 from xrobust.registry.plugins import GROUPS, OBSERVERS, PluginRecord, Plugins
 from xrobust.runtime.screen import json_text, say, write_data
@@ -36,11 +37,12 @@ def list_command(
     """
     if what is not None and what not in SECTIONS:
         raise UserError(f"unknown list {what!r}: {did_you_mean(what, SECTIONS)}")
-    plugins = Plugins(plugin or ())
     sections: dict[str, list[Any]]
     if what == "plugins":
-        sections = {"plugins": plugins.check_all()}
+        usable, broken = _files(plugin or ())
+        sections = {"plugins": Plugins(usable).check_all() + broken}
     else:
+        plugins = Plugins(plugin or ())
         sections = {group: plugins.records(group) for group in GROUPS if what in (None, group)}
         sections |= {OBSERVERS: plugins.records(OBSERVERS)} if what == OBSERVERS else {}
         sections |= {kind: list(assets(kind).values()) for kind in ASSET_TYPES if what in (None, kind)}
@@ -53,6 +55,20 @@ def list_command(
             _print_section(section, records)
     if any(_is_broken(record) for record in sections.get("plugins", ())):
         raise typer.Exit(1)
+
+
+def _files(files: Sequence[Path]) -> tuple[list[Path], list[PluginRecord]]:
+    """The plugin files that can be used together, and a record of each other one, with what is wrong with it."""
+    usable: list[Path] = []
+    broken = []
+    for file in files:
+        try:
+            Plugins([*usable, file])
+        except (UserError, PluginError) as error:
+            broken.append(PluginRecord("file", file.stem, str(file), "", str(file), problem=str(error)))
+        else:
+            usable.append(file)
+    return usable, broken
 
 
 def _print_section(section: str, records: list[Any]) -> None:

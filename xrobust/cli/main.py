@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -148,6 +149,8 @@ def _failed(error: RunError) -> NoReturn:
     """Ends the process of a command that could not go on; in silence where another's end was the reason."""
     from xrobust.runtime.processes import PEER_LOST, RELAUNCHED, PeerLost
 
+    if os.environ.get("XROBUST_TRACEBACK"):
+        say_lines("".join(traceback.format_exception(error)).rstrip(), error=True)
     if isinstance(error, PeerLost) and RELAUNCHED in os.environ:
         sys.exit(PEER_LOST)  # the process that started this one says what happened
     fail(str(error), 1)

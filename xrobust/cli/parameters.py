@@ -54,6 +54,8 @@ def _describe(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tupl
 
 def _value(value: Any) -> str:
     """A value as `--set` takes it."""
-    from pydantic import TypeAdapter
+    from pydantic_core import to_json
 
-    return value if isinstance(value, str) and value else TypeAdapter(Any).dump_json(value).decode()
+    from xrobust.contracts.parameters import plain_value
+
+    return value if isinstance(value, str) and value else to_json(plain_value(value)).decode()

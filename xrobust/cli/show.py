@@ -135,6 +135,7 @@ def _print_params(params: type[Parameters]) -> None:
 def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
     """The defaults that a method changes for built-in tasks, one line a task."""
     from xrobust.contracts.calling import calling
+    from xrobust.contracts.parameters import plain_value
 
     fields = method.Params.model_fields
     for record in plugins.records("tasks"):
@@ -142,7 +143,9 @@ def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
             with calling(method, "defaults", f"task {record.name}"):
                 defaults = dict(method.defaults(plugins.task(record.qualified)))
             changed = [
-                f"{key}={value}" for key, value in defaults.items() if key not in fields or value != fields[key].default
+                f"{key}={plain_value(value)}"
+                for key, value in defaults.items()
+                if key not in fields or value != fields[key].default
             ]
             if changed:
                 yield f"default for {record.name}: {', '.join(changed)}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from xrobust.contracts.perturbation import NotCovered
-from xrobust.errors import PluginError, RunError, UserError, one_line
+from xrobust.errors import PluginError, RunError, UserError, one_line, shown
 
 PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt, GeneratorExit, MemoryError)
 """Exceptions that say of themselves what they are about: a plugin raises the first three on purpose."""
@@ -78,13 +78,25 @@ def plugin_name(plugin: object) -> str:
     bases = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
     what = next((TYPES[base] for base in bases if base in TYPES), "plugin")
     name = getattr(getattr(plugin, "info", None), "name", None) or getattr(plugin, "name", None) or cls.__name__
-    package = cls.__module__.partition(".")[0]
-    if package in ("xrobust", "xrobust_tasks", "xrobust_methods"):
+    if is_built_in(plugin):
         return f"{what} {name!r}"
-    origin = package
+    origin = package = cls.__module__.partition(".")[0]
     if package.startswith("xrobust_plugin_"):  # a single file (xrobust.registry.plugin_file)
         origin = Path(_file(cls) or package).name
     return f"{what} {name!r} ({origin})"
+
+
+def is_built_in(plugin: object) -> bool:
+    """True for a plugin, an object or its class, that comes with xrobust."""
+    cls = plugin if isinstance(plugin, type) else type(plugin)
+    return cls.__module__.partition(".")[0] in ("xrobust", "xrobust_tasks", "xrobust_methods")
+
+
+def reason_of(plugin: object, step: str, where: object, reason: object) -> str | None:
+    """The reason that a plugin gave, a text or None. Raises PluginError for anything else."""
+    if reason is None or isinstance(reason, str):
+        return reason
+    raise blamed(plugin, step, where, f"it returned {shown(reason)}; a reason in a few words, or None, is expected")
 
 
 def _file(cls: type) -> str | None:

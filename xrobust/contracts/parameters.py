@@ -27,7 +27,7 @@ def plain_values(params: BaseModel) -> dict[str, Any]:
     """
     values = params.model_dump(mode="json")
     sets = {name: value for name in values if _holds_set(value := getattr(params, name, None))}
-    return values | {name: _ordered(value) for name, value in sets.items()}
+    return values | {name: plain_value(value) for name, value in sets.items()}
 
 
 def _holds_set(value: Any) -> bool:
@@ -43,16 +43,16 @@ def _parts(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else []
 
 
-def _ordered(value: Any) -> Any:
-    """The value as JSON values, with each set in it sorted by the JSON of its elements."""
+def plain_value(value: Any) -> Any:
+    """A value as JSON values, with each set in it sorted by the JSON of its elements."""
     if isinstance(value, BaseModel):
         return plain_values(value)
     if isinstance(value, Mapping):
-        return {_plain(key): _ordered(item) for key, item in value.items()}
+        return {_plain(key): plain_value(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_ordered(item) for item in value]
+        return [plain_value(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(map(_ordered, value), key=partial(json.dumps, sort_keys=True, ensure_ascii=False))
+        return sorted(map(plain_value, value), key=partial(json.dumps, sort_keys=True, ensure_ascii=False))
     return _plain(value)
 
 

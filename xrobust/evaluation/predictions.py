@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,10 +59,16 @@ def decoded(
 def dev_score(
     task: Task, model: Any, encoded: Encoded, examples: Sequence[Example], accelerator: Any, pad_id: int
 ) -> float:
-    """The task's main metric on encoded examples, by which weights are selected on the source dev set."""
+    """The task's main metric on encoded examples, by which weights are selected on the source dev set.
+
+    Raises PluginError where it is no number.
+    """
     predictions = predict_examples(task, model, encoded, examples, accelerator, pad_id)
     scorer = metric(task.metrics[0])
     gold = [example[task.kind.gold_column] for example in examples]
     ids = [example["id"] for example in examples]
     rows = statistics_of(scorer, gold, [prediction.value for prediction in predictions], task.kind.labels, ids)
-    return float(values_of(scorer, rows)[0])
+    value = float(values_of(scorer, rows)[0])
+    if not math.isfinite(value):
+        raise blamed(scorer, "score", "the dev set", f"it is {value}, and no weights can be selected by it")
+    return value

@@ -11,7 +11,7 @@ from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
-from xrobust.contracts.calling import calling
+from xrobust.contracts.calling import calling, reason_of
 from xrobust.contracts.parameters import plain_values
 from xrobust.errors import UserError
 from xrobust.evaluation.apply_perturbation import perturb
@@ -54,7 +54,11 @@ def requested_perturbations(
     short = {name.rpartition("/")[2]: name for name in names}
     for name in names:
         if short[name.rpartition("/")[2]] != name:
-            raise UserError(f"perturbations {name!r} and {short[name.rpartition('/')[2]]!r}: score them one at a time")
+            other = short[name.rpartition("/")[2]]
+            raise UserError(
+                f"perturbations {name!r} and {other!r} have one short name, by which --set names their parameters: "
+                "score them one at a time"
+            )
     classes = {part: plugins.load("perturbations", name) for part, name in short.items()}
     for name, cls in classes.items():
         if problem := _task_problem(cls, task):
@@ -71,7 +75,7 @@ def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
         kinds = " and ".join(kind.replace("_", " ") for kind in cls.info.kinds)
         return f"it is for {kinds}, and this is {task.kind.name.replace('_', ' ')}"
     with calling(cls, "task_problem"):
-        return cls.task_problem(task)
+        return reason_of(cls, "task_problem", "", cls.task_problem(task))
 
 
 def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:

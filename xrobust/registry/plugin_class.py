@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from xrobust.contracts import Kind, Metric, Perturbation, Recipe, Task
+from xrobust.contracts.method import STAGES
 from xrobust.contracts.parameters import Parameters, default_problem
 from xrobust.errors import did_you_mean, shown
 from xrobust.registry.record import info_problem
@@ -30,6 +32,8 @@ def _changer_problem(cls: Any) -> str | None:
             return "it does not define apply"
         if not _is_names(cls.info.kinds):
             return f"its info.kinds is {shown(cls.info.kinds)}: a tuple of names of kinds is expected"
+    elif not set(stages := cls.stages()) <= set(STAGES):
+        return f"its stages are {shown(stages)}: some of {', '.join(STAGES)} are expected"
     params = getattr(cls, "Params", None)
     if not (isinstance(params, type) and issubclass(params, Parameters)):
         return "its Params is not a subclass of xrobust.contracts.Parameters"
@@ -65,14 +69,34 @@ def _kind_problem(kind: Any) -> str | None:
         return f"its kind is a class: make an object of it, kind = {kind.__name__}(...)"
     if not isinstance(kind, Kind):
         return f"its kind is {shown(kind)}: an object of a subclass of xrobust.contracts.Kind is expected"
-    lacking = [name for name in KIND_FIELDS if not hasattr(kind, name)]
-    return f"its kind {type(kind).__name__} has no `{lacking[0]}`" if lacking else None
+    made = f"its kind {type(kind).__name__}"
+    if lacking := [name for name in KIND_FIELDS if not hasattr(kind, name)]:
+        return f"{made} has no `{lacking[0]}`"
+    for name in ("name", "auto_class"):
+        if not isinstance(value := getattr(kind, name), str) or not value:
+            return f"{made} has the {name} {shown(value)}: a text that is not empty is expected"
+    if not _is_names(kind.labels) or len(set(kind.labels)) < len(kind.labels):
+        return f"{made} has the labels {shown(kind.labels)}: a tuple of texts is expected, each another"
+    return None
 
 
 def _metrics_problem(metrics: Any) -> str | None:
     if not isinstance(metrics, list | tuple) or not metrics:
         return f"its metrics are {shown(metrics)}: a tuple is expected, as in ('accuracy',)"
-    return next(filter(None, map(_metric_problem, metrics)), None)
+    if problem := next(filter(None, map(_metric_problem, metrics)), None):
+        return problem
+    for names in ([_name(scorer) for scorer in metrics], [one for scorer in metrics for one in _outputs(scorer)]):
+        if twice := [name for i, name in enumerate(names) if name in names[:i]]:
+            return f"two of its metrics have the name {twice[0]!r}"
+    return None
+
+
+def _name(scorer: str | Metric) -> str:
+    return scorer if isinstance(scorer, str) else scorer.name
+
+
+def _outputs(scorer: str | Metric) -> Sequence[str]:
+    return (scorer,) if isinstance(scorer, str) else scorer.outputs
 
 
 def _metric_problem(scorer: Any) -> str | None:
@@ -88,7 +112,16 @@ def _metric_problem(scorer: Any) -> str | None:
 
 
 def _recipe_problem(recipe: Any) -> str | None:
-    return None if isinstance(recipe, Recipe) else f"its recipe is {shown(recipe)}: a Recipe(...) is expected"
+    if not isinstance(recipe, Recipe):
+        return f"its recipe is {shown(recipe)}: a Recipe(...) is expected"
+    for name in ("epochs", "learning_rate", "select_every", "batch_size", "max_length"):
+        value = getattr(recipe, name)
+        if value is None and name == "select_every":
+            continue
+        types, expected = ((int, float), "a number") if name == "learning_rate" else ((int,), "a whole number")
+        if isinstance(value, bool) or not isinstance(value, types) or value <= 0:
+            return f"its recipe has {name}={shown(value)}: {expected} above 0 is expected"
+    return None
 
 
 def _columns_problem(columns: Any) -> str | None:

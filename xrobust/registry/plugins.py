@@ -281,7 +281,8 @@ def _place(error: BaseException) -> str:
 
 def _imports(filename: str) -> bool:
     """True for a file of what imports a plugin: this module, and Python's own machinery."""
-    return filename == __file__ or filename.startswith("<frozen") or Path(filename).parent.name == "importlib"
+    machinery = Path(importlib.metadata.__file__).parents[1]
+    return filename == __file__ or filename.startswith("<frozen") or Path(filename).is_relative_to(machinery)
 
 
 def _bundle(record: PluginRecord) -> PluginRecord:

@@ -43,7 +43,7 @@ def plugin_changes(result: RunResult, plugins: Plugins) -> list[str]:
             )
         elif code[name] != result.environment.plugin_code.get(name, code[name]):
             changes.append(
-                f"the code of {what} has changed since the run was trained, and its version {now} has not: --force "
+                f"the code of {what}, version {now}, was another when the run was trained with this version: --force "
                 "trains again"
             )
     return changes

@@ -9,8 +9,11 @@ import numpy as np
 
 from xrobust.contracts import Example, Kind, Method
 from xrobust.contracts.calling import blamed, calling
-from xrobust.contracts.example import copied
+from xrobust.contracts.example import copied, copied_value
 from xrobust.errors import PluginError, shown
+
+SAMPLE = 8
+"""Examples that are read twice, at least, to see that they stay what they are."""
 
 
 class Augmented(Sequence[Example]):
@@ -81,7 +84,14 @@ class Augmented(Sequence[Example]):
         return self._kind.problem(example)
 
     def unique(self) -> Iterator[Example]:
-        """The examples in order, not copied. Raises PluginError, after the last, where two have one id."""
+        """The examples in order, not copied.
+
+        Raises PluginError where an example is another when it is read again (a few are), and, after the last, where two
+        have one id.
+        """
+        for row in range(0, self._length, max(1, self._length // SAMPLE)):
+            if self._trained_on(row) != self._trained_on(row):
+                raise self._changing(row)
         hashes = np.empty(self._length, dtype=np.int64)  # not the ids: there may be millions, made as they are needed
         for row in range(self._length):
             example = self._valid(row)
@@ -90,9 +100,21 @@ class Augmented(Sequence[Example]):
         order = hashes.argsort(kind="stable")
         (same,) = np.nonzero(hashes[order[1:]] == hashes[order[:-1]])
         for second, first in sorted((int(order[i + 1]), int(order[i])) for i in same):
-            if self[first]["id"] == self[second]["id"]:
-                place = f"{self._place}, example {second} (id {self[second]['id']})"
+            ids = {row: self[row]["id"] for row in (first, second)}
+            for row, name in ids.items():
+                if hash(name) != hashes[row]:
+                    raise self._changing(row)
+            if ids[first] == ids[second]:
+                place = f"{self._place}, example {second} (id {ids[second]})"
                 raise self._blamed(place, f"example {first} has this id too: each needs one of its own")
+
+    def _trained_on(self, row: int) -> dict[str, Any]:
+        example = self._valid(row)
+        return {column: copied_value(example[column]) for column in ("id", *self._columns)}
+
+    def _changing(self, row: int) -> PluginError:
+        problem = "it is another example each time that it is read: draw from ctx.rng, keyed by what makes the example"
+        return self._blamed(f"{self._place}, example {row}", problem)
 
     def _blamed(self, place: str, problem: str) -> PluginError:
         return blamed(self._method, "augment", place, problem)

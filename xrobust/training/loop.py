@@ -167,7 +167,7 @@ class Trainer:
         """Raises RunError: training has diverged."""
         raise RunError(
             f"{reason} at step {self.state.step} of {self.total}: a smaller training.learning_rate "
-            f"(now {self.job.settings.learning_rate:g}) or --precision fp32 may help"
+            f"(now {self.job.settings.learning_rate:g}) or --precision fp32 may help{self.job.place.suspects()}"
         )
 
     def _log(self, rate: float) -> None:
@@ -224,16 +224,12 @@ class Trainer:
     def select(self) -> None:
         """Scores the source dev set; keeps the weights where they are strictly better than any before.
 
-        Raises RunError, on all processes, where weights or score are not finite.
+        Raises RunError, on all processes, where weights are not finite, and what `score_dev` raises.
         """
         state, metric = self.state, self.job.metric
         if broken := not_finite((name, p) for name, p in self.job.model.named_parameters() if p.requires_grad):
             self._give_up(f"{len(broken)} of the trained tensors are not finite ({broken[0]})")
         value = self.job.score_dev(self.model)
-        if not math.isfinite(value):
-            raise RunError(
-                f"dev {metric} is {value} at step {state.step} of {self.total}: no weights can be selected by it"
-            )
         state.dev.append({"step": state.step, "value": value})
         better = self._best.consider(state, value)
         logger.debug("step %d dev %s %.4f%s", state.step, metric, value, ", best so far" if better else "")

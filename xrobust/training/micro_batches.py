@@ -126,6 +126,7 @@ class MicroBatcher:
                 with self._job.place.backward():
                     self._accelerator.backward(loss * world)
             total += loss.detach()
+        self._job.place.require_gradient(self._job.model)
         return total
 
     def _batch(self, encoded: Encoded, items: np.ndarray, step: int, micro: int) -> Batch:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from xrobust.contracts import Batch, Forward, Method, ModelContext, Objective
-from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.calling import blamed, calling, is_built_in, plugin_name
 from xrobust.engine.memory import is_out_of_memory
 from xrobust.runtime.processes import is_lost_process
 
@@ -20,17 +20,30 @@ class Place:
     def __init__(self, methods: Sequence[Method] = ()) -> None:
         self.step = 0
         """From 0."""
-        changing = [method for method in methods if {"objective", "adapt"} & set(method.stages())]
-        self._outermost = changing[-1] if changing else None
+        self._changing = [method for method in methods if {"objective", "adapt"} & set(method.stages())]
 
     def __str__(self) -> str:
         return f"step {self.step + 1}"
 
     def backward(self) -> AbstractContextManager[None]:
         """A context for the backward pass: PluginError, with the outermost method's name, where it fails."""
-        if self._outermost is None:
+        if not self._changing:
             return nullcontext()
-        return calling(self._outermost, "backward pass", self, unless=_is_no_fault)
+        return calling(self._changing[-1], "backward pass", self, unless=_is_no_fault)
+
+    def require_gradient(self, model: torch.nn.Module) -> None:
+        """Raises PluginError, with the outermost method's name, where no trained parameter of a model has a gradient.
+
+        Called after each backward pass: the first trained parameter nearly always settles it.
+        """
+        if self._changing and not any(p.requires_grad and p.grad is not None for p in model.parameters()):
+            problem = "the loss depends on no parameter that is trained: nothing would be learnt"
+            raise blamed(self._changing[-1], "backward pass", self, problem)
+
+    def suspects(self) -> str:
+        """End of a sentence on a loss that is not finite: the methods that did not come with xrobust; or empty."""
+        guests = [plugin_name(method) for method in self._changing if not is_built_in(method)]
+        return f", or it comes from {' or '.join(guests)}" if guests else ""
 
 
 def plain_objective(forward: Forward, batch: Batch) -> Any:

@@ -18,7 +18,14 @@ from xrobust.engine.memory import on_device
 from xrobust.errors import UserError
 from xrobust.evaluation.predictions import dev_score
 from xrobust.metrics.by_name import metric
-from xrobust.models.adapted import adapted, output_width, require_outputs
+from xrobust.models.adapted import (
+    adapted,
+    output_width,
+    require_one_structure,
+    require_outputs,
+    require_trained_head,
+    without_values,
+)
 from xrobust.models.head import Head
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
 from xrobust.training.checkpoints import Checkpoints
@@ -107,6 +114,7 @@ def _adapted(
     """
     adapting = [method for method in methods if "adapt" in method.stages()]
     if adapting:
+        given = without_values(model)
         outputs = output_width(model, inputs(torch.device("cpu")))
         for method in adapting:
             model = adapted(method, model, context)
@@ -114,4 +122,7 @@ def _adapted(
         require_outputs(adapting[-1], model, inputs(accelerator.device), outputs)
     if not any(p.requires_grad for p in model.parameters()):
         raise UserError(f"method {method_names(methods, 'adapt')}: its adapt left no parameter to be trained")
+    if adapting:
+        require_trained_head(adapting[-1], model, context.modules_to_save)
+        require_one_structure(adapting, given, model, context)
     return model

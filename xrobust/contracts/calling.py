@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 
 from xrobust.contracts.perturbation import NotCovered
-from xrobust.errors import PluginError, RunError, UserError, one_line
+from xrobust.errors import PluginError, RunError, UserError, one_line, shown
 
-PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt, GeneratorExit, MemoryError)
+PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt)
 """Exceptions that say of themselves what they are about: a plugin raises the first three on purpose."""
 TYPES = {
     "xrobust.contracts.task.Task": "task",
@@ -24,10 +24,10 @@ TYPES = {
 
 
 class calling:
-    """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit included.
+    """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit,
+    GeneratorExit and MemoryError included.
 
-    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does what is no
-    plugin's doing: an interrupt, memory that does not suffice.
+    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does an interrupt.
 
         with calling(perturbation, "apply", "example en:3 of en"):
             after = perturbation.apply(example, language, rng)
@@ -70,6 +70,13 @@ def blamed(plugin: object, step: str, where: object, problem: str) -> PluginErro
     """The error for a plugin that did something wrong: `method 'x' (package): its objective at step 3: ...`."""
     at = f" at {where}" if where else ""
     return PluginError(f"{plugin_name(plugin)}: its {step} failed{at}: {problem}")
+
+
+def said_by(plugin: object, step: str, where: object, said: object) -> str | None:
+    """A problem that a plugin gave: a few words, or None. Raises PluginError for anything else."""
+    if said is not None and not isinstance(said, str):
+        raise blamed(plugin, step, where, f"it gives {shown(said)}; a few words, or None, are expected")
+    return said
 
 
 def plugin_name(plugin: object) -> str:

@@ -12,7 +12,7 @@ from xrobust.config.resolved_spec import MethodSpec, SelectionSpec, Spec, TrainS
 from xrobust.config.run_spec import RunSpec
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
-from xrobust.contracts.calling import blamed, calling, reason_of
+from xrobust.contracts.calling import blamed, calling, said_by
 from xrobust.contracts.parameters import plain_values
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import DataRows, evaluation_languages, open_split
@@ -105,7 +105,7 @@ def load_plugins(request: RunSpec) -> tuple[Plugins, Task, list[Method], str]:
     language = request.source or task.info.source_language
     for method in methods:
         with calling(method, "language_problem", f"language {language}"):
-            reason = reason_of(method, "language_problem", f"language {language}", method.language_problem(language))
+            reason = said_by(method, "language_problem", f"language {language}", method.language_problem(language))
         if reason:
             raise UserError(f"method {method.info.name!r} cannot train on source language {language!r}: {reason}")
     return plugins, task, methods, language

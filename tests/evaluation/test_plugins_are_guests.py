@@ -403,6 +403,10 @@ def test_predictions_that_are_none_are_named(made: Any, said: str, tokenizer: An
         decoded(kind, [np.ones(2)] * 3, encoded, EXAMPLES["pairs"])
 
 
+def odd(**columns: Any) -> dict[str, Any]:
+    return {"id": "0", "tokens": ["a", "b"], "tags": ["A", "B"], **columns}
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
@@ -411,6 +415,13 @@ def test_predictions_that_are_none_are_named(made: Any, said: str, tokenizer: An
         ({"id": "0", "tokens": "ab", "tags": ["A", "B"]}, r"'tokens' became 'ab' where \['the', 'cat'\] was"),
         ({"id": "0", "tokens": ["a", "b"], "tags": "AB"}, r"'tags' became 'AB' where \['A', 'B'\] was"),
         ({"id": "0", "tokens": ["a", "b"]}, "the columns became id, tokens"),
+        (odd(tokens=[1, 2]), r"'tokens' became \[1, 2\] where \['the', 'cat'\] was"),
+        (odd(tokens=None), r"'tokens' became None where \['the', 'cat'\] was"),
+        (odd(tokens=np.array(["a", "b"])), r"'tokens' became array\(.*\) where \['the', 'cat'\] was"),
+        (odd(tags=None), r"'tags' became None where \['A', 'B'\] was"),
+        (odd(tokens=["a\ud800", "b"]), r"'tokens' became \['a\\ud800', 'b'\], which UTF-8 cannot encode"),
+        (MemoryError("oh"), r"MemoryError: oh \(test_plugins_are_guests.py:\d+\)"),
+        (GeneratorExit(), r"GeneratorExit \(test_plugins_are_guests.py:\d+\)"),
     ],
 )
 def test_a_perturbation_that_gives_no_example_is_named(after: Any, said: str) -> None:
@@ -418,6 +429,8 @@ def test_a_perturbation_that_gives_no_example_is_named(after: Any, said: str) ->
         info = PerturbationInfo("odd", "-", kinds=())
 
         def apply(self, *given: Any) -> Any:
+            if isinstance(after, BaseException):
+                raise after
             return after
 
     with pytest.raises(PluginError, match=rf"^perturbation 'odd' .*: its apply failed at example 0 of en: {said}$"):
@@ -509,7 +522,9 @@ def test_a_problem_that_is_no_text_is_named() -> None:
         def problem(self, example: Any) -> Any:
             return False
 
-    with pytest.raises(PluginError, match=r"its problem failed at here, row 0 .*: it gives False; a few words"):
+    with pytest.raises(
+        PluginError, match=r"its problem failed at here, row 0 .*: it returned False; a reason in a few words"
+    ):
         task = type("T", (Pos,), {"kind": Odd(("1", "2"))})()
         checked(task, EXAMPLES["pairs"], "here")
 

@@ -9,7 +9,7 @@ from typing import Any
 from xrobust.config.parameters import split_parameters
 from xrobust.config.validation import validated
 from xrobust.contracts import Method, Task
-from xrobust.contracts.calling import blamed, calling, reason_of
+from xrobust.contracts.calling import blamed, calling, said_by
 from xrobust.contracts.parameters import values_problem
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
@@ -52,7 +52,7 @@ def _part(cls: type[Method], given: Mapping[str, Any], task: Task) -> Method:
 
 def _conflict(method: Method, other: Method) -> str | None:
     with calling(method, "conflict", other.info.name):
-        return reason_of(method, "conflict", other.info.name, method.conflict(other))
+        return said_by(method, "conflict", other.info.name, method.conflict(other))
 
 
 def canonical_order(parts: Sequence[Method]) -> list[Method]:

@@ -11,7 +11,7 @@ from types import TracebackType
 from xrobust.contracts.perturbation import NotCovered
 from xrobust.errors import PluginError, RunError, UserError, one_line, shown
 
-PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt, GeneratorExit, MemoryError)
+PASSED = (UserError, RunError, NotCovered, KeyboardInterrupt)
 """Exceptions that say of themselves what they are about: a plugin raises the first three on purpose."""
 TYPES = {
     "xrobust.contracts.task.Task": "task",
@@ -24,10 +24,10 @@ TYPES = {
 
 
 class calling:
-    """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit included.
+    """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit,
+    GeneratorExit and MemoryError included.
 
-    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does what is no
-    plugin's doing: an interrupt, memory that does not suffice.
+    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does an interrupt.
 
         with calling(perturbation, "apply", "example en:3 of en"):
             after = perturbation.apply(example, language, rng)
@@ -72,6 +72,13 @@ def blamed(plugin: object, step: str, where: object, problem: str) -> PluginErro
     return PluginError(f"{plugin_name(plugin)}: its {step} failed{at}: {problem}")
 
 
+def said_by(plugin: object, step: str, where: object, said: object) -> str | None:
+    """A problem that a plugin gave: a few words, or None. Raises PluginError for anything else."""
+    if said is not None and not isinstance(said, str):
+        raise blamed(plugin, step, where, f"it returned {shown(said)}; a reason in a few words, or None, is expected")
+    return said
+
+
 def plugin_name(plugin: object) -> str:
     """A plugin for a message: what it is, its name, and the package or file that it comes from if not xrobust's."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
@@ -90,13 +97,6 @@ def is_built_in(plugin: object) -> bool:
     """True for a plugin, an object or its class, that comes with xrobust."""
     cls = plugin if isinstance(plugin, type) else type(plugin)
     return cls.__module__.partition(".")[0] in ("xrobust", "xrobust_tasks", "xrobust_methods")
-
-
-def reason_of(plugin: object, step: str, where: object, reason: object) -> str | None:
-    """The reason that a plugin gave, a text or None. Raises PluginError for anything else."""
-    if reason is None or isinstance(reason, str):
-        return reason
-    raise blamed(plugin, step, where, f"it returned {shown(reason)}; a reason in a few words, or None, is expected")
 
 
 def _file(cls: type) -> str | None:

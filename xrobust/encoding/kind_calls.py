@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from xrobust.contracts.calling import blamed, calling
+from xrobust.contracts.calling import blamed, calling, said_by
 from xrobust.contracts.example import Example, copied
 from xrobust.contracts.kind import Kind
 from xrobust.errors import shown
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 def problem_of(kind: Kind, example: Example, where: str = "") -> str | None:
     """`kind.problem` of a copy. Raises PluginError where it raises, or gives back what is no text."""
     with calling(kind, "problem", where):
-        problem = kind.problem(copied(example))
-    if problem is not None and not isinstance(problem, str):
-        raise blamed(kind, "problem", where, f"it gives {shown(problem)}; a few words, or None, are expected")
-    return problem
+        return said_by(kind, "problem", where, kind.problem(copied(example)))
 
 
 def encoded_by(kind: Kind, examples: Iterable[Example], tokenizer: Any, max_length: int) -> tuple[Encoded, int]:

@@ -61,8 +61,7 @@ class AppliedPerturbation:
         for index, after in applied.rows.items():
             if index not in range(len(examples)):
                 raise ValueError(f"there is no clean example {index!r}")
-            problem = violation(perturbation, kind, examples[index], after) or _no_text(kind, examples[index], after)
-            if problem is not None:
+            if (problem := violation(perturbation, kind, examples[index], after)) is not None:
                 raise ValueError(f"example {examples[index]['id']}: {problem}")
         if not all(isinstance(number, int) for number in (applied.tokens, applied.changed_tokens)):
             raise TypeError("its numbers of tokens are none")
@@ -85,20 +84,19 @@ def perturb(
         tokens += len(before)
         where = f"example {example['id']} of {language}"
         rng = example_rng(seed, name, language, example["id"])
-        with calling(perturbation, "apply", where):
+        with calling(perturbation, "apply", where):  # the checks too: they touch objects that it made
             after = perturbation.apply(copied(example), language, rng)
-        if after is None:
-            continue
-        if not isinstance(after, Mapping):
-            kind_of_value = type(after).__name__
-            raise blamed(perturbation, "apply", where, f"it gives a {kind_of_value}; an example, or None, is expected")
-        if all(after.get(column) == example.get(column) for column in kind.text_columns):
-            continue
-        after = copied(after)
-        if (problem := violation(perturbation, kind, example, after)) is not None:
-            raise blamed(perturbation, "apply", where, problem)
-        rows[index] = after
-        changed += changed_tokens(before, text_tokens(kind, after))
+            if after is None:
+                continue
+            if (problem := _no_example(example, after)) is not None:
+                raise blamed(perturbation, "apply", where, problem)
+            if all(after.get(column) == example.get(column) for column in kind.text_columns):
+                continue
+            after = copied(after)
+            if (problem := violation(perturbation, kind, example, after)) is not None:
+                raise blamed(perturbation, "apply", where, problem)
+            rows[index] = after
+            changed += changed_tokens(before, text_tokens(kind, after))
     return AppliedPerturbation(rows, tokens, changed)
 
 
@@ -113,9 +111,8 @@ def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Ex
         return f"the id became {after.get('id')!r}"
     if set(after) != set(before):
         return f"the columns became {', '.join(sorted(after))}"
-    for column, value in after.items():
-        if isinstance(value, str) != isinstance(before[column], str):
-            return f"{column!r} became {shown(value)} where {shown(before[column])} was"
+    if (problem := _no_example(before, after)) is not None:
+        return problem
     if (problem := problem_of(kind, after)) is not None:
         return problem
     gold = kind.gold_column
@@ -133,19 +130,32 @@ def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Ex
     return None
 
 
-def _no_text(kind: Kind, before: Example, after: Example) -> str | None:
-    """The first text column of an example that does not hold text as the clean one's does, in a few words, or None."""
-
-    def holds_text(value: object) -> bool:
-        return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, str) for one in value))
-
-    for column in kind.text_columns:
-        value = after.get(column)
-        if value != before.get(column) and not (
-            holds_text(value) and isinstance(value, str) == isinstance(before.get(column), str)
-        ):
-            return f"{column!r} is no text"
+def _no_example(before: Example, after: object) -> str | None:
+    """Reason that an outcome is no example with text in the columns that have some in `before`, in a few words, or
+    None."""
+    if not isinstance(after, Mapping):
+        return f"it gives a {type(after).__name__}; an example, or None, is expected"
+    for column, value in after.items():
+        was = before.get(column)
+        texts = _texts(was)
+        if texts is None:
+            continue
+        new = _texts(value)
+        if new is None or isinstance(value, str) != isinstance(was, str):
+            return f"{column!r} became {shown(value)} where {shown(was)} was"
+        try:
+            "".join(new).encode()
+        except UnicodeEncodeError:
+            if not set(new) <= set(texts):  # the data may have had it before
+                return f"{column!r} became {shown(value)}, which UTF-8 cannot encode"
     return None
+
+
+def _texts(value: object) -> Sequence[str] | None:
+    """The texts in a column: one, or a list of them; None where it holds something else."""
+    if isinstance(value, str):
+        return [value]
+    return value if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value) else None
 
 
 def entity_types(tags: Sequence[str]) -> list[str]:

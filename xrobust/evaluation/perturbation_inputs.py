@@ -11,7 +11,7 @@ from typing import Any
 
 from xrobust.config.resolved_spec import TrainSpec
 from xrobust.contracts import Example, NotCovered, Perturbation, PerturbationContext, Source, Task
-from xrobust.contracts.calling import blamed, calling, reason_of
+from xrobust.contracts.calling import blamed, calling, said_by
 from xrobust.contracts.example import Copies
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, languages_of, load_split
@@ -48,7 +48,7 @@ class PerturbationInputs:
     def _one(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
         perturbation = condition.new()
         with calling(perturbation, "language_problem", language):
-            reason = reason_of(perturbation, "language_problem", language, perturbation.language_problem(language))
+            reason = said_by(perturbation, "language_problem", language, perturbation.language_problem(language))
         paths: dict[str, Path] = {}
         if reason is None:
             try:

@@ -11,7 +11,7 @@ from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import PerturbationSpec
 from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
-from xrobust.contracts.calling import calling, reason_of
+from xrobust.contracts.calling import calling, said_by
 from xrobust.contracts.parameters import plain_values
 from xrobust.errors import UserError
 from xrobust.evaluation.apply_perturbation import perturb
@@ -28,8 +28,9 @@ class RequestedPerturbation:
     params: Any
 
     def new(self) -> Perturbation:
-        """Makes a perturbation object for one language."""
-        return self.cls(self.params)
+        """Makes a perturbation object for one language. Raises PluginError where it fails."""
+        with calling(self.cls, "__init__"):
+            return self.cls(self.params)
 
     @property
     def code(self) -> str | None:
@@ -75,7 +76,7 @@ def _task_problem(cls: type[Perturbation], task: Task) -> str | None:
         kinds = " and ".join(kind.replace("_", " ") for kind in cls.info.kinds)
         return f"it is for {kinds}, and this is {task.kind.name.replace('_', ' ')}"
     with calling(cls, "task_problem"):
-        return reason_of(cls, "task_problem", "", cls.task_problem(task))
+        return said_by(cls, "task_problem", "", cls.task_problem(task))
 
 
 def _condition(cls: type[Perturbation], params: Any, seed: int, plugins: Plugins, asked: str) -> RequestedPerturbation:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xrobust.errors import OutOfReach, UserError
 from xrobust.storage.cache import cache_folder
+from xrobust.storage.regular_file import require_regular
 
 NAME = "counterfitted_neighbors.json"
 URL = (
@@ -72,6 +73,7 @@ def read_table(path: Path) -> dict[str, list[str]]:
             raise UserError(f"{path}: {repeated[0]!r} stands there twice: keep one")
         return dict(pairs)
 
+    require_regular(path)
     try:
         table = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)
     except OSError as error:

@@ -492,3 +492,36 @@ def test_nothing_to_score_is_said_before_anything_is_trained(
     done = command("run", "--task", "inside", "--plugin", plugin, "--model", tiny_model, "-o", "runs")
     assert done.code == code and said in done.err
     assert (folder / "runs").exists() == (code == 0)
+
+
+ELSEWHERE = """
+import os
+
+from xrobust import hookimpl
+from xrobust.contracts import Perturbation, PerturbationInfo
+
+os.chdir("/")
+
+
+class Away(Perturbation):
+    info = PerturbationInfo("away", "changes the working folder", kinds=("token_classification",))
+
+    def apply(self, example, language, rng):
+        os.chdir("/")
+        return {**example, "tokens": [token.upper() for token in example["tokens"]]}
+
+
+@hookimpl
+def evaluation_started(spec):
+    os.chdir("/")
+"""
+
+
+def test_the_scores_are_where_the_run_is_whatever_the_working_folder_of_a_plugin(
+    a_run: Callable[[], Path], tmp_path: Path, command: Command, folder: Path
+) -> None:
+    (folder / "away.py").write_text(ELSEWHERE)
+    a_run().rename(folder / "run")
+    assert command("eval", "run", "--plugin", "away.py", "--perturb", "away", "--languages", "de").code == 0
+    assert Path.cwd() == folder
+    assert load_predictions("run", "de", load_result("run").scores[-1].label)

@@ -484,6 +484,10 @@ def test_what_a_perturbation_does_while_it_is_planned_is_blamed_on_it(
     assert (folder / "result.json").read_bytes() == before
 
 
+def there(task: Task, source: LocalSource, split: Any, *given: Any) -> tuple[str, ...]:
+    return languages_of(task, source, split)
+
+
 class Broken(Own):
     """A task whose parts a test breaks."""
 
@@ -499,6 +503,11 @@ class Broken(Own):
         ("files", lambda *a: "x.tsv", open_split, PluginError, "its files failed at test set of en: it gives 'x.tsv'"),
         ("files", lambda *a: ["x"], open_split, PluginError, r"its files failed .* it gives \['x'\]; a list of paths"),
         ("files", lambda *a: 1 / 0, open_split, PluginError, "its files failed at test set of en: ZeroDivisionError"),
+        ("languages", lambda *a: ("en", "../../x"), there, PluginError,
+         "its languages failed at test set: it gives '../../x', which is no language code"),
+        ("languages", lambda *a: ("/x",), there, PluginError, "it gives '/x', which is no language code"),
+        ("languages", lambda *a: ("e\0n",), there, PluginError, "which is no language code"),
+        ("languages", lambda *a: (".en",), there, PluginError, "which is no language code"),
         ("cleaner", lambda *a: len, load_split, PluginError, "its cleaner failed: it gives a builtin_function_or"),
         ("cleaner", lambda *a: 1 / 0, load_split, PluginError, "its cleaner failed: ZeroDivisionError"),
         ("cleaner", lambda *a: Cleaner(lambda row: None), load_split, PluginError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections import Counter
@@ -244,6 +245,13 @@ def test_where_the_table_is_looked_for(
     in_data.write_bytes(content)
     assert find(tmp_path / "data") == in_data
     assert find(tmp_path / "data", neighbors=table) == table
+
+
+def test_a_table_without_an_end_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path, what in ((Path("/dev/zero"), "a device"), (tmp_path / "pipe", "a pipe")):
+        with pytest.raises(UserError, match=f"{path} is {what}, where a file belongs"):
+            find(neighbors=path)
 
 
 def test_a_cached_table_that_was_damaged_is_fetched_again(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from xrobust.contracts import Method, MethodInfo, NotCovered
-from xrobust.contracts.calling import calling
+from xrobust.contracts.calling import calling, working_folder_kept
 from xrobust.contracts.example import copied
 from xrobust.errors import PluginError, RunError, UserError
 from xrobust.registry.plugins import Plugins
@@ -71,3 +74,16 @@ def test_a_copy_shares_no_list():
     other["choices"][0].append("c")
     other["more"]["tags"].append("c")
     assert example == before
+
+
+def test_the_working_folder_is_afterwards_what_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PluginError), calling(Own(None), "objective"):
+        os.chdir("/")
+        raise ValueError
+    assert Path.cwd() == tmp_path
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with calling(Own(None), "objective"), working_folder_kept():
+        pass

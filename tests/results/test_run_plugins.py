@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -186,8 +187,13 @@ def test_a_file_of_the_users_that_was_edited_since(mine: Place, tmp_path: Path) 
             load_model(mine.run)
         with pytest.raises(UserError, match="name the file as it was then"):
             load_model(mine.run, plugin_files=[mine.plugin])
+        mine.plugin.unlink()
+        os.mkfifo(mine.plugin)  # which is not waited for
+        with pytest.raises(UserError, match="moved or edited since"):
+            load_model(mine.run)
         assert mine.executed() == 0
     finally:
+        mine.plugin.unlink()
         mine.plugin.write_bytes(content)
 
 

@@ -70,13 +70,14 @@ def write_or_print(text: str, output: Path | None) -> None:
     from xrobust.storage.atomic import write_atomically
 
     require_writable(output)
-    write_atomically(output, lambda file: file.write(text.encode()))
+    write_atomically(output, lambda file: file.write(text.encode()), through=True)
 
 
 def require_writable(output: Path, read: Sequence[Path] = ()) -> None:
     """Raises UserError where the file cannot be written: to be called before the work, not after it.
 
-    `read` are the files that are still read while it is written: it may be none of them, through links neither.
+    `read` are the files that are still read while it is written: it may be none of them, through links neither. No
+    part of a run is written over.
     """
     import os
 
@@ -92,8 +93,22 @@ def require_writable(output: Path, read: Sequence[Path] = ()) -> None:
         if descriptor(output) is None and not os.access(output, os.W_OK):
             raise UserError(f"--output {output} may not be written to; choose another")
         return
+    _require_no_part_of_a_run(output)
     folder = Path(os.path.realpath(output)).parent if output.is_symlink() else output.parent
     if not folder.is_dir():
         raise UserError(f"--output {output}: there is no folder {folder}; make it first, or choose another")
     if not os.access(folder, os.W_OK):
         raise UserError(f"--output {output}: the folder {folder} may not be written to; choose another")
+
+
+def _require_no_part_of_a_run(output: Path) -> None:
+    """Raises UserError for the document of a run, and for a place in a folder that xrobust writes for a run."""
+    import os
+
+    from xrobust.results.store import CHECKPOINTS, LOG, MODEL, PREDICTIONS, RESULT
+
+    place = Path(os.path.realpath(output))
+    for folder in place.parents:
+        part = place.relative_to(folder).parts[0]
+        if part in (RESULT, LOG, MODEL, PREDICTIONS, CHECKPOINTS) and (folder / RESULT).is_file():
+            raise UserError(f"--output {output} is a part of the run in {folder}: name a file elsewhere")

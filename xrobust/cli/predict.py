@@ -47,7 +47,7 @@ def predict_command(
             for line in lines:
                 write_data(f"{line}\n")
             return
-        with atomic_file(output) as handle:
+        with atomic_file(output, through=True) as handle:
             for line in lines:
                 with writing(output):
                     handle.write(f"{line}\n".encode())

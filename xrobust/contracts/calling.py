@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -27,14 +29,15 @@ class calling:
     """A context around a call into a plugin. Raises PluginError for whatever the plugin raises, SystemExit,
     GeneratorExit and MemoryError included.
 
-    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does an interrupt.
+    UserError, RunError and NotCovered, which a plugin may raise on purpose, pass as they are; so does an interrupt. The
+    working folder is afterwards what it was.
 
         with calling(perturbation, "apply", "example en:3 of en"):
             after = perturbation.apply(example, language, rng)
     """
 
     # A class and not a generator: one is entered for each example of a test set.
-    __slots__ = ("plugin", "step", "unless", "where")
+    __slots__ = ("folder", "plugin", "step", "unless", "where")
 
     def __init__(
         self, plugin: object, step: str, where: object = "", unless: Callable[[Exception], bool] | None = None
@@ -54,16 +57,40 @@ class calling:
         self.unless = unless
 
     def __enter__(self) -> None:
-        return None
+        self.folder = _working_folder()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _return_to(self.folder)
         if error is None or isinstance(error, PASSED):
             return
         if self.unless is not None and isinstance(error, Exception) and self.unless(error):
             return
         raise blamed(self.plugin, self.step, self.where, one_line(error) + _line(self.plugin, error)) from error
+
+
+@contextlib.contextmanager
+def working_folder_kept() -> Iterator[None]:
+    """A context after which the working folder is what it was: relative paths of the run would mean others."""
+    folder = _working_folder()
+    try:
+        yield
+    finally:
+        _return_to(folder)
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return None
+
+
+def _return_to(folder: Path | None) -> None:
+    if folder is not None and _working_folder() != folder:
+        with contextlib.suppress(OSError):  # it was deleted
+            os.chdir(folder)
 
 
 def blamed(plugin: object, step: str, where: object, problem: str) -> PluginError:

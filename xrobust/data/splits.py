@@ -24,6 +24,7 @@ from xrobust.errors import RunError, UserError, did_you_mean, nearest, shown
 from xrobust.metrics.entities import entity_spans
 from xrobust.storage.code_hash import code_hash
 from xrobust.storage.file_memo import cached_by_files
+from xrobust.storage.regular_file import unusable
 
 
 class RowsOrigin(BaseModel):
@@ -251,7 +252,15 @@ def languages_of(task: Task, source: Source, split: Split) -> tuple[str, ...]:
         raise blamed(
             task, "languages", f"{split} set", f"it gives {shown(found)}; a tuple of language codes is expected"
         )
+    _require_names(task, found, f"{split} set")
     return tuple(sorted(set(found)))
+
+
+def _require_names(task: Task, codes: Iterable[str], where: str) -> None:
+    """Raises PluginError for a language code that cannot be the name of a file, as that of its predictions is."""
+    for code in codes:
+        if code.startswith(".") or not code.isprintable() or set(code) & set("/\\") or unusable(code):
+            raise blamed(task, "languages", where, f"it gives {shown(code)}, which is no language code")
 
 
 def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -261,6 +270,7 @@ def evaluation_languages(task: Task, source: Source, asked: Sequence[str] | None
         task.load("test", (asked or [task.info.source_language])[0], source)  # which says what is missing, and where
     if not there:
         there = tuple(sorted(task.info.languages))  # of data that the source knows nothing of
+        _require_names(task, there, "info")
     if not there:
         raise UserError(
             f"task {task.info.name} names no language that it can be scored in: its `languages`, or those of its "

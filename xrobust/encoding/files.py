@@ -13,6 +13,7 @@ import numpy as np
 from xrobust.contracts.encoded import Encoded
 from xrobust.storage.cache import as_not_cached
 from xrobust.storage.hashing import file_sha256
+from xrobust.storage.regular_file import NotRegular, open_regular
 
 MANIFEST = "manifest.json"
 IN_MEMORY = 16 << 20
@@ -100,7 +101,7 @@ def open_encoded(folder: Path, key: str) -> Encoded:
     Raises Damaged, and OSError where something cannot be read.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = json.loads(_content(folder / MANIFEST))
         content = manifest["content"]
         if manifest["sha256"] != _sha256(content):
             raise Damaged(f"{MANIFEST} was changed")
@@ -111,7 +112,7 @@ def open_encoded(folder: Path, key: str) -> Encoded:
         return Encoded(**arrays, per_token=content["per_token"], group=content["group"])
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise Damaged("it is not as it was written") from error
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, NotRegular) as error:
         raise Damaged(f"{Path(error.filename).name}: {error.strerror}") from error
 
 
@@ -120,13 +121,18 @@ def _opened(path: Path, dtype: str, items: int, sha256: str) -> np.ndarray:
     size = items * np.dtype(dtype).itemsize
     if path.stat().st_size != size:
         raise Damaged(f"{path.name} is {path.stat().st_size:,} bytes long, where {size:,} were written")
-    data = path.read_bytes() if size <= IN_MEMORY else None
+    data = _content(path) if size <= IN_MEMORY else None
     if (file_sha256(path) if data is None else hashlib.sha256(data).hexdigest()) != sha256:
         raise Damaged(f"the sha256 of {path.name} is another")
     if data is not None:
         return np.frombuffer(data, dtype=dtype)
     # An ordinary array over the mapping: slices of numpy's own class for it take several times as long.
     return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(items,)))
+
+
+def _content(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
 
 
 def _path(folder: Path, name: str) -> Path:

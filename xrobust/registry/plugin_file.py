@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from xrobust.contracts.calling import calling
+from xrobust.contracts.calling import calling, working_folder_kept
 from xrobust.errors import UserError, one_line
 from xrobust.registry.plugin_class import class_problem
 from xrobust.registry.record import GROUPS, OBSERVERS, PluginRecord, contract
@@ -91,7 +91,8 @@ def _run(source: PluginSource) -> ModuleType:
     module.__file__ = str(path)
     sys.modules[name] = module  # before it runs: dataclasses and pydantic look their module up there
     try:
-        exec(compile(source.content, str(path), "exec"), module.__dict__)
+        with working_folder_kept():
+            exec(compile(source.content, str(path), "exec"), module.__dict__)
     except BaseException as error:  # a plugin may raise anything when imported, SystemExit included
         del sys.modules[name]
         if isinstance(error, KeyboardInterrupt):

@@ -216,12 +216,15 @@ class Plugins:
 
     def _import(self, record: PluginRecord) -> bool:
         """Imports a plugin inside a guard, once. False where it cannot be used; `_failures` then has the reason."""
+        from xrobust.contracts.calling import working_folder_kept
+
         key = record.key
         if key not in self._loaded and key not in self._failures:
             try:
                 if record.problem:
                     raise Unusable(record.problem)
-                loaded = importlib.metadata.EntryPoint(record.name, record.target, record.group).load()
+                with working_folder_kept():
+                    loaded = importlib.metadata.EntryPoint(record.name, record.target, record.group).load()
                 if problem := hook_problem(loaded) if record.group == OBSERVERS else _class_problem(loaded, record):
                     raise Unusable(problem)
                 self._loaded[key] = loaded

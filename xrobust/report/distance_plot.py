@@ -65,7 +65,7 @@ def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
 def draw(panels: Sequence[Panel], file: Path) -> None:
     """Writes the plot, in the format of the file's ending. Raises RunError where the file cannot be written."""
     plot = figure(panels)
-    write_atomically(file, lambda handle: plot.savefig(handle, format=file.suffix.lstrip(".")))
+    write_atomically(file, lambda handle: plot.savefig(handle, format=file.suffix.lstrip(".")), through=True)
 
 
 def figure(panels: Sequence[Panel]) -> Any:

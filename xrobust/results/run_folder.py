@@ -25,6 +25,7 @@ from xrobust.runtime import early_log, signals
 from xrobust.runtime.observers import Observers
 from xrobust.runtime.processes import PeerLost, is_lost_process
 from xrobust.storage.atomic import flush, follow_umask, writing
+from xrobust.storage.regular_file import kind
 
 logger = logging.getLogger("xrobust")
 
@@ -71,11 +72,13 @@ class RunFolder:
         """The folder, made where it is missing, for this process and those it works with alone. The main one locks.
 
         The kernel gives the lock back when the process ends, whatever ends it. Folders in which nothing was written
-        are gone afterwards. Raises UserError where the folder cannot be written, RunError where another process works.
+        are gone afterwards. Raises UserError where the folder cannot be written or has links in it, RunError where
+        another process works.
         """
         if not main:
             yield
             return
+        self._require_own_files()
         made = [path for path in (self.path, *self.path.parents) if not path.exists()]
         try:
             with self._lock():
@@ -84,6 +87,22 @@ class RunFolder:
             with contextlib.suppress(OSError):  # the first that is not empty
                 for path in made:
                     path.rmdir()
+
+    def _require_own_files(self) -> None:
+        """Raises UserError for a link, a pipe or a device in the folder: what is written to it would land elsewhere.
+
+        The folder may be a link itself. The model is only read, and replaced as a whole: `model/` is not looked into.
+        """
+        for folder, folders, files in os.walk(self.path):
+            for path in (Path(folder, name) for name in (*folders, *files)):
+                what = "a link" if path.is_symlink() else kind(path)
+                if what not in (None, "a folder"):
+                    raise UserError(
+                        f"{path} is {what}, and nothing is written by way of it: put a file or folder there, or copy "
+                        "the run with what its links point to (cp -rL)"
+                    )
+            if Path(folder) == self.path and store.MODEL in folders:
+                folders.remove(store.MODEL)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:

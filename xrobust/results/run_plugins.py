@@ -16,6 +16,7 @@ from xrobust.registry.named_files import remember, was_named
 from xrobust.registry.plugin_file import PluginSource, read_source
 from xrobust.registry.plugins import Plugins
 from xrobust.results.schema import RunResult
+from xrobust.storage.regular_file import open_regular
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,8 @@ def _recorded(sha256: str, places: Sequence[str]) -> PluginSource | None:
     for place in map(Path, places):
         if place.is_absolute() and was_named(place, sha256):
             try:
-                source = PluginSource(place, place.read_bytes())
+                with open_regular(place) as file:
+                    source = PluginSource(place, file.read())
             except OSError:
                 continue
             if hashlib.sha256(source.content).hexdigest() == sha256:

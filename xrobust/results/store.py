@@ -23,6 +23,7 @@ from xrobust.results.summary import summarise
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import canonical_json, file_sha256
 from xrobust.storage.json_file import read_json
+from xrobust.storage.regular_file import open_regular
 
 RESULT = "result.json"
 PREDICTIONS = "predictions"
@@ -143,8 +144,9 @@ def predictions_path(folder: Path, test_set: str, label: str | None = None) -> P
     """The file for the predictions of a language, or of a pair such as `en:de`, under the condition of that label."""
     below = folder / PREDICTIONS
     if label is not None:
-        below /= re.sub(r"[^\w.=,()+-]", "_", label)
-    return below / f"{test_set.replace(':', '--')}.parquet"  # a colon is not a character of file names everywhere
+        below /= re.sub(r"[^\w.=,()+-]|^\.", "_", label)
+    name = re.sub(r"[/\\\0]|^\.", "_", test_set)
+    return below / f"{name.replace(':', '--')}.parquet"  # a colon is not a character of file names everywhere
 
 
 def save_predictions(
@@ -214,7 +216,8 @@ def predictions_table(folder: Path, artifact: Artifact, columns: Sequence[str] |
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"its predictions lie outside the run's folder, at {artifact.path}")
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read()
         if hashlib.sha256(content).hexdigest() != artifact.sha256:
             raise UserError(f"{path} was changed since it was written (its sha256 is another)")
         return pq.read_table(pa.BufferReader(content), columns=None if columns is None else [*columns])

@@ -24,13 +24,16 @@ class Observers:
 
     def __init__(self, observers: Iterable[tuple[str, Any]] = ()) -> None:
         """`observers` are pairs of a name to show and a module, an object or a class with hook implementations."""
+        from xrobust.contracts.calling import working_folder_kept
+
         self.failed: dict[str, str] = {}
         """Name of an observer -> reason that it is not called."""
         self._run = {"run_id": "", "folder": ""}
         self._active: list[tuple[str, pluggy.PluginManager]] = []
         for name, observer in observers:
             try:
-                instance = observer() if isinstance(observer, type) else observer
+                with working_folder_kept():
+                    instance = observer() if isinstance(observer, type) else observer
                 self._active.append((name, _manager(instance)))
             except KeyboardInterrupt:
                 raise
@@ -53,12 +56,14 @@ class Observers:
         exist, whether or not anyone listens.
         """
         from xrobust.contracts import hooks as hookspecs
+        from xrobust.contracts.calling import working_folder_kept
 
         getattr(hookspecs, hook)
         for entry in list(self._active):
             name, manager = entry
             try:
-                getattr(manager.hook, hook)(**self._run, **copy.deepcopy(arguments))
+                with working_folder_kept():
+                    getattr(manager.hook, hook)(**self._run, **copy.deepcopy(arguments))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever an observer raises, it must never end a run

@@ -37,26 +37,27 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+def write_atomically(path: Path, write: Callable[[IO[bytes]], Any], *, through: bool = False) -> None:
     """Writes a file so that `path` holds either its old content or all of the new one, whatever happens.
 
-    Raises RunError, with the reason, when the disk refuses it.
+    `through` is as for `atomic_file`. Raises RunError, with the reason, when the disk refuses it.
     """
-    with atomic_file(path) as file, writing(path):
+    with atomic_file(path, through=through) as file, writing(path):
         write(file)
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path, *, through: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to that becomes `path` when the context ends without an error, and is gone if it does not.
 
-    Of a link, the file that it points to is replaced. A pipe, a device or an open descriptor such as `/dev/stdout` is
-    written to directly: it cannot be replaced. Raises RunError, with the reason, when the disk refuses it; errors
-    inside the context are left as they are.
+    Whatever is at `path` is replaced: a link, not what it points to. With `through`, for a path that the user typed,
+    the file that a link points to is replaced, and a pipe, a device or an open descriptor such as `/dev/stdout` is
+    written to directly. Raises RunError, with the reason, when the disk refuses it; errors inside the context are left
+    as they are.
     """
-    number = descriptor(path)
-    if number is None and kind(path) in (None, "a folder"):
-        with _replacing(path) as file:
+    number = descriptor(path) if through else None
+    if not through or (number is None and kind(path) in (None, "a folder")):
+        with _replacing(Path(os.path.realpath(path)) if through and path.is_symlink() else path) as file:
             yield file
         return
     with writing(path):
@@ -73,12 +74,12 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path`, or beside the file that this link points to, that takes its place at the end."""
-    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    """A file beside `path` that takes its place at the end."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with writing(path):
-            file = temporary.open("wb")
+            temporary.unlink(missing_ok=True)
+            file = temporary.open("xb")  # which follows no link
         try:
             yield file
         except BaseException:

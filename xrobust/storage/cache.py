@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from xrobust.errors import UserError, one_line
 from xrobust.storage.atomic import follow_umask
+from xrobust.storage.regular_file import open_regular
 
 GIGABYTES = 20.0
 """Size limit of a section on the disk, in units of 10^9 bytes, unless XROBUST_CACHE_GB sets another."""
@@ -79,7 +80,7 @@ def _lines_file(section: str, key: str) -> Path:
 
 def _whole_lines(path: Path) -> list[Any]:
     """The JSON values of a file, at least one. Raises ValueError, OSError and those of gzip."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:  # which checks its CRC
+    with open_regular(path) as raw, gzip.open(raw, "rt", encoding="utf-8") as file:  # which checks its CRC
         lines = [json.loads(line) for line in file]
     if not lines:
         raise ValueError("it is empty")

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from xrobust.storage.regular_file import open_regular
+
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the same bytes for the same value."""
@@ -15,8 +17,8 @@ def canonical_json(value: Any) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """sha256 of a file's content, in hex."""
-    with path.open("rb") as file:
+    """sha256 of a file's content, in hex. Raises OSError, also for a pipe or a device, which may have no end."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

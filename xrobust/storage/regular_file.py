@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from xrobust.errors import UserError
@@ -45,6 +48,21 @@ def unusable(name: str) -> str | None:
     except UnicodeEncodeError:
         return "it is not UTF-8"
     return "it is too long" if max(parts) > LONGEST or sum(parts) > 16 * LONGEST else None
+
+
+class NotRegular(OSError):
+    """A path is a pipe, a device, a socket or a folder, where a file belongs."""
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file, opened to be read. Raises OSError, of which NotRegular: no pipe and no device is waited for."""
+    # With O_NONBLOCK a pipe is opened at once, and can be asked what it is.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    what = KINDS.get(stat.S_IFMT(os.fstat(number).st_mode))
+    if what is not None:
+        os.close(number)
+        raise NotRegular(errno.EINVAL, f"it is {what}, where a file belongs", str(path))
+    return os.fdopen(number, "rb")
 
 
 def require_regular(path: Path, size: int | None = None) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.contracts import Task
 from xrobust.data.sources import data_folder, open_source
-from xrobust.errors import NotAllScored, UserError
+from xrobust.errors import NotAllScored, UserError, shown
 from xrobust.evaluation.noting import note_requested, say_of_data
 from xrobust.evaluation.plan import EvaluationData, EvaluationPlan, plan_evaluation
 from xrobust.evaluation.requested_perturbations import requested_perturbations
 from xrobust.evaluation.run import score_plan
 from xrobust.evaluation.scorer import ScoredModel, Scorer, ScoreRecord
 from xrobust.evaluation.session import session
+from xrobust.metrics.by_name import metric
 from xrobust.registry.plugins import Plugins
 from xrobust.results.plugin_changes import plugin_changes
 from xrobust.results.run_folder import RunFolder
@@ -119,6 +120,7 @@ def _evaluation_of(
     train, place = result.spec.train, result.require_local()
     base = place.model_path
     task = plugins.task(train.task, train.task_plugin_version)
+    _require_metric(result, task)
     wanted = requested_perturbations(request.perturb, request.perturb_params, task, plugins)
     if any("encoder" in condition.cls.needs for condition in wanted):
         check_unchanged(base, train.model)
@@ -132,6 +134,16 @@ def _evaluation_of(
         scored=result.data.used,
     )
     return task, plan
+
+
+def _require_metric(result: RunResult, task: Task) -> None:
+    """Raises UserError where the main metric of the scores is none of the task's: new scores would lack it."""
+    own = [output for name in task.metrics for output in metric(name).outputs]
+    if result.scores and result.main_metric not in own:
+        raise UserError(
+            f"run {result.run_id}: its scores are in {shown(result.main_metric)}, and task {task.info.name} has "
+            f"{', '.join(own)}: the document was changed, or the task's plugin was since"
+        )
 
 
 def _note_plugin_files(result: RunResult, found: RunPlugins) -> None:

@@ -29,7 +29,7 @@ def _languages(result: RunResult) -> None:
     clean, main = result.clean_scores(), result.main_metric
     metrics = list(dict.fromkeys(row.metric for row in clean))
     rows = []
-    for language in dict.fromkeys(row.name for row in clean):
+    for language in dict.fromkeys(row.name for row in clean if row.metric == main):
         cells = {row.metric: row for row in clean if row.language == language}
         first = cells[main]
         rows.append(

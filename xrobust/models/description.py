@@ -20,14 +20,23 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from xrobust.contracts import Kind
 from xrobust.contracts.calling import blamed
-from xrobust.errors import UserError, cut, first_line, shown
+from xrobust.errors import UserError, cut, first_line, one_line, shown
 from xrobust.models.files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
 from xrobust.models.tokenizer import load_tokenizer, require_fast
 from xrobust.runtime.libraries import quiet
 from xrobust.storage.regular_file import require_regular
 
-SIZES = {"num_hidden_layers": 1000, "hidden_size": 1 << 20, "num_attention_heads": 1 << 20, "vocab_size": 1 << 28}
+SIZES = {
+    "num_hidden_layers": 1000,
+    "num_hidden_groups": 1000,
+    "inner_group_num": 1000,
+    "hidden_size": 1 << 20,
+    "num_attention_heads": 1 << 20,
+    "vocab_size": 1 << 28,
+}
 """Sizes in a configuration, as all encoders call them, and the largest: of more, even an outline would fill memory."""
+MOST_POSITIONS = 1 << 20
+"""Largest max_position_embeddings: some encoders compute a sinusoid for each, even in an outline. -1 means none."""
 
 SHORTEST = 8
 """Fewest pieces, special tokens included, that a model has to take, as the setting max_length has it."""
@@ -65,12 +74,7 @@ def describe(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -
                 f"model {path_or_id!r} has no tokenizer: the folder has none of {', '.join(VOCABULARIES)}; "
                 "save it there with tokenizer.save_pretrained"
             )
-    with quiet():
-        try:
-            with torch.device("meta"):
-                skeleton = auto_class(kind).from_config(config, trust_remote_code=False)
-        except Exception as error:  # whatever a model's own arithmetic makes of a number that is none of its sizes
-            raise UserError(f"model {path_or_id!r}: its config.json is not usable: {_reason(error)}") from error
+    skeleton = outline(f"model {path_or_id!r}", kind, config)
     tokenizer = load_tokenizer(kind, path_or_id, config.model_type, path, commit, offline)
     _require_embeddings(path_or_id, skeleton, tokenizer)
     _keep_accepted_inputs(tokenizer, skeleton)
@@ -141,14 +145,7 @@ def _config(
     if kind.num_outputs == len(kind.labels) or kind.auto_class == "AutoModelForMultipleChoice":
         names = dict(enumerate(kind.labels))
         labels = {"num_labels": len(names), "id2label": names, "label2id": {name: i for i, name in names.items()}}
-    with quiet():
-        try:
-            config = transformers.AutoConfig.from_pretrained(
-                path, revision=commit or "main", local_files_only=offline, trust_remote_code=False, **labels
-            )
-        except Exception as error:  # transformers reads its fields with few checks
-            raise UserError(f"{what}: its config.json is not usable: {_reason(error)}") from error
-    _require_sizes(what, config)
+    config = read_config(what, path, revision=commit or "main", local_files_only=offline, **labels)
     # A function made for models with another configuration would be loaded for these too: mT5 for T5, for instance.
     if config.is_encoder_decoder:
         raise UserError(f"{what} is a {model_type} model, which has a decoder, not an encoder alone")
@@ -158,8 +155,32 @@ def _config(
     return config
 
 
+def read_config(what: str, path: str | Path, **options: Any) -> Any:
+    """The configuration that transformers makes of a config.json. Raises UserError where it, or a size in it, is
+    unusable."""
+    with quiet():
+        try:
+            config = transformers.AutoConfig.from_pretrained(path, trust_remote_code=False, **options)
+        except Exception as error:  # transformers reads its fields with few checks
+            raise UserError(f"{what}: its config.json is not usable: {_reason(error)}") from error
+    _require_sizes(what, config)
+    return config
+
+
+def outline(what: str, kind: Kind, config: Any) -> Any:
+    """The model of a configuration without memory for its weights. Raises UserError where none can be built."""
+    with quiet():
+        try:
+            with torch.device("meta"):
+                return auto_class(kind).from_config(config, trust_remote_code=False)
+        except Exception as error:  # whatever a model's own arithmetic makes of a number that is none of its sizes
+            raise UserError(f"{what}: its config.json is not usable: {_reason(error)}") from error
+
+
 def _reason(error: Exception) -> str:
     """Message about a configuration that transformers does not take; its first line may announce the second."""
+    if isinstance(error, AttributeError | KeyError | TypeError):  # of transformers' own code, about a value unchecked
+        return f"transformers cannot use a value in it ({cut(one_line(error))})"
     first = first_line(error)
     return cut(" ".join(str(error).split())) if first.endswith(":") else first
 
@@ -170,6 +191,9 @@ def _require_sizes(what: str, config: Any) -> None:
         size = getattr(config, name, 1)
         if size is not None and not (type(size) is int and 0 < size <= largest):
             raise UserError(f"{what}: its config.json is not usable: {name} is {shown(size)}")
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > MOST_POSITIONS:
+        raise UserError(f"{what}: its config.json is not usable: max_position_embeddings is {shown(positions)}")
 
 
 def _require_embeddings(path_or_id: str, model: Any, tokenizer: Any) -> None:

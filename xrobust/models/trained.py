@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from xrobust.contracts import Method, ModelContext, Task
 from xrobust.contracts.calling import calling
 from xrobust.errors import UserError, first_line, shown
 from xrobust.models.adapted import adapted
-from xrobust.models.description import auto_class, stored_config
+from xrobust.models.description import auto_class, outline, read_config, stored_config
 from xrobust.models.files import model_identity
 from xrobust.models.head import stored_labels
 from xrobust.models.pretrained import load_encoder
@@ -98,7 +99,7 @@ def load_trained(
     hold the whole model. Raises UserError.
     """
     if not needs_base(folder):
-        stored_config(f"the model in {folder}", folder / "config.json")
+        _require_sizes(folder, task)
     tokenizer = _saved_tokenizer(folder)
     _require_labels(folder, task)
     if not needs_base(folder):
@@ -124,6 +125,24 @@ def _adapted(model: Any, methods: Iterable[Method], context: ModelContext) -> An
     for method in methods:
         model = adapted(method, model, context)
     return model
+
+
+def _require_sizes(folder: Path, task: Task) -> None:
+    """Raises UserError where config.json asks for more parameters than were saved, before memory is taken for them."""
+    what = f"the model in {folder}"
+    stored_config(what, folder / "config.json")
+    wanted = outline(what, task.kind, read_config(what, folder, local_files_only=True)).parameters()
+    with _loading(folder, "the saved model"):
+        sizes = [_stored_parameters(file) for file in folder.glob("*.safetensors")]
+    asked, there = sum(parameter.numel() for parameter in wanted), sum(sizes)
+    if sizes and asked > there:
+        raise UserError(f"{what}: its config.json asks for {asked:,} parameters, and {there:,} are saved")
+
+
+def _stored_parameters(file: Path) -> int:
+    """The number of parameters in a file of safetensors, by its header."""
+    with safe_open(file, framework="pt") as stored:
+        return sum(math.prod(stored.get_slice(name).get_shape()) for name in stored.keys())  # noqa: SIM118
 
 
 def _whole_model(folder: Path, task: Task) -> Any:

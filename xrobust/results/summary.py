@@ -12,10 +12,10 @@ Condition = tuple[ConditionName, str | None, str | None]
 
 def summarise(result: RunResult) -> Summary | None:
     """Averages over the scores of a result; None where it has none on clean text of single languages."""
-    if not result.clean_scores():
+    values = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
+    if not values:
         return None
     source_language = result.spec.train.source
-    values = {row.language: row.value for row in result.clean_scores() if row.metric == result.main_metric}
     pairs = [row.value for row in result.main_scores() if row.pair is not None]
     source = values.get(source_language)
     average_targets = mean(v for language, v in values.items() if language != source_language)

@@ -52,6 +52,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
 
     if (existing := finished_result(plan)) is not None:
         return existing
+    require_ready(plan)
     folder = RunFolder(plan.folder)
     with session(folder, plan.request.precision) as accelerate:
         main = accelerate.is_main_process
@@ -89,6 +90,17 @@ def finished_result(plan: RunPlan) -> RunResult | None:
     for change in plugin_changes(existing, plan.plugins):
         logger.warning("run %s: %s", plan.run_id, change)
     return existing
+
+
+def require_ready(plan: RunPlan) -> None:
+    """Raises PluginError where a plugin fails at a test set of a run that is still to be trained.
+
+    Nothing is lost by it then. A trained run gets the scores of its other test sets.
+    """
+    if plan.evaluation.failures:
+        existing = result_to_resume(plan, RunFolder(plan.folder))
+        if existing is None or existing.training is None:
+            raise plan.evaluation.failures[0]
 
 
 def result_to_resume(plan: RunPlan, folder: RunFolder) -> RunResult | None:

@@ -203,6 +203,84 @@ def test_the_next_seed_is_run_after_one_that_lacks_a_score(command: Command, plu
     assert [load_result(path).status for path in folder.glob("runs/*/*/*/result.json")] == ["failed", "failed"]
 
 
+PREPARES = """
+from xrobust.contracts import Perturbation, PerturbationInfo
+
+
+class Prepares(Perturbation):
+    info = PerturbationInfo("prepares", "fails at fr", kinds=("token_classification",))
+
+    def prepare(self, ctx):
+        if ctx.language == "fr":
+            raise ValueError("oh")
+
+    def apply(self, example, language, rng):
+        return {**example, "tokens": [token.upper() for token in example["tokens"]]}
+"""
+
+
+def test_a_failing_preparation_stops_a_run_before_training_and_costs_a_trained_one_its_test_set_alone(
+    command: Command, tmp_path: Path, folder: Path
+) -> None:
+    plugin = tmp_path / "prepares.py"
+    plugin.write_text(PREPARES)
+    asked = ("run", "--preset", "mini", "--task", "pos", "--limit", 20, "-l", "de,fr", "-o", "runs")
+    perturbed = (*asked, "--perturb", "prepares,typos", "--plugin", plugin)
+    line = "perturbation 'prepares' (prepares.py): its prepare failed at fr: ValueError: oh (prepares.py:10)\n"
+    for more in ((), ("--dry-run",), ("--num-processes", 2)):
+        done = command(*perturbed, *more)
+        assert (done.code, done.err) == (1, f"xrobust: {line}") and not (folder / "runs").exists()
+    assert command(*asked).code == 0
+    done = command(*perturbed)
+    assert done.code == 1 and done.err.endswith(f"the first, fr under prepares: {line}") and "train:" not in done.out
+    (document,) = folder.glob("runs/*/*/*/result.json")
+    assert list(unscored(document)) == [("fr", "prepares")]
+    assert {row.language for row in load_result(document).scores if row.label == "prepares"} == {"de"}
+    assert {row.language for row in load_result(document).scores if row.label == "typos"} == {"de", "fr"}
+
+
+def test_a_test_set_that_cannot_be_loaded_stops_a_run_before_training_and_no_evaluation(
+    command: Command, tmp_path: Path, tiny_model: Path, folder: Path
+) -> None:
+    plugin = tmp_path / "own.py"
+    fails = INSIDE.replace("        return [", "        if language == 'de':\n            1 / 0\n        return [")
+    plugin.write_text(fails)
+    asked = ("run", "--task", "inside", "--plugin", plugin, "--model", tiny_model, "-o", "runs")
+    said = (
+        "task 'inside' (own.py): its load failed at test set of de: ZeroDivisionError: division by zero (own.py:15)\n"
+    )
+    done = command(*asked)
+    assert (done.code, done.err) == (1, f"xrobust: {said}") and not (folder / "runs").exists()
+    assert command(*asked, "-l", "en").code == 0
+    (document,) = folder.glob("runs/*/*/*/result.json")
+    done = command("eval", document.parent, "-l", "de,en", "--perturb", "typos")
+    assert done.code == 1 and done.err.startswith("xrobust: 2 of 3 test sets could not be scored")
+    assert done.err.endswith(f"the first, de: {said}")
+    result = load_result(document)
+    assert result.status == "complete" and set(unscored(document)) == {("de", None), ("de", "typos")}
+    assert {(row.language, row.label) for row in result.scores} == {("en", x) for x in (None, "typos", "worst_case")}
+    assert not [row for row in result.data.used if not row.sha256]
+
+
+def test_an_error_that_nobody_foresaw_costs_one_test_set_its_scores_alone(
+    command: Command, a_run: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = a_run()
+    original = Scorer.encode
+
+    def encode(self: Scorer, examples: Any, rows_sha256: str) -> Any:
+        if examples[0]["id"].startswith("en"):
+            raise IndexError("out of range")
+        return original(self, examples, rows_sha256)
+
+    monkeypatch.setattr(Scorer, "encode", encode)
+    done = command("eval", folder, "--perturb", "typos")
+    named = "the first, en under typos: IndexError: out of range (traceback in run.log)\n"
+    assert done.code == 1 and done.err.endswith(named)
+    assert list(unscored(folder)) == [("en", "typos")] and "Traceback" in (folder / "run.log").read_text()
+    assert {row.language for row in load_result(folder).scores if row.label == "typos"} == {"de", "fr"}
+
+
 METRIC = """
 from xrobust.contracts import Metric
 from xrobust_tasks.pos import Pos

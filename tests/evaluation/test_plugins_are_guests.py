@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from xrobust import load_result
 from xrobust.config.run_spec import EvaluationRequest
 from xrobust.contracts import Cleaner, Kind, Metric, Perturbation, PerturbationInfo, Prediction, Task, WholeSetMetric
 from xrobust.contracts.encoded import Encoded
@@ -20,7 +21,7 @@ from xrobust.data.checks import checked, fingerprint
 from xrobust.data.local import LocalSource
 from xrobust.data.splits import languages_of, load_split, open_split
 from xrobust.encoding.kind_calls import encoded_by, problem_of
-from xrobust.errors import PluginError, RunError, UserError
+from xrobust.errors import NotAllScored, PluginError, RunError, UserError
 from xrobust.evaluate_trained import evaluate
 from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.evaluation.predictions import decoded
@@ -466,22 +467,27 @@ class Odd(Perturbation):
             "language_problem(self, language): return True",
             "its language_problem failed at de: it returned True; a reas",
         ),
-        ("task_problem(task): return 1", "its task_problem failed: it returned 1; a reason in a few words, or None"),
         ("task_problem(task): 1 / 0", "its task_problem failed: ZeroDivisionError"),
+        (
+            "task_problem(task): return True",
+            "its task_problem failed: it returned True; a reason in a few words, or None",
+        ),
+        ("__init__(self): 1 / 0", "its __init__ failed: TypeError"),
     ],
 )
-def test_what_a_perturbation_does_while_it_is_planned_is_blamed_on_it(
+def test_what_a_perturbation_does_while_it_is_planned_costs_it_its_own_scores_alone(
     method: str, said: str, finished_run: Path, copied: Callable[[Path], Path], tmp_path: Path
 ) -> None:
     plugin = tmp_path / "odd.py"
     decorator = "    @staticmethod\n" if method.startswith("task_problem") else ""
     plugin.write_text(f"{CALLS}\n{decorator}    def {method}\n")
     folder = copied(finished_run)
-    before = (folder / "result.json").read_bytes()
-    request = EvaluationRequest(languages=("de",), perturb=("odd",))
-    with pytest.raises(PluginError, match=rf"^perturbation 'odd' \(odd.py\): {said}"):
+    request = EvaluationRequest(languages=("de",), perturb=("odd", "typos"))
+    with pytest.raises(NotAllScored, match=rf"^1 of 2 .* de under odd: perturbation 'odd' \(odd.py\): {said}"):
         evaluate(folder, request=request, plugin_files=[plugin])
-    assert (folder / "result.json").read_bytes() == before
+    result = load_result(folder)
+    assert result.status == "complete" and {row.perturbation for row in result.scores} == {None, "typos"}
+    assert [(one.of.language, one.of.perturbation) for one in result.unscored or ()] == [("de", "odd")]
 
 
 def there(task: Task, source: LocalSource, split: Any, *given: Any) -> tuple[str, ...]:

@@ -139,11 +139,13 @@ def _all(requests: list[RunSpec], dry_run: bool) -> tuple[list[RunResult], NotAl
 
 
 def _check(requests: list[RunSpec]) -> None:
-    """Raises UserError for the first of several different runs that cannot begin, before any of them is trained."""
+    """Raises UserError or PluginError for the first of several different runs that cannot begin, before any of them is
+    trained."""
+    from xrobust.pipeline import require_ready
     from xrobust.plan import make_plan
 
     for request in requests:
-        make_plan(request)
+        require_ready(make_plan(request))
 
 
 def _report(transfer: TransferPlan, results: list[RunResult]) -> None:
@@ -162,6 +164,7 @@ def _start_processes(requests: list[RunSpec], number: int, dry_run: bool, argume
 
     `arguments` are those of this command: each process runs it without its `--num-processes`.
     """
+    from xrobust.pipeline import require_ready
     from xrobust.plan import make_plan
     from xrobust.runtime.processes import launched, relaunch
 
@@ -169,6 +172,7 @@ def _start_processes(requests: list[RunSpec], number: int, dry_run: bool, argume
         raise UserError("--num-processes inside a launcher: the launcher says how many processes there are")
     for request in requests:
         plan = make_plan(request)
+        require_ready(plan)
         if dry_run:
             _describe(plan)
     if dry_run:
@@ -185,12 +189,13 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
     console = Console(enabled=is_main())
     with console.status(f"reading data and plugins for {request.task}"):
         quiet_libraries()
-        from xrobust.pipeline import execute, finished_result
+        from xrobust.pipeline import execute, finished_result, require_ready
         from xrobust.plan import make_plan
         from xrobust.results.plugin_changes import plugin_changes
 
         plan = make_plan(request)
     if dry_run:
+        require_ready(plan)
         if is_main():
             _describe(plan)
         return None

@@ -15,7 +15,7 @@ from xrobust.contracts.calling import blamed, calling, said_by
 from xrobust.contracts.example import Copies
 from xrobust.data.checks import fingerprint
 from xrobust.data.splits import DataRows, languages_of, load_split
-from xrobust.errors import UserError, shown
+from xrobust.errors import PluginError, UserError, shown
 from xrobust.evaluation.conditions.perturbed import PerturbedCondition
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.storage.hashing import canonical_json, file_sha256
@@ -36,16 +36,25 @@ class PerturbationInputs:
     _target: dict[str, Sequence[Example] | None] = field(default_factory=dict)
 
     def conditions_for(
-        self, wanted: Sequence[RequestedPerturbation], languages: Sequence[str], used: Sequence[DataRows]
+        self, wanted: Sequence[RequestedPerturbation], tests: Mapping[str, DataRows | PluginError]
     ) -> dict[str, list[PerturbedCondition]]:
         """Language -> a condition for each of `wanted`, prepared if that needs no encoder: errors show before training.
 
-        Raises UserError.
+        `tests` are the test rows of each language, or the error of a task that cannot give them. A plugin's error is
+        that of the condition. Raises UserError.
         """
-        test = {row.language: row.sha256 for row in used if row.split == "test"}
-        return {code: [self._one(condition, code, test[code]) for condition in wanted] for code in languages}
+        return {code: [self._one(condition, code, test) for condition in wanted] for code, test in tests.items()}
 
-    def _one(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
+    def _one(self, condition: RequestedPerturbation, language: str, test: DataRows | PluginError) -> PerturbedCondition:
+        failure = test if isinstance(test, PluginError) else condition.failure
+        if isinstance(test, DataRows) and failure is None:
+            try:
+                return self._prepared(condition, language, test.sha256)
+            except PluginError as error:
+                failure = error
+        return PerturbedCondition(condition, self.task, language, "", "", {}, None, condition.new, failure)
+
+    def _prepared(self, condition: RequestedPerturbation, language: str, test_sha256: str) -> PerturbedCondition:
         perturbation = condition.new()
         with calling(perturbation, "language_problem", language):
             reason = said_by(perturbation, "language_problem", language, perturbation.language_problem(language))
@@ -76,6 +85,8 @@ class PerturbationInputs:
                     begin()
                 except NotCovered as error:
                     prepared.reason = str(error)
+                except PluginError as error:
+                    prepared.failure = error
         return prepared
 
     def _files(self, perturbation: Perturbation, language: str) -> dict[str, Path]:

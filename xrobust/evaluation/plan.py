@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from xrobust.data.splits import (
     open_split,
     origin_of,
 )
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import PluginError, UserError, did_you_mean
 from xrobust.evaluation.conditions.attack import AttackCondition, PgdParams
 from xrobust.evaluation.conditions.base import Condition
 from xrobust.evaluation.conditions.clean import CleanTestSet
 from xrobust.evaluation.conditions.mixed_pairs import MixedPairs
+from xrobust.evaluation.conditions.perturbed import PerturbedCondition
 from xrobust.evaluation.conditions.worst_case import WorstCase
 from xrobust.evaluation.language_pairs import align, parse_pairs, require_pair_task
 from xrobust.evaluation.perturbation_inputs import PerturbationInputs
@@ -74,11 +75,13 @@ class EvaluationPlan:
     """Test rows that are in other splits too."""
     origin: RowsOrigin
     """Source of the test rows."""
+    failures: list[PluginError]
+    """Errors of plugins at test sets that cannot be scored: `score_plan` notes them and scores the others."""
 
     @property
     def used(self) -> list[DataRows]:
-        """Rows and sha256 of each language's test set."""
-        return [language.clean.rows for language in self.languages]
+        """Rows and sha256 of each language's test set that could be read."""
+        return [language.clean.rows for language in self.languages if language.clean.rows.sha256]
 
     def with_predictions(self, result: RunResult) -> list[ScoreKey]:
         """The columns of the scores, clean ones apart, that the document has predictions of: what is not to be scored
@@ -128,6 +131,8 @@ def plan_evaluation(
 ) -> EvaluationPlan:
     """Resolves and checks an evaluation, reading every test set that has changed. Raises UserError.
 
+    A task that fails to load a test set, or a perturbation at one, is no reason to stop: see `failures`.
+
     `wanted` comes from `requested_perturbations`: names and parameters are checked before any data are
     read. `scored` are the test rows that were scored before, beside which those of this evaluation are looked at.
     """
@@ -139,10 +144,11 @@ def plan_evaluation(
     pairs = [(a, b) for a, b in pairs if a != b]
     if not languages and not pairs:
         raise UserError(f"there is no test set of {task.info.name} to score: name a language that has one")
-    tests = [open_split(task, source, "test", code, limit) for code in languages]
-    used = [rows for _, rows in tests]
+    tests = {code: _test_set(data, code, limit) for code in languages}
+    read = [test for test in tests.values() if not isinstance(test, PluginError)]
     inputs = PerturbationInputs(task, source, train, data.folder, data.offline, encoder)
-    prepared = inputs.conditions_for(wanted, languages, used)
+    rows = {code: test if isinstance(test, PluginError) else test[0] for code, test in tests.items()}
+    prepared = inputs.conditions_for(wanted, rows)
     return EvaluationPlan(
         spec=EvaluationSpec(
             languages=languages,
@@ -154,23 +160,48 @@ def plan_evaluation(
         ),
         languages=[
             LanguageConditions(
-                CleanTestSet(task, source, limit, rows),
+                CleanTestSet(task, source, limit, _rows_of(code, test)),
                 [
-                    *prepared[rows.language],
-                    *([] if attack is None else [AttackCondition(rows.language, attack)]),
-                    WorstCase(rows.language),
+                    *prepared[code],
+                    *([] if attack is None else [AttackCondition(code, attack)]),
+                    WorstCase(code),
                 ],
             )
-            for rows in used
+            for code, test in rows.items()
         ],
         pairs=MixedPairs(task, source, limit, pairs, mixed) if pairs else None,
         repeated=find_repeated(
             task,
             _seen(data, train),
-            [*_before(data, scored, limit, languages), *((rows, examples) for examples, rows in tests)],
+            [*_before(data, scored, limit, languages), *read],
         ),
         origin=origin_of(task, source),
+        failures=_failures(rows, prepared),
     )
+
+
+def _test_set(
+    data: EvaluationData, language: str, limit: int | None
+) -> tuple[DataRows, Sequence[Example]] | PluginError:
+    """The rows of a test set and its examples, or the error of a task that fails to load them. Raises UserError."""
+    try:
+        examples, rows = open_split(data.task, data.source, "test", language, limit)
+    except PluginError as error:
+        return error
+    return rows, examples
+
+
+def _rows_of(language: str, test: DataRows | PluginError) -> DataRows:
+    """The rows of a test set; of one that cannot be loaded none, whose sha256 is that of no rows."""
+    return test if isinstance(test, DataRows) else DataRows(split="test", language=language, rows=0, sha256="")
+
+
+def _failures(
+    tests: Mapping[str, DataRows | PluginError], prepared: Mapping[str, Sequence[PerturbedCondition]]
+) -> list[PluginError]:
+    """Errors of test sets that cannot be scored, language by language."""
+    errors = [(tests[code], *(one.failure for one in conditions)) for code, conditions in prepared.items()]
+    return [error for of_language in errors for error in of_language if isinstance(error, PluginError)]
 
 
 def _seen(data: EvaluationData, train: TrainSpec) -> Iterator[tuple[DataRows, Sequence[Example]]]:

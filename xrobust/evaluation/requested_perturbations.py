@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xrobust.config.parameters import split_parameters
@@ -13,7 +13,7 @@ from xrobust.config.validation import validated
 from xrobust.contracts import Perturbation, Task
 from xrobust.contracts.calling import calling, said_by
 from xrobust.contracts.parameters import plain_values
-from xrobust.errors import UserError
+from xrobust.errors import PluginError, UserError
 from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.registry.plugins import Plugins
 from xrobust.storage.code_hash import code_hash
@@ -26,6 +26,8 @@ class RequestedPerturbation:
     spec: PerturbationSpec
     cls: type[Perturbation]
     params: Any
+    failure: PluginError | None = None
+    """Error of its `task_problem`, which is then that of each test set."""
 
     def new(self) -> Perturbation:
         """Makes a perturbation object for one language. Raises PluginError where it fails."""
@@ -61,14 +63,24 @@ def requested_perturbations(
                 "score them one at a time"
             )
     classes = {part: plugins.load("perturbations", name) for part, name in short.items()}
-    for name, cls in classes.items():
-        if problem := _task_problem(cls, task):
-            raise UserError(f"perturbation {name!r} does not fit task {task.info.name!r}: {problem}")
+    failures = {name: _require_fit(name, cls, task) for name, cls in classes.items()}
     sorted_params = split_parameters(given, classes, "perturb")
-    return [
-        _condition(cls, validated(cls.Params, sorted_params[name], f"perturb.{name}"), seed, plugins, short[name])
+    conditions = {
+        name: _condition(cls, validated(cls.Params, sorted_params[name], f"perturb.{name}"), seed, plugins, short[name])
         for name, cls in classes.items()
-    ]
+    }
+    return [replace(condition, failure=failures[name]) for name, condition in conditions.items()]
+
+
+def _require_fit(name: str, cls: type[Perturbation], task: Task) -> PluginError | None:
+    """Raises UserError for a perturbation that does not fit the task; returns the error of one that cannot tell."""
+    try:
+        problem = _task_problem(cls, task)
+    except PluginError as error:
+        return error
+    if problem:
+        raise UserError(f"perturbation {name!r} does not fit task {task.info.name!r}: {problem}")
+    return None
 
 
 def _task_problem(cls: type[Perturbation], task: Task) -> str | None:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from xrobust.errors import NotAllScored, PluginError, UserError
+from xrobust.errors import NotAllScored, PluginError, RunError, UserError, one_line
 from xrobust.evaluation.plan import EvaluationPlan, LanguageConditions
 from xrobust.evaluation.scorer import Scorer, ScoringFailed
 from xrobust.results.examples import shown_key
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.store import LOG
 
 logger = logging.getLogger("xrobust")
 
@@ -76,12 +77,27 @@ class _Attempts:
         try:
             try:
                 return score(), ""
-            except (PluginError, UserError) as error:
+            except Exception as error:
+                if not self._is_its_own(error):
+                    raise
                 logger.debug("a test set could not be scored", exc_info=True)
-                self._scorer.agree(error)
+                known = isinstance(error, PluginError | UserError)
+                self._scorer.agree(error if known else RunError(f"{one_line(error)} (traceback in {LOG})"))
                 raise
         except ScoringFailed as error:
             return None, str(error)
+
+    def _is_its_own(self, error: Exception) -> bool:
+        """True for what is about one test set and its plugins, which leaves the others to be scored.
+
+        An unforeseen error is, unless other processes may wait for this one. A disk, or memory, that does not suffice
+        is not.
+        """
+        if isinstance(error, PluginError | UserError):
+            return True
+        return self._scorer.accelerator.num_processes == 1 and not isinstance(
+            error, RunError | ScoringFailed | OSError | MemoryError
+        )
 
     def failed(self, keys: Sequence[ScoreKey], error: str) -> None:
         """Notes in the document and for observers that a test set could not be scored under a condition."""

@@ -45,11 +45,11 @@ class CleanTestSet:
     def score(self, scorer: Scorer) -> ScoredTestSet:
         """Scores the test set, and saves the scores. Whatever was scored on other rows of the language is forgotten."""
         started, result = time.perf_counter(), scorer.result
+        examples, rows = self._load()
         if self.language in result.scored():
             same = self.language in result.scored([self.rows])
             why = "its metrics have changed" if same else "its test rows are not those that it was scored on"
             logger.info("%s is scored anew, under all conditions that are asked for: %s", self.language, why)
-        examples, rows = self._load()
         encoded = scorer.encode(examples, rows.sha256)
         rows = rows.model_copy(update={"truncation": scorer.truncation(self.under, encoded, examples)})
         predictions = scorer.predict(encoded, examples, self.under)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from xrobust.contracts import Example, NotCovered, Perturbation, Prediction, Task
 from xrobust.data.checks import fingerprint, unchanged
+from xrobust.errors import PluginError
 from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
@@ -44,6 +45,8 @@ class PerturbedCondition(Condition):
     """Reason that it does not cover the language, or None."""
     begin: Callable[[], Perturbation]
     """Prepares and returns the perturbation. Raises NotCovered."""
+    failure: PluginError | None = None
+    """Error of the perturbation while it was made ready, or of the task at the clean test set: there is no score."""
 
     @property
     def label(self) -> str:
@@ -122,7 +125,12 @@ class PerturbedCondition(Condition):
         scorer.save(self.under, scores, examples, predictions)
 
     def rows(self, examples: Sequence[Example]) -> tuple[PerturbedRows, Mapping[int, Example]]:
-        """The document's entry on the perturbed test set `examples`, and its changed rows, which are cached."""
+        """The document's entry on the perturbed test set `examples`, and its changed rows, which are cached.
+
+        Raises PluginError.
+        """
+        if self.failure is not None:
+            raise self.failure
         applied = None if self.reason is not None else self._kept(examples) or self._make(examples)
         if applied is None:
             applied = AppliedPerturbation({}, 0, 0)

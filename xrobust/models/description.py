@@ -19,6 +19,7 @@ from transformers.models.auto import modeling_auto
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from xrobust.contracts import Kind
+from xrobust.contracts.calling import blamed
 from xrobust.errors import UserError, cut, first_line, shown
 from xrobust.models.files import VOCABULARIES, WEIGHTS, cache_only, config_file, folder_of
 from xrobust.models.tokenizer import load_tokenizer, require_fast
@@ -203,5 +204,13 @@ def length_limit(model: nn.Module, tokenizer: Any) -> int:
 
 
 def auto_class(kind: Kind) -> Any:
-    """The class of transformers that puts the head of `kind` on an encoder."""
-    return getattr(transformers, kind.auto_class)
+    """The class of transformers that puts the head of `kind` on an encoder. Raises PluginError where there is none."""
+    found = getattr(transformers, str(kind.auto_class), None)
+    if not hasattr(found, "_model_mapping"):
+        raise blamed(
+            kind,
+            "declaration",
+            "",
+            f"its auto_class is {kind.auto_class!r}; the name of an AutoModelFor... is expected",
+        )
+    return found

@@ -229,7 +229,12 @@ def length_limit(model: nn.Module, tokenizer: Any) -> int:
 
 def auto_class(kind: Kind) -> Any:
     """The class of transformers that puts the head of `kind` on an encoder. Raises PluginError where there is none."""
-    found = getattr(transformers, kind.auto_class, None)
-    if found is None:
-        raise blamed(kind, "auto_class", "", f"transformers has no {kind.auto_class}")
+    found = getattr(transformers, str(kind.auto_class), None)
+    if not hasattr(found, "_model_mapping"):
+        raise blamed(
+            kind,
+            "declaration",
+            "",
+            f"its auto_class is {kind.auto_class!r}; the name of an AutoModelFor... is expected",
+        )
     return found

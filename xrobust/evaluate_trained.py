@@ -33,12 +33,12 @@ logger = logging.getLogger("xrobust")
 
 @signals.watched()
 def evaluate(
-    run: Path,
+    run: str | Path,
     languages: Sequence[str] | None = None,
     *,
     request: EvaluationRequest | None = None,
     data_dir: str | Path | None = None,
-    plugin_files: Sequence[Path] = (),
+    plugin_files: Sequence[str | Path] = (),
     offline: bool = False,
     observers: Iterable[Any] = (),
 ) -> RunResult:

@@ -31,10 +31,10 @@ BLOCK = 4096
 
 
 def predict_file(
-    run: Path,
-    file: Path,
+    run: str | Path,
+    file: str | Path,
     *,
-    plugin_files: Sequence[Path] = (),
+    plugin_files: Sequence[str | Path] = (),
     offline: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     note: Callable[[str], None] = lambda text: None,
@@ -51,6 +51,7 @@ def predict_file(
     must be on this machine. `progress` is called with the number of lines done and that of all, `note` with a
     line on how the text was cleaned and on how much of it was too long for the model. Raises UserError.
     """
+    file = Path(file)
     result = load_result(run)
     train = result.spec.train
     plugins = run_plugins(result, plugin_files).plugins

@@ -10,7 +10,18 @@ import pytest
 import torch
 
 import xrobust
-from xrobust import RunSpec, UserError, load_model, load_predictions, load_result, run
+from xrobust import (
+    RunSpec,
+    UserError,
+    compare,
+    leaderboard,
+    load_model,
+    load_predictions,
+    load_result,
+    load_results,
+    run,
+)
+from xrobust.predict import predict_file
 
 
 def test_all_public_names_are_there() -> None:
@@ -79,4 +90,18 @@ def test_mistakes_are_user_errors(tmp_path: Path, tiny_model: Path, tiny_data: P
         load_result(tmp_path / "nowhere")
     with pytest.raises(UserError):
         load_predictions(tmp_path, "de")
+    for use in (leaderboard, compare, load_results):
+        with pytest.raises(UserError, match=r"^\['runs'\] is no path, id or filter: give each as text"):
+            use(["runs"])  # type: ignore[operator]
     assert not list(tmp_path.iterdir())
+
+
+def test_paths_are_text_too(finished_run: Path, tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "observer.py").write_text("from xrobust import hookimpl\n\n\n@hookimpl\ndef run_failed(error): ...\n")
+    task = load_result(finished_run).spec.train.task
+    text, plugins = str(tiny_data / task / "test-de.tsv"), [str(tmp_path / "observer.py")]
+    expected = [*predict_file(finished_run, Path(text))]
+    assert [*predict_file(str(finished_run), text, plugin_files=plugins)] == expected
+    load_model(str(finished_run), plugin_files=plugins)
+    with pytest.raises(UserError, match=r"^plugin files '.*observer\.py': give a list of paths$"):
+        load_model(finished_run, plugin_files=plugins[0])

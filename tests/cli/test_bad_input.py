@@ -101,6 +101,8 @@ def test_bad_config_key(failing: Run, base: list[object], tmp_path: Path) -> Non
     code, error = failing(*base, "--config", config)
     assert code == 2
     assert "did you mean 'languages'" in error
+    config.write_text("plugin: evil.py\n")
+    assert "a preset cannot name plugin files ('plugin')" in failing(*base, "--preset", config)[1]
     config.write_text("- a list\n")
     assert failing(*base, "--config", config)[0] == 2
     config.write_text("a: [\n")

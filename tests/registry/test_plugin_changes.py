@@ -127,7 +127,8 @@ def test_a_package_that_is_gone_is_asked_for(trained, site: Path, tiny_data: Pat
         with pytest.raises(UserError) as error:
             action()
         assert str(error.value) == (
-            "method 'acme/mine' comes from the package acme, which is not installed: install it (pip install acme==1.0)"
+            "method 'acme/mine' comes from the package acme, which is not installed: install it, if you trust it "
+            "(pip install acme==1.0)"
         )
 
 

@@ -6,6 +6,7 @@ import builtins
 import json
 import os
 import pickle
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 
 from xrobust import EvaluationRequest, RunSpec, UserError, evaluate, load_model, load_predictions, load_result, run
 from xrobust.cli.main import main
+from xrobust.cli.result_tables import print_results
 from xrobust.config.validation import validated
 from xrobust.predict import predict_file
 from xrobust.results.examples import RunExamples, score_metric
@@ -376,7 +378,49 @@ def test_weights_of_another_shape(name: str, whole: Path, adapted: Path, tmp_pat
     weights = {key: tensor[..., :1].contiguous() for key, tensor in load_file(file).items()}
     save_file(weights, file, metadata={"format": "pt"})
     signed_anew(folder)
-    assert "cannot be loaded: " in refusal(lambda: load_model(folder))
+    said = {"model": "its config.json asks for ", "adapter_model": "cannot be loaded: "}[name]
+    assert said in refusal(lambda: load_model(folder))
+
+
+UNUSABLE = (
+    ({"num_hidden_layers": 10**7}, "num_hidden_layers is 10000000"),
+    ({"vocab_size": 1 << 40}, "vocab_size is 1099511627776"),
+    ({"max_position_embeddings": 1 << 45}, "max_position_embeddings is 35184372088832"),
+    ({"intermediate_size": 1 << 40}, r"asks for [\d,]+ parameters, and [\d,]+ are saved"),
+    ({"dtype": "nope"}, "transformers cannot use a value in it"),
+    ({"hidden_act": "os.system"}, "transformers cannot use a value in it"),
+    ({"id2label": []}, "transformers cannot use a value in it"),
+)
+
+
+@pytest.mark.parametrize(("values", "expected"), UNUSABLE)
+def test_a_configuration_of_a_trained_model_that_is_unusable(
+    values: dict[str, Any],
+    expected: str,
+    whole: Path,
+    copied: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is refused before memory is taken for the model."""
+    folder = copied(whole)
+    updated(folder / "model" / "config.json", **values)
+    signed_anew(folder)
+    monkeypatch.setattr("xrobust.models.trained._whole_model", None)
+    assert re.search(f"the model in .*: its config.json .*{expected}", refusal(lambda: load_model(folder)))
+
+
+def test_scores_in_a_metric_that_the_task_lacks(whole: Path, copied: Callable[..., Path]) -> None:
+    """One line where all else would be in another metric; where it is some score of a language, no line for that."""
+    folder = copied(whole)
+    result = load_result(folder)
+    rows = list(result.scores)
+    result.scores[0] = rows[0].model_copy(update={"metric": "<script>"})
+    save_result(folder, result)
+    print_results(load_result(folder))
+    assert "its scores are in '<script>', and task pos has " in refusal(lambda: evaluate(folder, ["de"]))
+    result.scores = [row if row.language == "en" else row.model_copy(update={"metric": "<script>"}) for row in rows]
+    save_result(folder, result)
+    print_results(load_result(folder))
 
 
 @pytest.mark.parametrize("setting", ["megatron_config", "megatron_core", "tokenizer_kwargs", "tokenizer_name_or_path"])

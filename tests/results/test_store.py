@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from handmade_runs import signed
 from hypothesis import HealthCheck, given, settings
@@ -149,6 +151,8 @@ def changed(run: Path, change: Callable[[dict[str, Any]], Any]) -> None:
         (lambda d: d["scores"][0].pop("metric"), r"does not fit the schema at scores\.0\.metric: "),
         (lambda d: d["spec"]["train"]["training"].update(epochs=0), r"at spec\.train\.training\.epochs: "),
         (lambda d: d["spec"]["train"]["training"].update(learning_rate=float("nan")), r"training\.learning_rate: "),
+        (lambda d: d["spec"]["train"].update(limit=-5), r"does not fit the schema at spec\.train\.limit: "),
+        (lambda d: d["spec"]["train"].update(seed=10**30), r"does not fit the schema at spec\.train\.seed: "),
         (lambda d: d.update(run_id="x"), r"does not fit the schema at run_id: "),
         (lambda d: d.update(run_id="0" * 16), r"does not fit the spec in it: the document was changed$"),
         (lambda d: d.update(group_id="0" * 16), r"does not fit the spec in it: the document was changed$"),
@@ -212,8 +216,10 @@ def test_the_sha256_is_that_of_the_values_however_they_are_written(run: Path) ->
         (b"{", "is not a result document"),
         (b"\xff\xfe", "is not a result document"),
         (b"[" * 100_000, "is not a result document"),
-        (b"[]", "schema version None"),
-        (b"null", "schema version None"),
+        (b"[]", "is not a result document: it holds no fields$"),
+        (b"null", "is not a result document: it holds no fields$"),
+        (b'{"status": "failed", "status": "complete"}', "is not a result document: the key 'status' is there twice$"),
+        (b"1" * 5000, "is not a result document: a whole number of too many digits$"),
         (b"{}", "schema version None"),
         (b'{"schema_version": 1}', "does not fit schema version 1"),
         (b'{"schema_version": 2}', "does not fit the schema"),
@@ -259,7 +265,7 @@ def test_predictions_of_labels_go_through_a_file(tmp_path: Path, rows: list[Any]
     examples = [{"id": name, "text": "...", "label": gold} for name, gold, _, _ in rows]
     predictions = [Prediction(guess, list(scores)) for _, _, guess, scores in rows]
     artifact = save_predictions(tmp_path, ScoreKey(language="de"), kind, examples, predictions)
-    assert read_predictions(tmp_path, artifact) == [
+    assert read_predictions(tmp_path, artifact, None) == [
         {"id": name, "label": gold, "prediction": guess, "scores": list(scores)} for name, gold, guess, scores in rows
     ]
     assert artifact.path == "predictions/de.parquet"
@@ -278,7 +284,7 @@ def test_predictions_of_tags_go_through_a_file(tmp_path: Path, sentences: list[A
     ]
     predictions = [Prediction([guess for _, guess, _ in s], [p for _, _, p in s]) for s in sentences]
     artifact = save_predictions(tmp_path, ScoreKey(language="zh"), kind, examples, predictions)
-    assert read_predictions(tmp_path, artifact) == [
+    assert read_predictions(tmp_path, artifact, None) == [
         {"id": e["id"], "label": e["tags"], "prediction": list(p.value), "scores": list(p.scores)}
         for e, p in zip(examples, predictions, strict=True)
     ]
@@ -293,6 +299,15 @@ def test_predictions_that_are_not_there(run: Path) -> None:
         load_predictions(run, "sw")
     (run / "predictions" / "de.parquet").unlink()
     with pytest.raises(UserError, match=r"its predictions are missing, .*/predictions/de\.parquet does not exist$"):
+        load_predictions(run, "de")
+
+
+def test_more_predictions_than_examples_are_not_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = run / "predictions" / "de.parquet"
+    pq.write_table(pa.table({"id": pa.array(["a"] * 1000).dictionary_encode()}), file)
+    with_artifact(run, sha256=file_sha256(file))
+    monkeypatch.setattr(pq.ParquetFile, "read", None)
+    with pytest.raises(UserError, match=r"de\.parquet holds 1000 predictions where the document says \d+ examples$"):
         load_predictions(run, "de")
 
 

@@ -149,3 +149,11 @@ def test_a_signal_before_the_command_has_begun_is_no_traceback(
     assert end.value.code == 75
     assert capsys.readouterr().err.startswith("xrobust: terminated; ")
     assert signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN, "this process goes on"
+
+
+@pytest.mark.parametrize(
+    ("command", "rest"),
+    [("run", "goes on from the last checkpoint"), ("eval", "scores what has no score yet"), ("predict", "begins from")],
+)
+def test_what_the_same_command_does(command: str, rest: str) -> None:
+    assert signals.message(signal.SIGINT, command).startswith(f"interrupted; the same command {rest}")

@@ -165,4 +165,4 @@ def _stopped(given: list[str], *, alone: bool) -> NoReturn:
         ignored()
     if not is_main():
         sys.exit(exit_code(number))
-    fail(message(number, resumes=given[:1] in (["run"], ["eval"])), exit_code(number))
+    fail(message(number, given[0] if given else ""), exit_code(number))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xrobust.errors import UserError
+from xrobust.errors import UserError, cut
 from xrobust.runtime.screen import printable, write_data
 
 if TYPE_CHECKING:
@@ -81,8 +81,10 @@ def require_writable(output: Path, read: Sequence[Path] = ()) -> None:
     """
     import os
 
-    from xrobust.storage.regular_file import descriptor, kind
+    from xrobust.storage.regular_file import descriptor, kind, unusable
 
+    if (problem := unusable(str(output))) is not None:
+        raise UserError(f"--output {cut(printable(str(output)))}: no name of a file: {problem}")
     what = kind(output)
     if what == "a folder":
         raise UserError(f"--output {output} is a folder: name a file in it")

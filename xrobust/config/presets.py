@@ -44,8 +44,8 @@ def preset_values(
     by_name = {key: _named_sections(path, key, values.pop(key, None), check, plugins) for key in SECTIONS}
     values.pop("summary", None)
     for section in (values, *(section for sections in by_name.values() for section in sections.values())):
-        if "plugins" in section:  # a preset may come with a package of data: it has no code executed
-            raise UserError(f"{path}: a preset cannot name plugin files ('plugins'): give them with --plugin FILE")
+        for key in section.keys() & {"plugin", "plugins"}:  # it may come with a package of data: no code is executed
+            raise UserError(f"{path}: a preset cannot name plugin files ({key!r}): give them with --plugin FILE")
     check(values, path, "")
     task = str(task or values.get("task"))
     method = str(method or values.get("method") or DEFAULT_METHOD)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.storage.hashing import canonical_json
@@ -55,8 +55,8 @@ class TrainSpec(BaseModel):
     source: str
     training: TrainingSettings
     precision: Precision
-    seed: int
-    limit: int | None
+    seed: int = Field(ge=0, lt=2**64)
+    limit: int | None = Field(gt=0)
     data: dict[str, str]
     """sha256 of the `train` and `dev` rows in the source language."""
 

@@ -144,7 +144,7 @@ class Scorer:
         reason = "the document names no predictions"
         if artifact is not None:
             try:
-                rows = read_predictions(self.folder.path, artifact)
+                rows = read_predictions(self.folder.path, artifact, self.result.examples_of(under))
             except UserError as error:
                 reason = str(error)
             else:
@@ -160,7 +160,7 @@ class Scorer:
         if artifact is None:
             return
         try:
-            predictions_table(self.folder.path, artifact, ("id",))
+            predictions_table(self.folder.path, artifact, self.result.examples_of(under), ("id",))
         except UserError as error:
             self.result.warn(f"{shown_key(under)} is scored again: {error}")
             self.forget(under)

@@ -245,7 +245,7 @@ def needs_base(folder: Path) -> bool:
     return (folder / ADAPTER_CONFIG).exists() or (folder / TRAINABLE).exists()
 
 
-def load_model(run: str | Path, *, plugin_files: Sequence[Path] = (), offline: bool = False) -> tuple[Any, Any]:
+def load_model(run: str | Path, *, plugin_files: Sequence[str | Path] = (), offline: bool = False) -> tuple[Any, Any]:
     """The trained model of a run, in eval mode, and its tokenizer. Every method's models can be loaded.
 
     Args:

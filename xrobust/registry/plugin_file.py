@@ -44,8 +44,9 @@ class PluginSource:
         return self.path.resolve()
 
 
-def read_source(path: Path) -> PluginSource:
+def read_source(file: str | Path) -> PluginSource:
     """Reads a plugin file. Raises UserError where it cannot be read."""
+    path = Path(file)
     require_regular(path)
     try:
         return PluginSource(path, path.read_bytes())

@@ -179,7 +179,7 @@ class Plugins:
             pinned = f"{distribution}=={version}" if version else distribution
             raise UserError(
                 f"{group[:-1]} {name!r} comes from the package {distribution}, which is not installed: "
-                f"install it (pip install {pinned})"
+                f"install it, if you trust it (pip install {pinned})"
             )
         if not matches:
             known = [r.qualified if distribution else r.name for r in found]

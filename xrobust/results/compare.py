@@ -36,7 +36,7 @@ from xrobust.results.comparing.sides import (
 from xrobust.results.comparing.verdicts import sentence, supervision_note
 from xrobust.results.examples import score_metric
 from xrobust.results.runs import differences
-from xrobust.results.select import FoundRun, LeftOut, select_all
+from xrobust.results.select import FoundRun, LeftOut, path_text, select_all
 from xrobust.results.store import RESULT
 
 CLEAN = Condition()
@@ -72,7 +72,7 @@ def compare(
     Returns the comparison document. Raises UserError where the sides cannot be compared, with the reason.
     """
     given = CompareOptions(**options)
-    sides = open_sides([str(a) for a in arguments], Path(runs), where=where, metric=given.metric, plugins=plugins)
+    sides = open_sides([path_text(a) for a in arguments], Path(runs), where=where, metric=given.metric, plugins=plugins)
     return compare_sides(sides, given)
 
 

@@ -101,7 +101,8 @@ class RunExamples:
         if artifact is None:
             raise UserError(f"{where}: the document names no file of predictions")
         try:
-            return predictions_table(self.folder, artifact, ("id", "label", "prediction")).to_pydict()
+            n = self.result.examples_of(key)
+            return predictions_table(self.folder, artifact, n, ("id", "label", "prediction")).to_pydict()
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
 

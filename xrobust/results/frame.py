@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xrobust.results.score_key import pair_name
-from xrobust.results.select import FoundRun, select
+from xrobust.results.select import FoundRun, path_text, select
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def load_results(path: Path | str = "runs", *, where: str | None = None) -> pd.D
     Runs that are not complete and documents that are damaged are left out, with a warning each in the log. Raises
     UserError where there is nothing at `path`, or nothing fits.
     """
-    selection = select(str(path), Path("runs"), where=where)
+    selection = select(path_text(path), Path("runs"), where=where)
     for one in selection.left_out:
         logger.warning(f"left out: {one.path}: {one.reason}")
     return frame(selection.runs)

@@ -21,6 +21,7 @@ from xrobust.results.board.record import RunRecord, Test
 from xrobust.results.board.scores import entry_scores
 from xrobust.results.board.variances import Bounds, ExampleVariances, Influences
 from xrobust.results.comparing.document import Excluded
+from xrobust.results.select import path_text
 from xrobust.results.store import not_finite
 from xrobust.storage.json_file import read_json
 
@@ -69,7 +70,7 @@ def build_leaderboard(
     """
     given = options or BoardOptions()
     documents = find_documents(
-        list(map(str, runs)),
+        list(map(path_text, runs)),
         given.where,
         sample=given.sample,
         progress=lambda done, total: progress("documents read", done, total),
@@ -141,7 +142,9 @@ def load_leaderboard(path: Path | str) -> Leaderboard:
     """Loads a leaderboard document and verifies its schema and sha256. Raises UserError."""
     try:
         raw = read_json(Path(path))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UserError(f"leaderboard {path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
         raise UserError(f"{path} is not a leaderboard: {error}") from error
     if not isinstance(raw, dict) or raw.get("kind") != "leaderboard":
         raise UserError(f"{path} is not a leaderboard: make one with xrobust leaderboard RUNS -o {path}")

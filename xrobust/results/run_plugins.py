@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xrobust.config.resolved_spec import PerturbationSpec, TrainSpec
-from xrobust.errors import UserError
+from xrobust.errors import UserError, shown
 from xrobust.registry.named_files import remember, was_named
 from xrobust.registry.plugin_file import PluginSource, read_source
 from xrobust.registry.plugins import Plugins
@@ -42,7 +42,7 @@ class _Needed:
 
 
 def run_plugins(
-    result: RunResult, named: Sequence[Path] = (), perturb: Sequence[str] = (), *, methods: bool = True
+    result: RunResult, named: Sequence[str | Path] = (), perturb: Sequence[str] = (), *, methods: bool = True
 ) -> RunPlugins:
     """Finds and loads the plugins of a trained run.
 
@@ -58,6 +58,8 @@ def run_plugins(
     Raises:
         UserError: a file that is needed is not there, is another than the run's, or was never named by the user.
     """
+    if isinstance(named, str):
+        raise UserError(f"plugin files {shown(named)}: give a list of paths")
     given = [read_source(path) for path in named]
     recorded = [] if result.local is None else result.local.plugin_files
     sources = list(given)

@@ -11,7 +11,7 @@ from typing import Any
 from xrobust.config.resolved_spec import MethodSpec, TrainSpec, run_id
 from xrobust.errors import UserError
 from xrobust.results.schema import RunResult
-from xrobust.results.select import each_once, select_all
+from xrobust.results.select import each_once, path_text, select_all
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_runs(arguments: Iterable[Path | str], below: Path = Path("runs")) -> tu
     Arguments are paths, globs, ids and filters, as `select_all` takes them; ids and filters look below the folder
     `below`. Raises UserError for an argument that nothing fits, and where there is no complete run at all.
     """
-    given = [str(argument) for argument in arguments]
+    given = [path_text(argument) for argument in arguments]
     selections = select_all(given, below)
     runs, repeated = each_once(run for selection in selections for run in selection.runs)
     left_out = [one for selection in selections for one in selection.left_out] + repeated

@@ -111,6 +111,10 @@ class RunResult(Section):
         """The file with the predictions of a test set under a condition, or None."""
         return next((artifact for artifact in self.artifacts if artifact.of == under), None)
 
+    def examples_of(self, under: ScoreKey | None) -> int | None:
+        """The number of examples scored in a test set under a condition; None where it has no score."""
+        return next((row.n for row in self.scores if row.key == under), None)
+
     def clean_scores(self) -> list[ScoreRow]:
         """The rows of single languages on clean text."""
         return [row for row in self.scores if row.condition == "clean" and row.pair is None]

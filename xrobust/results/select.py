@@ -50,6 +50,13 @@ class Selection:
     left_out: tuple[LeftOut, ...]
 
 
+def path_text(argument: object) -> str:
+    """A path, glob, id or filter as text. Raises UserError for a list of them, or anything else."""
+    if not isinstance(argument, str | os.PathLike):
+        raise UserError(f"{shown(argument)} is no path, id or filter: give each as text, an argument of its own")
+    return str(argument)
+
+
 def select(argument: str, below: Path, *, where: str | None = None, complete: bool = True) -> Selection:
     """The runs that an argument stands for. See `select_all`."""
     return select_all([argument], below, where=where, complete=complete)[0]

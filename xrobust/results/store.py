@@ -64,7 +64,9 @@ def load_result(path: Path | str) -> RunResult:
         raise UserError(f"no run at {path}: {file} does not exist (xrobust runs DIR lists what is there)") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{file} is not a result document: {error}") from error
-    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        raise UserError(f"{file} is not a result document: it holds no fields")
+    version = raw.get("schema_version")
     if version not in (*OLDER_VERSIONS, SCHEMA_VERSION):
         known = " and ".join(map(str, (*OLDER_VERSIONS, SCHEMA_VERSION)))
         raise UserError(f"{file}: schema version {version!r} where this xrobust reads {known}")
@@ -183,7 +185,7 @@ def load_predictions(run: Path | str, language: str, label: str | None = None) -
     result = load_result(run)
     for artifact in result.artifacts:
         if artifact.of is not None and (artifact.of.name, artifact.of.label) == (language, label):
-            return read_predictions(run_folder_of(run), artifact)
+            return read_predictions(run_folder_of(run), artifact, result.examples_of(artifact.of))
     under = "" if label is None else f" under {label!r}"
     option = "--pairs" if ":" in language else "--languages"
     raise UserError(
@@ -198,14 +200,17 @@ def run_folder_of(run: Path | str) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def read_predictions(folder: Path, artifact: Artifact) -> list[dict[str, Any]]:
+def read_predictions(folder: Path, artifact: Artifact, n: int | None) -> list[dict[str, Any]]:
     """The rows that `save_predictions` wrote. Raises UserError; see `predictions_table`."""
-    rows: list[dict[str, Any]] = predictions_table(folder, artifact).to_pylist()
+    rows: list[dict[str, Any]] = predictions_table(folder, artifact, n).to_pylist()
     return rows
 
 
-def predictions_table(folder: Path, artifact: Artifact, columns: Sequence[str] | None = None) -> Any:
+def predictions_table(folder: Path, artifact: Artifact, n: int | None, columns: Sequence[str] | None = None) -> Any:
     """The pyarrow table that `save_predictions` wrote, with all columns or those named.
+
+    `n` is the number of examples by the document, None where it has none; a file of more rows is not read, since a
+    small one can hold so many that they fill memory.
 
     Raises UserError for a file that is missing, is another than the document says, lies elsewhere, or cannot be read.
     """
@@ -220,7 +225,10 @@ def predictions_table(folder: Path, artifact: Artifact, columns: Sequence[str] |
             content = file.read()
         if hashlib.sha256(content).hexdigest() != artifact.sha256:
             raise UserError(f"{path} was changed since it was written (its sha256 is another)")
-        return pq.read_table(pa.BufferReader(content), columns=None if columns is None else [*columns])
+        table = pq.ParquetFile(pa.BufferReader(content))
+        if n is not None and (rows := table.metadata.num_rows) > n:
+            raise UserError(f"{path} holds {rows} predictions where the document says {n} examples")
+        return table.read(columns=None if columns is None else [*columns])
     except FileNotFoundError:
         raise UserError(f"its predictions are missing, {path} does not exist") from None
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:

@@ -14,6 +14,8 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 TERMINATED = 75
 """Exit code after SIGTERM: EX_TEMPFAIL of sysexits.h. The same command, started again, resumes."""
+GOES_ON = {"run": "goes on from the last checkpoint", "eval": "scores what has no score yet"}
+"""Commands that go on after they were stopped, and how. Others begin from the start."""
 SAME_SECONDS = 2.0
 """A signal that comes again so soon is the same one: a scheduler sends it to every process, and a launcher, which is
 one of them, passes it on."""
@@ -115,13 +117,13 @@ def exit_code(number: int) -> int:
     return TERMINATED if number == signal.SIGTERM else INTERRUPTED
 
 
-def message(number: int, *, resumes: bool = True) -> str:
-    """Message to the user about a command that was stopped by a signal; `resumes`: it is one that goes on later."""
+def message(number: int, command: str = "run") -> str:
+    """Message to the user about a command that was stopped by a signal, and what it does when it is given again."""
     what = "terminated" if number == signal.SIGTERM else "interrupted"
-    if not resumes:
+    if command not in GOES_ON:
         return f"{what}; the same command begins from the start"
     again = f" (exit code {TERMINATED}: start it again)" if number == signal.SIGTERM else ""
-    return f"{what}; the same command goes on from the last checkpoint{again}"
+    return f"{what}; the same command {GOES_ON[command]}{again}"
 
 
 def _receive(number: int, frame: Any) -> None:

@@ -82,7 +82,7 @@ def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
     artifact = scorer.result.predictions_of(under)
     if artifact is None:
         raise UserError("the document names no predictions")
-    predictions = read_predictions(scorer.folder.path, artifact)
+    predictions = read_predictions(scorer.folder.path, artifact, scorer.result.examples_of(artifact.of))
     if (other := next((r["id"] for r in predictions if r["id"] not in index), None)) is not None:
         raise UserError(f"example {other!r} of its predictions is not among the test rows")
     gold, said, ids = ([r[column] for r in predictions] for column in ("label", "prediction", "id"))

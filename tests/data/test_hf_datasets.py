@@ -164,18 +164,20 @@ def test_ids_and_labels() -> None:
         ),
         (
             DatasetDict({"test": Dataset.from_list(rows(2))}),
-            "task reviews: load returned a DatasetDict; a sequence of examples, a datasets.Dataset or a "
+            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a DatasetDict; a sequence of "
+            "examples, a datasets.Dataset or a "
             "datasets.IterableDataset is expected; name a split: load_dataset(..., split=...)",
         ),
         (
             None,
-            "task reviews: load returned a NoneType; a sequence of examples, a datasets.Dataset or a "
+            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a NoneType; a sequence of "
+            "examples, a datasets.Dataset or a "
             "datasets.IterableDataset is expected",
         ),
     ],
 )
 def test_what_cannot_be_used_is_said(data: Any, message: str) -> None:
-    with pytest.raises(UserError) as error:
+    with pytest.raises((UserError, PluginError)) as error:
         open_split(Reviews(data), SOURCE, "test", "de", None)
     assert str(error.value) == message
 

@@ -20,6 +20,7 @@ from xrobust.contracts.example import Copies, copied
 from xrobust.data.checks import checked, fingerprint
 from xrobust.data.local import LocalSource
 from xrobust.data.splits import languages_of, load_split, open_split
+from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.kind_calls import encoded_by, problem_of
 from xrobust.errors import NotAllScored, PluginError, RunError, UserError
 from xrobust.evaluate_trained import evaluate
@@ -345,6 +346,9 @@ def changed_encoding(**changes: Any) -> Callable[[Encoded], Any]:
         (changed_encoding(labels=np.zeros(2, dtype=int)), "it gives 2 values in 'labels', and 3 are expected"),
         (changed_encoding(special=np.zeros(2, dtype=bool)), "it gives 2 values in 'special', and "),
         (changed_encoding(cut=np.zeros(1, dtype=int)), "it gives 1 values in 'cut', and 3 are expected"),
+        (changed_encoding(labels=np.array([0, 7, 0])), "it gives label 7; 0 to 0, or IGNORED, are expected"),
+        (changed_encoding(labels=np.array([0, -1, 0])), "it gives label -1; 0 to 0, or IGNORED, are expected"),
+        (lambda encoded: changed_encoding(input_ids=encoded.input_ids + 10**6)(encoded), "it gives input id 10"),
     ],
 )
 def test_an_encoding_that_does_not_fit_is_named(made: Any, said: str, tokenizer: Any) -> None:
@@ -356,6 +360,22 @@ def test_an_encoding_that_does_not_fit_is_named(made: Any, said: str, tokenizer:
         encoded_by(Odd(("1",)), EXAMPLES["pairs"], tokenizer, 16)
     named = f"kind of task 'sequence_classification' ({__name__}): its encode failed: "
     assert str(error.value).startswith(named + said)
+
+
+def test_a_kind_that_changes_the_tokenizer_is_named_each_time(tiny_model: Path, tmp_path: Path) -> None:
+    from accelerate import Accelerator
+    from transformers import AutoTokenizer
+
+    class Adds(SequenceClassification):
+        def encode(self, examples: Any, tokenizer: Any, max_length: int) -> Encoded:
+            tokenizer.add_tokens(["foo"])
+            return super().encode(examples, tokenizer, max_length)
+
+    own = AutoTokenizer.from_pretrained(tiny_model)
+    cache = EncodingCache(Adds(("1",)), own, 16, Accelerator(cpu=True))
+    for rows in "ab":
+        with pytest.raises(PluginError, match="its encode failed: it changed the tokenizer, which is the model's"):
+            cache.encode({"rows": rows}, lambda: EXAMPLES["pairs"])
 
 
 def test_a_kind_that_fails_at_an_example_or_leaves_some_is_named(tokenizer: Any) -> None:
@@ -391,6 +411,10 @@ def test_a_kind_that_fails_at_an_example_or_leaves_some_is_named(tokenizer: Any)
         (None, "its decode failed: it gives None; a list of Prediction is expected"),
         (["1", "1", "1"], "its decode failed: it gives \\['1', '1', '1'\\]; a list of Prediction is expected"),
         ([Prediction("1", [1.0])], "its decode failed: it gives 1 predictions for 3 examples"),
+        ([Prediction("3", [1.0])] * 3, "its decode failed at example 0: it gives the label '3', which is none of 1, 2"),
+        ([Prediction(object(), [1.0])] * 3, "its decode failed at example 0: it gives the label <object"),
+        ([Prediction("1", [math.nan])] * 3, r"its decode failed at example 0: its probabilities are \[nan\]; a list"),
+        ([Prediction("1", None)] * 3, "its decode failed at example 0: its probabilities are None; a list of numbers"),
     ],
 )
 def test_predictions_that_are_none_are_named(made: Any, said: str, tokenizer: Any) -> None:
@@ -503,7 +527,7 @@ class Broken(Own):
 @pytest.mark.parametrize(
     ("part", "made", "call", "error", "said"),
     [
-        ("load", lambda *a: None, load_split, UserError, "task pos: load returned a NoneType; a sequence of examples"),
+        ("load", lambda *a: None, load_split, PluginError, "its load failed at test set of en: it gives a NoneT"),
         ("load", lambda *a: 1 / 0, load_split, PluginError, "its load failed at test set of en: ZeroDivisionError"),
         ("load", lambda *a: [("a", "b")], load_split, UserError, "pos test en, row 0: a tuple; a dict of columns is"),
         ("files", lambda *a: "x.tsv", open_split, PluginError, "its files failed at test set of en: it gives 'x.tsv'"),

@@ -106,6 +106,36 @@ DEFECTS = {
     "params": ("methods", "Params(Method.Params)", "Params", "its Params is not a subclass of xrobust.contracts.Param"),
     "apply": ("perturbations", "def apply", "def applied", "it does not define apply"),
     "one kind": ("perturbations", '("sequence_classification",)', '"pairs"', "its info.kinds is 'pairs': a tuple of n"),
+    "version": (
+        "perturbations",
+        '",))',
+        '",), version="two")',
+        "its info.version is 'two': a whole number is expected",
+    ),
+    "no version": (
+        "perturbations",
+        '",))',
+        '",), version=None)',
+        "its info.version is None: a whole number is expected",
+    ),
+    "one need": (
+        "perturbations",
+        "    def",
+        "    needs = 'encoder'\n    def",
+        "its needs are 'encoder': a set of 'source_t",
+    ),
+    "need": (
+        "perturbations",
+        "    def",
+        "    needs = {'all'}\n    def",
+        "its needs are {'all'}: a set of 'source_train'",
+    ),
+    "metric version": (
+        "tasks",
+        '"accuracy",',
+        "type('A', (Accuracy,), {'version': 'two'})(),",
+        "its metric accuracy has the version 'two': a whole number is expected",
+    ),
     "its default": ("perturbations", "=0.5", "=0", "the default of its parameter 'rate' is 0: input should be greater"),
 }
 

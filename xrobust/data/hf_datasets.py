@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
+from xrobust.contracts.calling import blamed
 from xrobust.contracts.example import Example
 from xrobust.contracts.task import Task
 from xrobust.data.ids import row_id
-from xrobust.errors import UserError
 
 BATCH = 1000
 """Rows that are converted from Arrow to Python at a time."""
@@ -138,12 +138,10 @@ def _label(value: Any, names: Sequence[str], aliases: Mapping[str, str]) -> Any:
     return aliases.get(value, value) if isinstance(value, str) else value
 
 
-def require_examples(task: Task, loaded: Any) -> None:
-    """Raises UserError where `Task.load` returned something that is no sequence of examples."""
+def require_examples(task: Task, loaded: Any, where: str) -> None:
+    """Raises PluginError where `Task.load` returned something that is no sequence of examples."""
     if isinstance(loaded, Mapping) or not isinstance(loaded, Sequence):
         name = type(loaded).__name__
         hint = "; name a split: load_dataset(..., split=...)" if name.endswith("DatasetDict") else ""
-        raise UserError(
-            f"task {task.info.name}: load returned a {name}; a sequence of examples, a datasets.Dataset or a "
-            f"datasets.IterableDataset is expected{hint}"
-        )
+        expected = "a sequence of examples, a datasets.Dataset or a datasets.IterableDataset is expected"
+        raise blamed(task, "load", where, f"it gives a {name}; {expected}{hint}")

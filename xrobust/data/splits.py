@@ -99,12 +99,13 @@ def load_split(
     out.
     """
     where = f"{task.info.name} {split} {language}"
-    with calling(task, "load", f"{split} set of {language}"):
+    called = f"{split} set of {language}"
+    with calling(task, "load", called):
         loaded = task.load(split, language, source)
         if hf_datasets.is_dataset(loaded):
             whole = limit is None or type(task).cleaner is not Task.cleaner
             loaded = hf_datasets.examples_of(task, loaded, language, limit=None if whole else limit)
-        hf_datasets.require_examples(task, loaded)
+        hf_datasets.require_examples(task, loaded, called)
         if loads_itself(task) and not isinstance(loaded, hf_datasets.DatasetExamples):
             loaded = _copied(loaded, where)
     account = loaded.account if isinstance(loaded, Rows) else Account()

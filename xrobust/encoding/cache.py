@@ -16,7 +16,7 @@ from typing import Any
 from xrobust.contracts import Example, Kind
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.files import Damaged, EncodedWriter, open_encoded
-from xrobust.encoding.kind_calls import encoded_by
+from xrobust.encoding.kind_calls import encoded_by, tokenizer_state
 from xrobust.runtime.processes import first_of
 from xrobust.storage import cache
 from xrobust.storage.code_hash import code_hash
@@ -46,6 +46,7 @@ class EncodingCache:
         self._tokenizer = tokenizer
         self._max_length = max_length
         self._accelerator = accelerator
+        self._state = tokenizer_state(tokenizer)
         self._told = False
 
     def encode(self, made_from: Mapping[str, Any], examples: Callable[[], Iterable[Example]]) -> Encoded:
@@ -63,7 +64,7 @@ class EncodingCache:
 
     def encode_uncached(self, examples: Callable[[], Iterable[Example]]) -> Encoded:
         """Encodes in memory, without the cache: for examples that no later run will have."""
-        return encoded_by(self._kind, examples(), self._tokenizer, self._max_length)[0]
+        return encoded_by(self._kind, examples(), self._tokenizer, self._max_length, self._state)[0]
 
     def _encode(self, made_from: Mapping[str, Any], blocks: Blocks, whole: Callable[[], Encoded]) -> Encoded:
         key = self._key(made_from)
@@ -110,7 +111,8 @@ class EncodingCache:
         """Encodings of BLOCK examples each, the last of the rest; at least one, which may be empty."""
         stream = iter(examples)
         while True:
-            encoded, taken = encoded_by(self._kind, islice(stream, BLOCK), self._tokenizer, self._max_length)
+            block = islice(stream, BLOCK)
+            encoded, taken = encoded_by(self._kind, block, self._tokenizer, self._max_length, self._state)
             yield encoded, taken
             if taken < BLOCK:
                 return

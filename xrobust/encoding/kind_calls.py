@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from xrobust.contracts.calling import blamed, calling, said_by
-from xrobust.contracts.example import Example, copied
+from xrobust.contracts.example import IGNORED, Example, copied
 from xrobust.contracts.kind import Kind
 from xrobust.errors import shown
 
@@ -20,12 +20,22 @@ def problem_of(kind: Kind, example: Example, where: str = "") -> str | None:
         return said_by(kind, "problem", where, kind.problem(copied(example)))
 
 
-def encoded_by(kind: Kind, examples: Iterable[Example], tokenizer: Any, max_length: int) -> tuple[Encoded, int]:
+def tokenizer_state(tokenizer: Any) -> tuple[Any, ...]:
+    """The size, limit, sides and special tokens of a tokenizer: what its methods change in place."""
+    sides = tokenizer.truncation_side, tokenizer.padding_side
+    return len(tokenizer), tokenizer.model_max_length, sides, dict(tokenizer.special_tokens_map)
+
+
+def encoded_by(
+    kind: Kind, examples: Iterable[Example], tokenizer: Any, max_length: int, state: tuple[Any, ...] | None = None
+) -> tuple[Encoded, int]:
     """`kind.encode` of copies, and the number of examples. The arrays are read-only.
 
-    Raises PluginError, which names the example if one can be told, where it raises, leaves examples out, or gives
-    arrays that do not fit together.
+    `state` is the `tokenizer_state` that the tokenizer must have, by default that of now. Raises PluginError, which
+    names the example if one can be told, where it raises, leaves examples out, gives arrays that do not fit together,
+    gives labels or pieces that there are none of, or changes the tokenizer.
     """
+    state = state or tokenizer_state(tokenizer)
     taken = _Taken(examples)
     call = calling(kind, "encode", unless=lambda error: error is taken.error)
     with call:
@@ -35,7 +45,10 @@ def encoded_by(kind: Kind, examples: Iterable[Example], tokenizer: Any, max_leng
             call.where = taken.where
     if next(taken, None) is not None:
         raise blamed(kind, "encode", "", f"it took {taken.count - 1} examples, and there are more")
-    if (problem := _misfit(encoded, taken.count)) is not None:
+    problem = _misfit(encoded, taken.count) or _out_of_range(encoded, kind, tokenizer)
+    if problem is None and tokenizer_state(tokenizer) != state:
+        problem = "it changed the tokenizer, which is the model's: change a copy of it"
+    if problem is not None:
         raise blamed(kind, "encode", "", problem)
     for array in vars(encoded).values():
         if hasattr(array, "flags"):
@@ -90,4 +103,19 @@ def _misfit(encoded: object, examples: int) -> str | None:
         array = getattr(encoded, name)
         if array is not None and len(array) != length:
             return f"it gives {len(array)} values in {name!r}, and {length} are expected"
+    return None
+
+
+def _out_of_range(encoded: Encoded, kind: Kind, tokenizer: Any) -> str | None:
+    """Reason that an encoding has labels outside the model's outputs, or pieces outside its vocabulary, or None."""
+    labels = encoded.labels[encoded.labels != IGNORED]
+    outputs = max(len(kind.labels), kind.num_outputs)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < outputs:
+        wrong = labels[(labels < 0) | (labels >= outputs)][0]
+        return f"it gives label {wrong}; 0 to {outputs - 1}, or IGNORED, are expected"
+    pieces = encoded.input_ids
+    if len(pieces) and not 0 <= pieces.min() <= pieces.max() < len(tokenizer):
+        largest = max(tokenizer.get_vocab().values())  # ids may have gaps
+        wrong = pieces[(pieces < 0) | (pieces > largest)]
+        return f"it gives input id {wrong[0]}; 0 to {largest} are expected" if len(wrong) else None
     return None

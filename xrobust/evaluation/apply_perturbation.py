@@ -41,10 +41,12 @@ class AppliedPerturbation:
     """Tokens of the whole clean test set: its own for tagging; else words, or characters in scripts without spaces."""
     changed_tokens: int
     """Tokens of the changed rows that differ from clean text, as the function `changed_tokens` counts them."""
+    none: int = 0
+    """Examples that `apply` gave None for."""
 
     def to_lines(self) -> Iterator[Any]:
         """The JSON values that are cached of it."""
-        yield {"tokens": self.tokens, "changed_tokens": self.changed_tokens}
+        yield {"tokens": self.tokens, "changed_tokens": self.changed_tokens, "none": self.none}
         for index in sorted(self.rows):
             yield [index, self.rows[index]]
 
@@ -63,8 +65,8 @@ class AppliedPerturbation:
                 raise ValueError(f"there is no clean example {index!r}")
             if (problem := violation(perturbation, kind, examples[index], after)) is not None:
                 raise ValueError(f"example {examples[index]['id']}: {problem}")
-        if not all(isinstance(number, int) for number in (applied.tokens, applied.changed_tokens)):
-            raise TypeError("its numbers of tokens are none")
+        if not all(isinstance(number, int) for number in (applied.tokens, applied.changed_tokens, applied.none)):
+            raise TypeError("its numbers are none")
         return applied
 
 
@@ -78,7 +80,7 @@ def perturb(
     """
     name = perturbation.info.name
     rows: dict[int, Example] = {}
-    tokens = changed = 0
+    tokens = changed = none = 0
     for index, example in enumerate(examples):
         before = text_tokens(kind, example)
         tokens += len(before)
@@ -87,6 +89,7 @@ def perturb(
         with calling(perturbation, "apply", where):  # the checks too: they touch objects that it made
             after = perturbation.apply(copied(example), language, rng)
             if after is None:
+                none += 1
                 continue
             if (problem := _no_example(example, after)) is not None:
                 raise blamed(perturbation, "apply", where, problem)
@@ -97,7 +100,7 @@ def perturb(
                 raise blamed(perturbation, "apply", where, problem)
             rows[index] = after
             changed += changed_tokens(before, text_tokens(kind, after))
-    return AppliedPerturbation(rows, tokens, changed)
+    return AppliedPerturbation(rows, tokens, changed, none)
 
 
 def example_rng(seed: int, name: str, language: str, identifier: str) -> Random:

@@ -29,9 +29,10 @@ def predict_examples(
 def decoded(
     kind: Kind, outputs: Sequence[np.ndarray], encoded: Encoded, examples: Sequence[Example]
 ) -> list[Prediction]:
-    """`kind.decode`, checked: one prediction for each example, for tagging with a tag for each token.
+    """`kind.decode`, checked: one prediction for each example, for tagging with a tag for each token, of the kind's
+    labels and with probabilities that are numbers.
 
-    A token that was cut away is to count as wrong, so it cannot go without a tag. Raises PluginError where one does.
+    A token that was cut away is to count as wrong, so it cannot go without a tag. Raises PluginError.
     """
     with calling(kind, "decode"):
         predictions = kind.decode(outputs, encoded, Copies(examples))
@@ -53,7 +54,24 @@ def decoded(
                     f"example {example.get('id')}",
                     f"it gives {given} for {len(tokens)} tokens: each needs one, also a token that max_length cut away",
                 )
+    for example, prediction in zip(examples, predictions, strict=True):
+        if (problem := _no_prediction(prediction, kind, per_token=encoded.per_token)) is not None:
+            raise blamed(kind, "decode", f"example {example.get('id')}", problem)
     return list(predictions)
+
+
+def _no_prediction(prediction: Prediction, kind: Kind, *, per_token: bool) -> str | None:
+    """Reason that a prediction is none of the kind's labels, or not a number, in a few words, or None."""
+    said = prediction.value if per_token else [prediction.value]
+    for label in said:
+        if not isinstance(label, str) or label not in kind.labels:
+            return f"it gives the label {shown(label)}, which is none of {', '.join(map(str, kind.labels))}"
+    try:
+        if all(map(math.isfinite, prediction.scores)):
+            return None
+    except TypeError:
+        pass
+    return f"its probabilities are {shown(prediction.scores)}; a list of numbers is expected"
 
 
 def dev_score(

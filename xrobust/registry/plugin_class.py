@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from xrobust.contracts import Kind, Metric, Perturbation, Recipe, Task
 from xrobust.contracts.method import STAGES
 from xrobust.contracts.parameters import Parameters, default_problem
+from xrobust.contracts.perturbation import Need
 from xrobust.errors import did_you_mean, shown
 from xrobust.registry.record import info_problem
 
 KIND_FIELDS = ("name", "auto_class", "labels", "text_columns", "gold_column")
+NEEDS = get_args(Need)
 METRICS = ("accuracy", "macro_f1", "span_f1", "span_f1_strict", "xtreme_f1")
 """Metrics that have names: written out here because the modules of metrics load numpy."""
 
@@ -32,6 +34,10 @@ def _changer_problem(cls: Any) -> str | None:
             return "it does not define apply"
         if not _is_names(cls.info.kinds):
             return f"its info.kinds is {shown(cls.info.kinds)}: a tuple of names of kinds is expected"
+        if type(cls.info.version) is not int:
+            return f"its info.version is {shown(cls.info.version)}: a whole number is expected"
+        if not isinstance(cls.needs, set | frozenset | tuple | list) or not set(NEEDS).issuperset(cls.needs):
+            return f"its needs are {shown(cls.needs)}: a set of {', '.join(map(repr, NEEDS))} is expected"
     elif not set(stages := cls.stages()) <= set(STAGES):
         return f"its stages are {shown(stages)}: some of {', '.join(STAGES)} are expected"
     params = getattr(cls, "Params", None)
@@ -108,6 +114,8 @@ def _metric_problem(scorer: Any) -> str | None:
         return None if scorer in METRICS else f"unknown metric {scorer!r}: {did_you_mean(scorer, METRICS)}"
     if not getattr(scorer, "name", None):
         return f"its metric {type(scorer).__name__} has no `name`"
+    if type(scorer.version) is not int:
+        return f"its metric {scorer.name} has the version {shown(scorer.version)}: a whole number is expected"
     return None if _is_names(getattr(scorer, "outputs", None)) else f"its metric {scorer.name} has no `outputs`"
 
 

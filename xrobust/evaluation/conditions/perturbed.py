@@ -135,7 +135,8 @@ class PerturbedCondition(Condition):
         if applied is None:
             applied = AppliedPerturbation({}, 0, 0)
         elif not applied.rows:
-            self.reason = "it changed no example"
+            every = applied.none == len(examples)
+            self.reason = "its apply returned None for every example" if every else "it changed no example"
         document = PerturbedRows(
             language=self.language,
             perturbation=self.label,

@@ -15,6 +15,7 @@ from xrobust.contracts import Cleaner, Example, LeftOut, Recipe, Split, Task, Ta
 from xrobust.data import open_source
 from xrobust.data.hf_datasets import DatasetExamples
 from xrobust.data.splits import load_split, open_split
+from xrobust.errors import PluginError
 from xrobust.kinds import SequenceClassification, TokenClassification
 
 SOURCE = open_source(None, True)
@@ -164,14 +165,14 @@ def test_ids_and_labels() -> None:
         ),
         (
             DatasetDict({"test": Dataset.from_list(rows(2))}),
-            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a DatasetDict; a sequence of "
-            "examples, a datasets.Dataset or a "
+            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a DatasetDict; a sequence "
+            "of examples, a datasets.Dataset or a "
             "datasets.IterableDataset is expected; name a split: load_dataset(..., split=...)",
         ),
         (
             None,
-            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a NoneType; a sequence of "
-            "examples, a datasets.Dataset or a "
+            "task 'reviews' (test_hf_datasets): its load failed at test set of de: it gives a NoneType; a sequence "
+            "of examples, a datasets.Dataset or a "
             "datasets.IterableDataset is expected",
         ),
     ],

@@ -106,7 +106,7 @@ def test_schemas(good: Good) -> None:
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere does not exist"),
-        (["show", "nothing.json"], "nothing.json is not a leaderboard"),
+        (["show", "nothing.json"], "nothing.json is not a leaderboard: No such file or directory\n"),
         (["merge", "nothing.json"], "nothing.json is not a leaderboard"),
         (["runs", "-o", "."], "is a folder"),
         (["runs", "--verify", "nothing"], "nothing"),

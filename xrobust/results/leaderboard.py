@@ -143,7 +143,7 @@ def load_leaderboard(path: Path | str) -> Leaderboard:
     try:
         raw = read_json(Path(path))
     except OSError as error:
-        raise UserError(f"leaderboard {path} cannot be read: {error.strerror or error}") from error
+        raise UserError(f"{path} is not a leaderboard: {error.strerror or error}") from error
     except ValueError as error:
         raise UserError(f"{path} is not a leaderboard: {error}") from error
     if not isinstance(raw, dict) or raw.get("kind") != "leaderboard":

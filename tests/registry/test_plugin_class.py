@@ -192,7 +192,7 @@ def test_a_plugin_of_a_package_that_is_not_installed():
             Plugins().load(group, "nobodys-package/xnli", "0.3")
         assert str(error.value) == (
             f"{group[:-1]} 'nobodys-package/xnli' comes from the package nobodys-package, which is not installed: "
-            "install it (pip install nobodys-package==0.3)"
+            "install it, if you trust it (pip install nobodys-package==0.3)"
         )
     with pytest.raises(UserError, match="did you mean 'xrobust/xnli'"):
         Plugins().load("tasks", "xrobust/xnl")

@@ -177,7 +177,7 @@ def test_eval_that_was_stopped_goes_on(
         assert command("eval", pair_run, "--languages", "fr").code == code
         assert read(pair_run)["status"] == status
         assert [row["language"] for row in read(pair_run)["scores"]] == ["de"]
-    assert [one["error"] for one in read(pair_run)["unscored"]] == ["ArithmeticError: no"]
+    assert [one["error"] for one in read(pair_run)["unscored"]] == ["ArithmeticError: no (traceback in run.log)"]
     monkeypatch.setattr(Scorer, "predict", predict)
     good("eval", pair_run, "--languages", "fr")
     document = read(pair_run)

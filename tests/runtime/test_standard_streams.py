@@ -92,6 +92,7 @@ def test_no_folder_for_temporary_files_is_one_line(
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "nowhere")])
     monkeypatch.setattr("xrobust.plan.make_plan", lambda request: None)
+    monkeypatch.setattr("xrobust.pipeline.require_ready", lambda plan: None)
     with pytest.raises(SystemExit) as ended:
         main(["run", "--preset", "mini", "-t", "pos", "--num-processes", "2"])
     assert ended.value.code == 2

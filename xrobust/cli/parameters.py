@@ -54,8 +54,8 @@ def _describe(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> tupl
 
 def _value(value: Any) -> str:
     """A value as `--set` takes it."""
-    from pydantic_core import to_json
+    from pydantic import TypeAdapter
 
     from xrobust.contracts.parameters import plain_value
 
-    return value if isinstance(value, str) and value else to_json(plain_value(value)).decode()
+    return value if isinstance(value, str) and value else TypeAdapter(Any).dump_json(plain_value(value)).decode()

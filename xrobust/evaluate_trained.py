@@ -78,7 +78,6 @@ def evaluate(
         if plan.left(result):
             result.status = "running"
         _note_plugin_files(result, found)
-        failed: NotAllScored | None = None
         with folder.recording(result, watching, main=main, adding=True):
             for place in found.left_out:
                 logger.info("%s is not loaded: what is scored does not need it (--plugin FILE)", place)
@@ -87,23 +86,33 @@ def evaluate(
             say_of_data(result, train.task, plan.used, plan)
             scored = ScoredModel(on_device(model, accelerate.device), tokenizer, train.training.max_length, accelerate)
             watching.call("evaluation_started", spec=result.spec.model_dump(mode="json"))
-            try:
-                score_plan(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)))
-            except NotAllScored as error:
-                failed = error
-            with signals.held():
-                # A run that was stopped while it was being scored is complete when nothing is left to score.
-                result.status = before
-                if result.is_scored():
-                    result.status, result.error = "complete", None
-                result.summary = summarise(result)
-                if main:
-                    folder.save(result)
+            failed = _score(plan, Scorer(task, scored, ScoreRecord(result, folder, watching)), before)
         if failed is not None:
             watching.call("run_failed", error=str(failed))
             raise failed
         watching.call("run_finished", result=result.model_dump(mode="json"))
     return result
+
+
+def _score(plan: EvaluationPlan, scorer: Scorer, before: Status) -> NotAllScored | None:
+    """Scores what is left, saves the document as it is then, and returns the error of test sets without a score.
+
+    `before` is the status of the run without this evaluation.
+    """
+    result, failed = scorer.result, None
+    try:
+        score_plan(plan, scorer)
+    except NotAllScored as error:
+        failed = error
+    with signals.held():
+        # A run that was stopped while it was being scored is complete when nothing is left to score.
+        result.status = before
+        if result.is_scored():
+            result.status, result.error = "complete", None
+        result.summary = summarise(result)
+        if scorer.accelerator.is_main_process:
+            scorer.folder.save(result)
+    return failed
 
 
 def _evaluation_of(

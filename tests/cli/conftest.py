@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from ended_command import Command, Done
 
 from xrobust.cli.main import main
-
-
-class Done(NamedTuple):
-    """What a command that has ended left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Done]
 
 
 @pytest.fixture
@@ -47,7 +36,7 @@ def command(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def good(command: Command) -> Callable[..., str]:
-    """The same where it must go well; returns what it printed."""
+    """`command` where it must go well; returns its output."""
 
     def run(*arguments: object) -> str:
         done = command(*arguments)
@@ -60,7 +49,7 @@ def good(command: Command) -> Callable[..., str]:
 
 @pytest.fixture
 def refused(command: Command) -> Callable[..., str]:
-    """The same for a user's mistake: exit code 2 and one line, which is returned."""
+    """`command` for a user's mistake: exit code 2 and one line, which is returned."""
 
     def run(*arguments: object) -> str:
         done = command(*arguments)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from ended_command import Command
 from handmade_runs import make_run, write_runs
 
 FILE = "leaderboard.json"

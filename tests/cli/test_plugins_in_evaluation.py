@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command
+from ended_command import Command
 
 from xrobust import load_predictions, load_result
 from xrobust.errors import RunError

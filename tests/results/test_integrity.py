@@ -158,7 +158,8 @@ def test_a_card_may_be_there_and_be_edited(adapted: Path, copied: Callable[..., 
     folder = copied(adapted)
     (folder / "model" / "README.md").write_text("mine")
     (folder / "model" / ".DS_Store").write_text("")
-    load_model(folder)
+    (model, _), (original, _) = load_model(folder), load_model(adapted)
+    assert model.state_dict().keys() == original.state_dict().keys()
 
 
 def test_a_document_without_sums_still_loads(

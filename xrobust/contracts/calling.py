@@ -80,14 +80,14 @@ def working_folder_kept() -> Iterator[None]:
         _return_to(folder)
 
 
-def _working_folder() -> Path | None:
+def _working_folder() -> str | None:
     try:
-        return Path.cwd()
+        return os.getcwd()  # noqa: PTH109 - at each example of a test set: a Path takes several times as long
     except OSError:  # it was deleted
         return None
 
 
-def _return_to(folder: Path | None) -> None:
+def _return_to(folder: str | None) -> None:
     if folder is not None and _working_folder() != folder:
         with contextlib.suppress(OSError):  # it was deleted
             os.chdir(folder)

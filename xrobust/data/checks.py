@@ -33,7 +33,16 @@ def unchanged(examples: Iterable[Example], sha256: str, where: str) -> Iterator[
     for row, example in enumerate(examples):
         digest.update(_line(example, row, where))
         yield example
-    if digest.hexdigest() != sha256:
+    _require(digest.hexdigest(), sha256, where)
+
+
+def require_unchanged(examples: Iterable[Example], sha256: str, where: str) -> None:
+    """Raises RunError, as `unchanged` does, where the examples are not those of the fingerprint."""
+    _require(fingerprint(examples, where), sha256, where)
+
+
+def _require(found: str, sha256: str, where: str) -> None:
+    if found != sha256:
         raise RunError(
             f"{where}: the examples in memory are not those that were read (their sha256 is another): code of a plugin "
             "changed them; nothing made of them was kept"

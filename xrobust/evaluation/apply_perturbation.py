@@ -96,7 +96,7 @@ def perturb(
             if all(after.get(column) == example.get(column) for column in kind.text_columns):
                 continue
             after = copied(after)
-            if (problem := violation(perturbation, kind, example, after)) is not None:
+            if (problem := _broken_rule(perturbation, kind, example, after)) is not None:
                 raise blamed(perturbation, "apply", where, problem)
             rows[index] = after
             changed += changed_tokens(before, text_tokens(kind, after))
@@ -110,12 +110,15 @@ def example_rng(seed: int, name: str, language: str, identifier: str) -> Random:
 
 def violation(perturbation: Perturbation, kind: Kind, before: Example, after: Example) -> str | None:
     """Rule that a perturbation broke on an example, in a few words, or None."""
+    return _no_example(before, after) or _broken_rule(perturbation, kind, before, after)
+
+
+def _broken_rule(perturbation: Perturbation, kind: Kind, before: Example, after: Example) -> str | None:
+    """`violation` of what is an example with text."""
     if after.get("id") != before["id"]:
         return f"the id became {after.get('id')!r}"
     if set(after) != set(before):
         return f"the columns became {', '.join(sorted(after))}"
-    if (problem := _no_example(before, after)) is not None:
-        return problem
     if (problem := problem_of(kind, after)) is not None:
         return problem
     gold = kind.gold_column

@@ -83,11 +83,10 @@ class EvaluationPlan:
         """Rows and sha256 of each language's test set that could be read."""
         return [language.clean.rows for language in self.languages if language.clean.rows.sha256]
 
-    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
-        """The columns of the scores, clean ones apart, that the document has predictions of: what is not to be scored
-        again if these are as they were."""
-        conditions = [condition for language in self.languages for condition in language.conditions]
-        keys = [key for condition in conditions for key in condition.with_predictions(result)]
+    @property
+    def beside_clean(self) -> list[ScoreKey]:
+        """The columns of all scores in the plan but those of clean test sets."""
+        keys = [key for language in self.languages for condition in language.conditions for key in condition.keys]
         return keys + [ScoreKey(pair=pair) for pair in (self.pairs.pairs if self.pairs else ())]
 
     def left(self, result: RunResult) -> bool:

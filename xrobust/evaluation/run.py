@@ -25,7 +25,7 @@ def score_plan(plan: EvaluationPlan, scorer: Scorer) -> None:
     the others are scored. Raises NotAllScored at the end where there was one.
     """
     result = scorer.result
-    for under in plan.with_predictions(result):
+    for under in plan.beside_clean:  # a clean test set is predicted again where its turn comes
         scorer.forget_damaged(under)
     asked = {one.of for one in result.unscored or ()}
     result.ask([key for key in plan.keys_left(result) if key not in asked], added=True)

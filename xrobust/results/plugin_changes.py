@@ -29,7 +29,7 @@ def plugin_code(train: TrainSpec, plugins: Plugins) -> dict[str, str]:
 
 
 def plugin_changes(result: RunResult, plugins: Plugins) -> list[str]:
-    """What is another now than in training, a line each, of the plugins of a run that are installed."""
+    """A line for each installed plugin of a run that is another now than in training."""
     code = plugin_code(result.spec.train, plugins)
     changes = []
     for group, name, then in _of_packages(result.spec.train):

@@ -166,7 +166,7 @@ class RunResult(Section):
                 one.added, one.error = True, one.error or host_free(error)
 
     def _lacking(self) -> list[ScoreKey]:
-        """What the document has no scores of in its spec: for a document that does not list what is left to score."""
+        """Columns of the scores that the spec asks for and the document lacks: for one without `unscored`."""
         spec, scored = self.spec.evaluation, {row.key for row in self.scores}
         tried = {(row.language, row.perturbation) for row in self.data.perturbed}
         attacked = {row.language for row in self.scores if row.condition == "attack"}

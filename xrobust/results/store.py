@@ -109,7 +109,7 @@ def _fits_its_sha256(raw: Mapping[str, Any], result: RunResult) -> bool:
 
 
 def changed_sections(raw: Mapping[str, Any], result: RunResult) -> str:
-    """What does not fit in a document whose sha256 does not: a number that is none, or the fields that were changed."""
+    """Words for what was changed in a document whose sha256 does not fit: a number that is none, or its fields."""
     if (what := not_finite(raw)) is not None:
         return what
     try:

@@ -64,7 +64,7 @@ def _code_hash(things: tuple[Thing, ...]) -> str | None:
 
 
 def _closure(things: tuple[Thing, ...]) -> dict[str, Any] | None:
-    """What `_Closure.of` finds for things; None where source does not show what is run."""
+    """The code that `_Closure.of` finds for things; None where source does not show what is run."""
     roots = sorted({module for thing in things for module in _modules(thing)})
     own = {thing if isinstance(thing, str) else thing.__module__ for thing in things}
     followed = frozenset(module.partition(".")[0] for module in own) | {CORE}

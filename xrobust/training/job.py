@@ -39,7 +39,7 @@ class TrainingJob:
     warn_of_cut: Callable[[Truncation | None], object] = lambda found: None
     """Logs what was cut away from the training set where that is much."""
     place: Place = field(default_factory=Place)
-    """What the objective's errors say the step by: the loop keeps it."""
+    """Step that an error of the objective names: the loop keeps it."""
 
 
 def total_steps(examples: int, settings: TrainingSettings) -> int:

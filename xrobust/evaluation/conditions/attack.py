@@ -72,11 +72,6 @@ class AttackCondition(Condition):
         """One test set for each radius."""
         return len(self.params.epsilons)
 
-    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
-        """The columns of the scores at each radius."""
-        keys = dict.fromkeys(row.key for row in result.scores)
-        return [key for key in keys if key.language == self.language and key.condition == "attack"]
-
     @property
     def keys(self) -> list[ScoreKey]:
         """The columns of the scores at each radius."""

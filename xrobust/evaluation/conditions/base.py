@@ -38,10 +38,6 @@ class Condition(ABC):
     steps: int = 1
     """Number of test sets that it counts for in the progress bar."""
 
-    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
-        """The columns of its scores in the document that predictions are saved of."""
-        return []
-
     @property
     @abstractmethod
     def keys(self) -> list[ScoreKey]:

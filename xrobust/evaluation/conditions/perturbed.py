@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xrobust.contracts import Example, NotCovered, Perturbation, Prediction, Task
-from xrobust.data.checks import fingerprint, unchanged
+from xrobust.data.checks import fingerprint, require_unchanged
 from xrobust.errors import PluginError
 from xrobust.evaluation.apply_perturbation import AppliedPerturbation, perturb
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
@@ -61,10 +61,6 @@ class PerturbedCondition(Condition):
     @property
     def keys(self) -> list[ScoreKey]:
         """The columns of its scores, as a list."""
-        return [self.under]
-
-    def with_predictions(self, result: RunResult) -> list[ScoreKey]:
-        """The columns of its scores."""
         return [self.under]
 
     def left(self, result: RunResult) -> bool:
@@ -160,8 +156,7 @@ class PerturbedCondition(Condition):
             self.reason = str(reason)
             return None
         fingerprint(applied.rows.values(), f"perturbation {self.label} of {self.language}")  # they can be kept
-        for _ in unchanged(examples, self.test_sha256, f"test set of {self.language}, perturbation {self.label}"):
-            pass
+        require_unchanged(examples, self.test_sha256, f"test set of {self.language}, perturbation {self.label}")
         if self.requested.code is not None:
             cache.write_lines(SECTION, self.key, applied.to_lines())
         return applied

@@ -116,7 +116,7 @@ def follow_umask(path: Path) -> None:
     """
     # A new folder is asked: `os.umask` tells the mask only by setting another, for all threads.
     new = path.with_name(f".{path.name}.umask.tmp")
-    new.mkdir()
+    new.mkdir(exist_ok=True)  # one that a kill left
     allowed = new.stat().st_mode & 0o777
     new.rmdir()
     for one in (path, *path.rglob("*")):

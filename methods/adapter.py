@@ -6,14 +6,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from xrobust.contracts import Method, MethodInfo, ModelContext
+from xrobust.contracts import Method, MethodInfo, ModelContext, Task
 from xrobust.engine.seeds import seeded_torch
 from xrobust.errors import UserError
 
-from .shared.adaptation import seed_of, train_only, two_adapt
+from .shared.adaptation import rate_times, seed_of, train_only, two_adapt
 from .shared.layers import find_layers
 
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "tanh": "Tanh"}
+
+
+RATE = 10.0
+"""Learning rate as a multiple of that of full fine-tuning."""
 
 
 class Adapter(Method):
@@ -50,6 +54,10 @@ class Adapter(Method):
         )
 
     params: Params
+
+    @classmethod
+    def training_defaults(cls, task: Task) -> dict[str, Any]:
+        return rate_times(RATE, task)
 
     def conflict(self, other: Method) -> str | None:
         return two_adapt(self, other)

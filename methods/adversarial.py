@@ -45,8 +45,12 @@ class Adversarial(Method):
             description="length of a step, in the unit of epsilon; null: 2.5 * epsilon / steps, with which the border "
             "can be reached from any start",
         )
+        one_mask: bool = Field(
+            default=True,
+            description="draw dropout once a step, for the ascent and the descent alike; false: anew in every pass",
+        )
         init: Literal["zero", "uniform"] = Field(
-            default="uniform", description="where the ascent starts: at the embedding itself, or anywhere in the ball"
+            default="zero", description="where the ascent starts: at the embedding itself, or anywhere in the ball"
         )
 
     params: Params
@@ -66,6 +70,8 @@ class Adversarial(Method):
             )
 
         def worst_case(forward: Forward, batch: Batch) -> torch.Tensor:
+            if params.one_mask:
+                forward = forward.one_mask()
             delta = start(batch)
             for _ in range(params.steps):
                 delta.requires_grad_()

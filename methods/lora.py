@@ -6,10 +6,13 @@ from typing import Any
 
 from pydantic import Field
 
-from xrobust.contracts import Method, MethodInfo, ModelContext
+from xrobust.contracts import Method, MethodInfo, ModelContext, Task
 
-from .shared.adaptation import two_adapt
+from .shared.adaptation import rate_times, two_adapt
 from .shared.peft import linear_targets, wrap
+
+RATE = 10.0
+"""Learning rate as a multiple of that of full fine-tuning."""
 
 
 class Lora(Method):
@@ -39,6 +42,10 @@ class Lora(Method):
         )
 
     params: Params
+
+    @classmethod
+    def training_defaults(cls, task: Task) -> dict[str, Any]:
+        return rate_times(RATE, task)
 
     def conflict(self, other: Method) -> str | None:
         return two_adapt(self, other)

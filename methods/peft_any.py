@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from xrobust.contracts import Method, MethodInfo, ModelContext
+from xrobust.contracts import Method, MethodInfo, ModelContext, Task
 from xrobust.errors import UserError, did_you_mean
 
-from .shared.adaptation import two_adapt
+from .shared.adaptation import rate_times, two_adapt
 from .shared.layers import find_layers
 from .shared.peft import linear_targets, targets, wrap
 
@@ -29,6 +29,10 @@ REFUSED = {
 }
 BEFORE_THE_TEXT = ("PROMPT_TUNING", "P_TUNING")
 """Methods whose virtual tokens lengthen the sequence; those of PREFIX_TUNING are in the layers alone."""
+
+
+RATE = 10.0
+"""Learning rate as a multiple of that of full fine-tuning."""
 
 
 class PeftAny(Method):
@@ -68,6 +72,10 @@ class PeftAny(Method):
             return self
 
     params: Params
+
+    @classmethod
+    def training_defaults(cls, task: Task) -> dict[str, Any]:
+        return rate_times(RATE, task)
 
     def conflict(self, other: Method) -> str | None:
         return two_adapt(self, other)

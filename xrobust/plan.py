@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrobust.config.composition import compose
+from xrobust.config.composition import compose, over_method_defaults
 from xrobust.config.resolved_spec import MethodSpec, SelectionSpec, Spec, TrainSpec, group_id, run_id
 from xrobust.config.run_spec import RunSpec
 from xrobust.config.training_settings import TrainingSettings
@@ -117,7 +117,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
     from xrobust.models.word_vectors import word_vectors
 
     plugins, task, methods, language = load_plugins(request)
-    settings = TrainingSettings.resolve(task.recipe, request.training)
+    settings = TrainingSettings.resolve(task.recipe, over_method_defaults(methods, task, request.training))
     data_dir = data_folder(request.data_dir)
     source = open_source(data_dir, request.offline)
     evaluation_languages(task, source, request.languages)  # an unknown language is reported before any data are read

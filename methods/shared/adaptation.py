@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from xrobust.contracts import Method, keyed_random
+from xrobust.contracts import Method, Task, keyed_random
 from xrobust.engine.modules import is_below
 
 
@@ -14,6 +14,11 @@ def two_adapt(method: Method, other: Method) -> str | None:
     if "adapt" not in other.stages():
         return None
     return f"each freezes what the other would train, and one alone can be saved: keep {method.info.name} or the other"
+
+
+def rate_times(factor: float, task: Task) -> dict[str, Any]:
+    """A learning rate of `factor` times that of the task's recipe, which is for full fine-tuning."""
+    return {"learning_rate": float(f"{factor * task.recipe.learning_rate:.6g}")}
 
 
 def train_only(model: Any, modules: Collection[str]) -> None:

@@ -19,7 +19,7 @@ from xrobust.config.composition import canonical_order, compose
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Method, MethodInfo
 from xrobust.contracts.method import STAGES
-from xrobust.errors import UserError
+from xrobust.errors import PluginError, UserError
 from xrobust.plan import RunPlan, make_plan
 from xrobust.registry.plugins import Plugins
 
@@ -305,8 +305,8 @@ def test_what_else_is(plan: Prepare, settings: dict[str, Any]) -> None:
 OTHER_PARAMS: dict[str, dict[str, Any]] = {
     "vanilla": {},
     "adversarial": {
-        **{"epsilon": 0.7, "steps": 7, "step_size": 0.07, "init": "zero"},
-        **{"norm": "linf", "relative": False},
+        **{"epsilon": 0.7, "steps": 7, "step_size": 0.07, "init": "uniform"},
+        **{"norm": "linf", "relative": False, "one_mask": False},
     },
     "rs_random": {"epsilon": 0.7, "distribution": "gaussian", "samples": 7, "norm": "linf", "relative": False},
     "rs_aug": {"copies": 7, "mode": "fresh"},
@@ -359,3 +359,50 @@ def test_the_content_of_a_plugin_file_is_and_its_place_is_not(plan: Prepare, tin
         assert here.run_id != other.run_id
     # A file that the run takes nothing from but has been given (an observer, say) is not part of it.
     assert plan(plugins=(first,)).run_id == plan(plugins=(edited,)).run_id == plan().run_id
+
+
+# ---------------------------------------------------------------------------------------- settings that methods bring
+
+
+def rate(made: Any) -> float:
+    return float(made.spec.train.training.learning_rate)
+
+
+def test_a_method_brings_its_own_learning_rate(plan: Prepare) -> None:
+    recipe = Plugins().task("pawsx").recipe.learning_rate
+    assert rate(plan(training={})) == recipe
+    own = rate(plan("lora", training={}))
+    assert own > recipe
+    assert rate(plan("rs_random+lora", training={})) == own
+    assert rate(plan("lora", training={"learning_rate": 3e-3})) == 3e-3  # what the user says wins
+
+
+RATE_PLUGIN = """
+from xrobust.contracts import Method, MethodInfo
+
+class Rate(Method):
+    info = MethodInfo(name="rate", summary="brings a setting")
+
+    @classmethod
+    def training_defaults(cls, task):
+        return {settings}
+
+    def objective(self, inner, ctx):
+        return inner
+"""
+
+
+def test_two_methods_that_want_different_rates_need_one_from_the_user(plan: Prepare, tmp_path: Path) -> None:
+    file = tmp_path / "rate.py"
+    file.write_text(RATE_PLUGIN.format(settings={"learning_rate": 7e-3}))
+    with pytest.raises(UserError, match=r"rate and lora want training.learning_rate at 0.007 and .*--set training"):
+        plan("rate+lora", plugins=(file,), training={})
+    assert rate(plan("rate+lora", plugins=(file,), training={"learning_rate": 1e-3})) == 1e-3
+
+
+@pytest.mark.parametrize("settings", [{"learning_rat": 1.0}, {"learning_rate": -1.0}], ids=str)
+def test_what_is_no_setting_is_the_methods_fault(plan: Prepare, tmp_path: Path, settings: dict[str, float]) -> None:
+    file = tmp_path / "rate.py"
+    file.write_text(RATE_PLUGIN.format(settings=settings))
+    with pytest.raises(PluginError, match=r"rate.*training_defaults.*learning_rat"):
+        plan("rate", plugins=(file,))

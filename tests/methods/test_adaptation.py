@@ -37,7 +37,7 @@ def adapted(architecture: str, method: Method, seed: int = 0, task: Any = None) 
     """(model in eval mode, its context, a batch)."""
     task = task or TinySequenceTask()
     encoder = load_encoder(task.kind, str(checkpoint(architecture)), revision=None, seed=0)
-    context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
+    context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm())
     return method.adapt(encoder.model, context).eval(), context, batch(task, encoder.tokenizer)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
-from tiny_encoders import TinySequenceTask, TinyTokenTask, batch, checkpoint
+from tiny_encoders import ARCHITECTURES, TinySequenceTask, TinyTokenTask, batch, checkpoint
 
 from xrobust.contracts import Batch, Forward, Method, ModelContext, Objective, Output
 from xrobust.contracts.noise import Norm
@@ -38,6 +38,9 @@ class Toy:
 
     def shifted(self, offset: torch.Tensor) -> Toy:
         return Toy(self._loss, self.calls, self._offset + offset, self._is_local)
+
+    def one_mask(self) -> Toy:
+        return self
 
     def local(self) -> Toy:
         return Toy(self._loss, self.calls, self._offset, True)
@@ -93,7 +96,7 @@ def test_the_worst_case_of_a_linear_loss_is_reached(norm: Norm, init: Any, steps
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_offsets_never_leave_the_ball_or_touch_masked_tokens(norm: Norm) -> None:
-    params = Adversarial.Params(epsilon=0.3, norm=norm, steps=5, step_size=0.2)
+    params = Adversarial.Params(epsilon=0.3, norm=norm, steps=5, step_size=0.2, init="uniform")
     toy = Toy(lambda d: (d.sin() * WEIGHTS).sum(), [])
     composed(Adversarial(params))(toy, toy_batch())
     for _, offset in toy.calls:
@@ -207,7 +210,7 @@ def test_on_an_encoder(task_class: type) -> None:
     encoder = load_encoder(task.kind, str(checkpoint("xlm-roberta")), revision=None, seed=0)
     model = encoder.model.eval()  # no dropout, so that losses can be compared
     forward = ModelForward(model, model, autocast=nullcontext)
-    context = ModelContext(task, 0, encoder.modules_to_save, encoder.embedding_norm)
+    context = ModelContext(task, 0, encoder.modules_to_save, encoder.embedding_norm())
     params = {"epsilon": 0.2}
     adversarial = Adversarial(Adversarial.Params(**params, steps=5)).objective(plain, context)
     random = RsRandom(RsRandom.Params(**params, samples=20)).objective(plain, context)
@@ -223,6 +226,64 @@ def test_on_an_encoder(task_class: type) -> None:
     assert all(p.grad is None for p in model.parameters())
     worst.backward()
     assert all(p.grad is not None for name, p in model.named_parameters() if "pooler" not in name)
+
+
+class Passes:
+    """A forward that keeps the logits of its passes."""
+
+    def __init__(self, forward: Forward, logits: list[torch.Tensor]) -> None:
+        self._forward, self.logits = forward, logits
+
+    def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
+        output = self._forward(batch, noise)
+        self.logits.append(output.logits.detach())
+        return output
+
+    def shifted(self, offset: torch.Tensor) -> Passes:
+        return Passes(self._forward.shifted(offset), self.logits)
+
+    def one_mask(self) -> Passes:
+        return Passes(self._forward.one_mask(), self.logits)
+
+    def local(self) -> Passes:
+        return Passes(self._forward.local(), self.logits)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_dropout_is_drawn_once_for_the_ascent_and_the_descent(architecture: str) -> None:
+    task = TinySequenceTask()
+    encoder = load_encoder(task.kind, str(checkpoint(architecture)), revision=None, seed=0)
+    model = encoder.model.train()
+    forward = ModelForward(model, model, autocast=nullcontext)
+    context = ModelContext(task, 0, encoder.modules_to_save, encoder.embedding_norm())
+    inputs = batch(task, encoder.tokenizer)
+
+    def logits(objective: Objective) -> list[torch.Tensor]:
+        torch.manual_seed(5)
+        passes = Passes(forward, [])
+        objective(passes, inputs)
+        return passes.logits
+
+    def adversarial(**params: Any) -> Objective:
+        return Adversarial(Adversarial.Params(epsilon=1e-7, steps=2, **params)).objective(plain, context)
+
+    (alone,) = logits(plain)
+    # In so small a ball only the dropout can tell passes apart.
+    kept = logits(adversarial())
+    assert len(kept) == 3
+    for found in kept:
+        torch.testing.assert_close(found, alone, atol=1e-4, rtol=1e-4)
+    fresh = logits(adversarial(one_mask=False))
+    assert not torch.allclose(fresh[0], fresh[-1], atol=1e-2)
+
+    # A method around it that asks for two draws gets two.
+    def twice(forward: Forward, batch: Batch) -> torch.Tensor:
+        inner = adversarial()
+        return inner(forward, batch) + inner(forward, batch)
+
+    both = logits(twice)
+    torch.testing.assert_close(both[3], both[5], atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(both[0], both[3], atol=1e-2)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def train(architecture: str, task: Task, methods: list[Method], tmp_path: Path) 
     """Two steps with all stages of the methods, large enough to move everything."""
     base = checkpoint(architecture)
     encoder = load_encoder(task.kind, str(base), revision=None, seed=SEED)
-    context = ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm)
+    context = ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm())
     table = tmp_path / "table.json"
     table.write_text(json.dumps(WORDS))
     examples: Any = EXAMPLES[task.info.name]
@@ -226,7 +226,7 @@ def run_folder(tmp_path: Path, name: str, base: Path | None = None) -> tuple[Pat
     method: Method = METHODS[name]()
     original = checkpoint("bert")
     encoder = load_encoder(task.kind, str(original), revision=None, seed=SEED)
-    model = method.adapt(encoder.model, ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm))
+    model = method.adapt(encoder.model, ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm()))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:

@@ -53,7 +53,7 @@ def logits(model: Any, b: Any) -> torch.Tensor:
 def train(base: Path, task: Task, method: Method) -> tuple[Any, Any, Encoder]:
     """(model, tokenizer, the encoder that it began as) after two steps that move everything that is trained."""
     encoder = load(base, task)
-    model = method.adapt(encoder.model, ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm))
+    model = method.adapt(encoder.model, ModelContext(task, SEED, encoder.modules_to_save, encoder.embedding_norm()))
     forward = ModelForward(model.train(), model, autocast=nullcontext)
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     b = batch(task, encoder.tokenizer)
@@ -160,7 +160,7 @@ def test_a_head_that_the_checkpoint_had_is_trained_whole_and_not_adapted(task_cl
     for name in ("lora", "adapter", "peft"):
         encoder = load(tuned("bert", task_class), task_class)
         before = encoder.model.classifier.weight.detach().clone()
-        context = ModelContext(task_class(), SEED, encoder.modules_to_save, encoder.embedding_norm)
+        context = ModelContext(task_class(), SEED, encoder.modules_to_save, encoder.embedding_norm())
         model = METHODS[name]().adapt(encoder.model, context)
         trained = {n: p for n, p in model.named_parameters() if p.requires_grad and "classifier" in n}
         (weight,) = [p for n, p in trained.items() if n.endswith("weight")]

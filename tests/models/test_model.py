@@ -129,7 +129,18 @@ def test_embedding_norm_is_that_of_the_stored_rows(architecture: str) -> None:
     stored = load_file(checkpoint(architecture) / "model.safetensors")
     (rows,) = [v for k, v in stored.items() if k.endswith(("word_embeddings.weight", "tok_embeddings.weight"))]
     expected = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1)).mean()
-    assert load(checkpoint(architecture)).embedding_norm == pytest.approx(expected, rel=1e-5)
+    assert load(checkpoint(architecture)).embedding_norm() == pytest.approx(expected, rel=1e-5)
+
+
+def test_embedding_norm_of_tokens_counts_each_as_often_as_it_occurs() -> None:
+    encoder = load(checkpoint("bert"))
+    examples = [{"id": "0", "text": "a a a b", "text_pair": "c", "label": "yes"}]
+    encoded = SEQUENCE.encode(examples, encoder.tokenizer, 32)
+    rows = load_file(checkpoint("bert") / "model.safetensors")["bert.embeddings.word_embeddings.weight"]
+    norms = np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1))
+    a, b, c = encoder.tokenizer.convert_tokens_to_ids(["a", "b", "c"])
+    expected = (3 * norms[a] + norms[b] + norms[c]) / 5
+    assert encoder.embedding_norm(encoded) == pytest.approx(expected, rel=1e-6)
 
 
 def test_labels_are_in_the_configuration() -> None:

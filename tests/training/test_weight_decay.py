@@ -34,7 +34,7 @@ def test_a_whole_model_decays_as_in_trainer(architecture: str, task_class: type[
 def test_vectors_of_ia3_do_not_decay() -> None:
     """They multiply activations: at 0 nothing would pass."""
     encoder = load_encoder(TinySequenceTask.kind, str(checkpoint("bert")), revision=None, seed=0)
-    context = ModelContext(TinySequenceTask(), 0, encoder.modules_to_save, encoder.embedding_norm)
+    context = ModelContext(TinySequenceTask(), 0, encoder.modules_to_save, encoder.embedding_norm())
     model = PeftAny(PeftAny.Params(type="IA3")).adapt(encoder.model, context)
     vectors = {name: p for name, p in model.named_parameters() if "ia3_l" in name}
     assert vectors and all(p.ndim == 2 and p.requires_grad for p in vectors.values())

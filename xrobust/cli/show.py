@@ -115,6 +115,7 @@ def _method_facts(method: type[Method]) -> Iterator[tuple[str, str]]:
     yield "changes", ", ".join(method.stages()) or "nothing: plain fine-tuning"
     yield "sees", method.info.supervision
     yield "citation", method.info.citation
+    yield "defaults from", str(method.info.tuning or "")
 
 
 def _perturbation_facts(perturbation: type[Perturbation]) -> Iterator[tuple[str, str]]:
@@ -134,6 +135,7 @@ def _print_params(params: type[Parameters]) -> None:
 
 def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
     """The defaults that a method changes for built-in tasks, one line a task."""
+    from xrobust.config.composition import training_defaults
     from xrobust.contracts.calling import calling
     from xrobust.contracts.parameters import plain_value
 
@@ -141,11 +143,15 @@ def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
     for record in plugins.records("tasks"):
         if record.distribution == CORE and record.usable_as:
             with calling(method, "defaults", f"task {record.name}"):
-                defaults = dict(method.defaults(plugins.task(record.qualified)))
+                task = plugins.task(record.qualified)
+                defaults = dict(method.defaults(task))
             changed = [
                 f"{key}={plain_value(value)}"
                 for key, value in defaults.items()
                 if key not in fields or value != fields[key].default
+            ]
+            changed += [
+                f"training.{key}={plain_value(value)}" for key, value in training_defaults(method, task).items()
             ]
             if changed:
                 yield f"default for {record.name}: {', '.join(changed)}"

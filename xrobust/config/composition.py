@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from xrobust.config.parameters import split_parameters
+from xrobust.config.training_settings import TrainingSettings
 from xrobust.config.validation import validated
 from xrobust.contracts import Method, Task
 from xrobust.contracts.calling import blamed, calling, said_by
@@ -48,6 +49,36 @@ def _part(cls: type[Method], given: Mapping[str, Any], task: Task) -> Method:
         params = validated(cls.Params, {**defaults, **given}, f"method.{cls.info.name}")
     with calling(cls, "__init__"):
         return cls(params)
+
+
+def over_method_defaults(methods: Sequence[Method], task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Merges the training settings that are `given` over those that the parts of a method bring of their own.
+
+    Raises UserError for a setting that is not given and that two parts want at different values, PluginError for what
+    is no setting.
+    """
+    merged: dict[str, Any] = dict(given)
+    by: dict[str, str] = {}
+    for part in methods:
+        for name, value in training_defaults(part, task).items():
+            if name in by and merged[name] != value:
+                raise UserError(
+                    f"methods {by[name]} and {part.info.name} want training.{name} at {merged[name]} and {value}: "
+                    f"give one with --set training.{name}=VALUE"
+                )
+            if name not in given:
+                merged[name], by[name] = value, part.info.name
+    return merged
+
+
+def training_defaults(method: Method | type[Method], task: Task) -> dict[str, Any]:
+    """The training settings that a method has in place of the task's recipe. Raises PluginError for what is none."""
+    where = f"task {task.info.name}"
+    with calling(method, "training_defaults", where):
+        its = dict(method.training_defaults(task))
+    if its and (problem := values_problem(TrainingSettings, its)):
+        raise blamed(method, "training_defaults", where, problem)
+    return its
 
 
 def _conflict(method: Method, other: Method) -> str | None:

@@ -14,6 +14,7 @@ from xrobust.contracts.method import (
     Objective,
     Output,
     Stage,
+    Tuning,
 )
 from xrobust.contracts.metric import Metric, WholeSetMetric
 from xrobust.contracts.parameters import Parameters
@@ -58,6 +59,7 @@ __all__ = [
     "Stage",
     "Task",
     "TaskInfo",
+    "Tuning",
     "WholeSetMetric",
     "keyed_random",
 ]

@@ -22,6 +22,34 @@ Supervision = Literal["source", "target_unlabelled", "bitext", "target_few_shot"
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """Provenance of a method's defaults: a search on the *source* dev set, which has seen no target language.
+
+    Methods whose numbers are compared should have had equally many trials.
+    """
+
+    trials: int
+    """Settings that were tried."""
+    searched: Mapping[str, Sequence[Any]]
+    """Parameter, or `training.<setting>`, -> the values that were tried."""
+    data: str
+    """Tasks, language and size of the training and dev sets."""
+    model: str
+    seeds: int
+    budget: str
+    """Training budget of a trial."""
+    command: str
+    """Command that makes the table of the trials, or the place where it stands."""
+
+    def __str__(self) -> str:
+        values = "; ".join(f"{name} {', '.join(map(str, tried))}" for name, tried in self.searched.items())
+        return (
+            f"{self.trials} trials ({values}) on {self.data}, {self.model}, {self.seeds} seeds, {self.budget}: "
+            f"{self.command}"
+        )
+
+
+@dataclass(frozen=True)
 class MethodInfo:
     """Facts about a method."""
 
@@ -32,6 +60,8 @@ class MethodInfo:
     citation: str = ""
     supervision: Supervision = "source"
     """Data that the method sees beyond labelled source data; written into every result."""
+    tuning: Tuning | None = None
+    """Provenance of the default values; None for values that were not searched for."""
 
 
 @dataclass
@@ -78,6 +108,10 @@ class Forward(Protocol):
     def shifted(self, offset: torch.Tensor) -> Forward:
         """This forward with `offset` added to the noise of every pass."""
 
+    def one_mask(self) -> Forward:
+        """This forward with one draw of dropout for all of its passes, those of forwards made from it too: the masks
+        that a pass would have drawn when this was called."""
+
     def local(self) -> Forward:
         """This forward on the unwrapped module: for passes whose gradients are taken by `torch.autograd.grad`
         and never reach the parameters, so that no gradient is exchanged between processes."""
@@ -113,7 +147,8 @@ class ModelContext:
     """Qualified names of the modules to train and save whole: the head, whether it is new or the base checkpoint's, and
     what that had no weights for, often a pooler. No name lies below another."""
     embedding_norm: float
-    """Mean L2 norm of the rows of the *pre-trained* input embedding matrix: the unit of a relative radius."""
+    """Mean L2 norm of the *pre-trained* input embeddings of the ordinary tokens of the source dev set: the unit of a
+    relative radius."""
 
 
 class Method:
@@ -131,6 +166,14 @@ class Method:
     @classmethod
     def defaults(cls, task: Task) -> dict[str, Any]:
         """Defaults that depend on the task; what the user sets wins."""
+        return {}
+
+    @classmethod
+    def training_defaults(cls, task: Task) -> dict[str, Any]:
+        """Training settings that the method has in place of the task's recipe; what a user or a preset sets wins.
+
+        For methods that want a learning rate of their own: `{"learning_rate": 10 * task.recipe.learning_rate}`.
+        """
         return {}
 
     @classmethod

@@ -23,8 +23,8 @@ class BallShape(Parameters):
 
     relative: bool = Field(
         default=True,
-        description="radius in units of the mean L2 norm of the pre-trained input embeddings, so that it means the "
-        "same for every model; false: in the model's own units",
+        description="radius in units of the mean L2 norm of the pre-trained input embeddings of tokens that occur (in "
+        "the source dev set), so that it means the same for every model; false: in the model's own units",
     )
     norm: Norm = Field(default="l2", description="norm of the ball: l2 or linf")
 

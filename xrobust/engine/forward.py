@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from xrobust.contracts import Batch, Output
 from xrobust.contracts.example import IGNORED
+from xrobust.engine.seeds import DropoutState
 
 
 class _EmbeddingNoise:
@@ -58,12 +59,15 @@ class ModelForward:
         self._unwrapped = unwrapped
         self._autocast = autocast
         self._shift: torch.Tensor | None = None
+        self._dropout: DropoutState | None = None
         self._noise = _EmbeddingNoise(unwrapped.get_input_embeddings())  # type: ignore[operator]
 
     def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
         """Runs one pass. `noise` has `batch.noise_shape()`; at padding and special tokens it has no effect."""
         offset = noise if self._shift is None else self._shift if noise is None else self._shift + noise
         self._noise.offset = None if offset is None else offset * batch.noise_mask
+        if self._dropout is not None:
+            self._dropout.restore()
         try:
             with self._autocast():
                 logits = self._module(**batch.inputs).logits
@@ -82,6 +86,12 @@ class ModelForward:
         """This forward with `offset` added to the noise of every pass."""
         other = copy.copy(self)
         other._shift = offset if self._shift is None else self._shift + offset
+        return other
+
+    def one_mask(self) -> ModelForward:
+        """This forward with the dropout masks that a pass would draw now, in every pass."""
+        other = copy.copy(self)
+        other._dropout = DropoutState(next(self._unwrapped.parameters()).device)
         return other
 
     def local(self) -> ModelForward:

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive_seed(*key: int | str) -> int:
@@ -24,3 +28,24 @@ def seeded_torch(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+class DropoutState:
+    """The state of torch's own generators, which dropout draws from, at one moment: on the CPU and on a device."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Keeps the state as it is now."""
+        import torch
+
+        self._cpu = torch.get_rng_state()
+        self._module = None if device.type == "cpu" else torch.get_device_module(device)
+        self._device = device
+        self._on_device = None if self._module is None else self._module.get_rng_state(device)
+
+    def restore(self) -> None:
+        """Puts the generators back to that state."""
+        import torch
+
+        torch.set_rng_state(self._cpu)
+        if self._module is not None:
+            self._module.set_rng_state(self._on_device, self._device)

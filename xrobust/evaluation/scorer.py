@@ -126,7 +126,7 @@ class Scorer:
 
     @cached_property
     def embedding_norm(self) -> float:
-        """Mean L2 norm of the rows of the *pre-trained* input embedding matrix, the same for every method."""
+        """The unit of a relative radius, as the document has it: the same for every method (`ModelSection`)."""
         if self.result.model.embedding_norm is None:  # a document from before it was written down
             from xrobust.models.pretrained import load_encoder
             from xrobust.models.trained import check_unchanged
@@ -135,7 +135,7 @@ class Scorer:
             train, base = self.result.spec.train, self.result.local.model_path
             check_unchanged(base, train.model)
             encoder = load_encoder(self.task.kind, base, revision=train.model.get("revision"), seed=train.seed)
-            self.result.model.embedding_norm = encoder.embedding_norm
+            self.result.model.embedding_norm = encoder.embedding_norm()
         return self.result.model.embedding_norm
 
     def kept_predictions(self, under: ScoreKey, ids: Sequence[str]) -> list[Any] | None:

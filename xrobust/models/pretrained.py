@@ -6,10 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from xrobust.contracts import Kind
+from xrobust.contracts.encoded import Encoded
 from xrobust.engine.modules import is_below, not_finite
 from xrobust.engine.seeds import seeded_torch
 from xrobust.errors import UserError, first_line
@@ -31,10 +33,20 @@ class Encoder:
     modules_to_save: frozenset[str]
     """Qualified names of the modules to train and save whole: the head, and those that the checkpoint had no weights
     for; the outermost ones, so that no name lies below another."""
-    embedding_norm: float
-    """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
     unused: str | None = None
     """Statement that the checkpoint has weights of the encoder that are not in the model; None where it has none."""
+
+    def embedding_norm(self, encoded: Encoded | None = None) -> float:
+        """Mean L2 norm of the pre-trained input embeddings, in the model's own units.
+
+        Of the ordinary tokens of `encoded`, each as often as it occurs: most rows of a multilingual vocabulary never
+        do. Without `encoded`, of all rows. To be called before a method changes the model.
+        """
+        norms = self.model.get_input_embeddings().weight.detach().double().norm(dim=1)
+        if encoded is None or encoded.special.all():
+            return float(norms.mean())
+        counts = np.bincount(encoded.input_ids[~encoded.special], minlength=len(norms))
+        return float(norms.cpu() @ torch.from_numpy(counts).double() / counts.sum())
 
 
 def check_model(kind: Kind, path_or_id: str, revision: str | None, offline: bool) -> int:
@@ -73,7 +85,6 @@ def load_encoder(kind: Kind, path_or_id: str, *, revision: str | None, seed: int
         max_length_limit=description.limit,
         head=head,
         modules_to_save=_outermost({*modules, *_new_modules(model, new)}),
-        embedding_norm=float(model.get_input_embeddings().weight.detach().norm(dim=1).mean()),
         unused=None if unused is None else f"model {path_or_id!r}: {unused}",
     )
 

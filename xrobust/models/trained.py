@@ -91,12 +91,13 @@ def load_trained(
     revision: str | None,
     seed: int,
     methods: Iterable[Method],
+    embedding_norm: float | None = None,
     offline: bool = False,
 ) -> tuple[Any, Any]:
     """Loads the model and tokenizer that `save_model` wrote, in eval mode.
 
-    `base`, `revision`, `seed` and `methods` are those of training; `base` is looked for only where the folder does not
-    hold the whole model. Raises UserError.
+    `base`, `revision`, `seed`, `methods` and `embedding_norm` are those of training; `base` is looked for only where
+    the folder does not hold the whole model. Raises UserError.
     """
     if not needs_base(folder):
         _require_sizes(folder, task)
@@ -106,7 +107,7 @@ def load_trained(
         return _whole_model(folder, task).eval(), tokenizer
 
     encoder = load_encoder(task.kind, base, revision=revision, seed=seed, offline=offline)
-    context = ModelContext(task, seed, encoder.modules_to_save, encoder.embedding_norm)
+    context = ModelContext(task, seed, encoder.modules_to_save, embedding_norm or encoder.embedding_norm())
     if (folder / ADAPTER_CONFIG).exists():
         # The methods change the model that they are given: a copy of it is only to show PEFT's configuration.
         config = _peft_config(folder, _adapted(copy.deepcopy(encoder.model), methods, context))
@@ -282,6 +283,7 @@ def load_run_model(folder: Path, result: RunResult, plugins: Plugins, *, offline
         revision=train.model.get("revision"),
         seed=train.seed,
         methods=_methods(plugins, train.method),
+        embedding_norm=result.model.embedding_norm,
         offline=offline,
     )
 

@@ -22,7 +22,8 @@ class ModelSection(Section):
     parameters: int | None = None
     trainable_parameters: int | None = None
     embedding_norm: float | None = None
-    """Mean L2 norm of the rows of the pre-trained input embedding matrix: the unit of a relative radius."""
+    """Mean L2 norm of the pre-trained input embeddings of the ordinary tokens of the source dev set, each as often as
+    it occurs: the unit of a relative radius. In documents of spec version 2 and 1, of all rows of the matrix."""
     head: Literal["new", "mapped"] | None = None
     """`mapped`: training began with the head of the base model, its rows in the order of the task's labels; `new`: with
     one initialised from the seed. Null in documents from before it was written down."""

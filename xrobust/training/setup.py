@@ -42,7 +42,7 @@ class TrainingSetup:
     job: TrainingJob
     tokenizer: Any
     embedding_norm: float
-    """Mean L2 norm of the rows of the pre-trained input embedding matrix."""
+    """Mean L2 norm of the pre-trained input embeddings of the ordinary tokens of the source dev set."""
     dev_truncation: Truncation | None
     """Examples of the source dev set that `max_length` cut."""
     head: Head
@@ -68,7 +68,6 @@ def set_up_training(
     training_set = TrainingSet(inputs)
     examples = training_set.count()
     encoder = load_encoder(task.kind, base.path_or_id, revision=base.revision, seed=spec.seed, offline=base.offline)
-    context = ModelContext(task, spec.seed, encoder.modules_to_save, encoder.embedding_norm)
     pad_id = encoder.tokenizer.pad_token_id
 
     def warn_of_cut(split: str, found: Truncation | None) -> None:
@@ -79,6 +78,8 @@ def set_up_training(
     dev = encodings.encode({"rows": spec.data["dev"]}, lambda: inputs.dev)
     dev_cut = truncation_of(dev, task.kind, inputs.dev)
     warn_of_cut("dev", dev_cut)
+    norm = encoder.embedding_norm(dev)  # of the dev set, which no method changes: one unit for all of them
+    context = ModelContext(task, spec.seed, encoder.modules_to_save, norm)
     model = _adapted(inputs.methods, encoder.model, context, partial(model_inputs, dev, [0], pad_id), accelerator)
     if options.gradient_checkpointing:
         checkpoint_gradients(model, base.path_or_id)
@@ -97,7 +98,7 @@ def set_up_training(
         metric=metric(task.metrics[0]).outputs[0],
         warn_of_cut=partial(warn_of_cut, "train"),
     )
-    return TrainingSetup(job, encoder.tokenizer, encoder.embedding_norm, dev_cut, encoder.head, encoder.unused)
+    return TrainingSetup(job, encoder.tokenizer, norm, dev_cut, encoder.head, encoder.unused)
 
 
 def _adapted(

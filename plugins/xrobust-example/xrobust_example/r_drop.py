@@ -60,6 +60,10 @@ class Recorder:
         """Passes with an offset are passes too."""
         return Recorder(self._forward.shifted(offset), self._passes)
 
+    def one_mask(self) -> Recorder:
+        """Passes that share their dropout are passes too."""
+        return Recorder(self._forward.one_mask(), self._passes)
+
     def local(self) -> Forward:
         """See the class."""
         return self._forward.local()

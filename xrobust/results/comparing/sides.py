@@ -12,7 +12,7 @@ from xrobust.metrics.inference import Side
 from xrobust.metrics.influence import influence
 from xrobust.results.comparing.document import ComparedGroup, Condition
 from xrobust.results.examples import RunExamples, ScoreMetric, worst_case_set
-from xrobust.results.runs import differences, method_labels
+from xrobust.results.runs import differences, method_labels, setting_text
 from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import Budget
@@ -88,17 +88,9 @@ def _names(results: Sequence[RunResult]) -> list[str]:
         if any(other.seed != train.seed for other in alike) and not settings:
             settings = ["seed"]
         names.append(
-            f"{label} [{', '.join(f'{name} {_setting(train, name)}' for name in settings)}]" if settings else label
+            f"{label} [{', '.join(f'{name} {setting_text(train, name)}' for name in settings)}]" if settings else label
         )
     return names
-
-
-def _setting(train: object, path: str) -> str:
-    value: object = train
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else getattr(value, name)
-    text = str(value)
-    return text[:12] if len(text) > 40 else text  # a sha256
 
 
 def condition_of(key: ScoreKey) -> Condition:

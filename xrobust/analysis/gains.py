@@ -134,15 +134,16 @@ def _with_baselines(
     if not same:
         return [], [_without_baseline(group, baselines)]
     chosen: dict[str, tuple[Group, tuple[EqualIn, ...]]] = {}
-    notes = []
+    notes: list[str] = []
     kinds: tuple[EqualIn, ...] = ("steps", "epochs")
     for kind in kinds:
         fitting = [baseline for baseline in same if kind in _equal(group, baseline)]
         if not fitting:
             continue
         best = max(fitting, key=_dev_score)
-        chosen[best.group_id] = best, _equal(group, best)
-        notes += _choice(group, best, len(fitting), kind)
+        if best.group_id not in chosen:
+            chosen[best.group_id] = best, _equal(group, best)
+            notes += _choice(group, best, len(fitting), chosen[best.group_id][1])
     if not any("steps" in equal for _, equal in chosen.values()):
         notes += _control(group, same, lacking=not chosen)
     return list(chosen.values()), notes
@@ -159,7 +160,7 @@ def _dev_score(group: Group) -> float:
     return sum(known) / len(known) if known else float("-inf")
 
 
-def _choice(group: Group, best: Group, count: int, kind: EqualIn) -> list[str]:
+def _choice(group: Group, best: Group, count: int, equal: tuple[EqualIn, ...]) -> list[str]:
     """A note on the baseline where there were several, or where its settings are not the method's."""
     names = differences(group.train, best.train)
     if count == 1 and not names:
@@ -167,7 +168,7 @@ def _choice(group: Group, best: Group, count: int, kind: EqualIn) -> list[str]:
     of = f", the best of {count} on the source dev set" if count > 1 else ""
     parts = [f"{name} {setting_text(group.train, name)} and {setting_text(best.train, name)}" for name in names]
     settings = f"; they differ in {', '.join(parts)}" if parts else ""
-    what = f"{group.train.task} {group.method}, {how_equal((kind,))}"
+    what = f"{group.train.task} {group.method}, {how_equal(equal)}"
     return [f"{what}: beside {best.method} (group {best.group_id}){of}{settings}"]
 
 

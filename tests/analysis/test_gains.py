@@ -117,8 +117,8 @@ def test_of_several_baselines_the_best_on_the_source_dev_set_is_taken():
     assert found.values == pytest.approx({"de": 0.3}) and found.differ_in == ["training.learning_rate"]
     assert any(
         re.search(
-            r"^pos lora, equal steps and epochs: beside vanilla \[learning_rate 0.002\] \(group \w{16}\), the best of 2 on the "
-            r"source dev set; they differ in training.learning_rate 0.005 and 0.002$",
+            r"^pos lora, equal steps and epochs: beside vanilla \[learning_rate 0.002\] \(group \w{16}\), the best of "
+            r"2 on the source dev set; they differ in training.learning_rate 0.005 and 0.002$",
             note,
         )
         for note in notes

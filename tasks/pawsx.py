@@ -31,7 +31,6 @@ class PawsX(Task):
     recipe = Recipe(
         epochs=5,
         learning_rate=2e-5,
-        select_every=200,
         source="google-research/xtreme, scripts/train_pawsx.sh",
         expected=(
             Expected(

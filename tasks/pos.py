@@ -40,7 +40,6 @@ class Pos(Task):
     recipe = Recipe(
         epochs=10,
         learning_rate=2e-5,
-        select_every=500,
         source="google-research/xtreme, scripts/train_udpos.sh",
         expected=(
             Expected(

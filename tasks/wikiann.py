@@ -47,7 +47,6 @@ class WikiAnn(Task):
     recipe = Recipe(
         epochs=10,
         learning_rate=2e-5,
-        select_every=1000,
         source="google-research/xtreme, scripts/train_panx.sh",
     )
 

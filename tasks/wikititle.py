@@ -61,7 +61,6 @@ class WikiTitle(Task):
     recipe = Recipe(
         epochs=3,
         learning_rate=2e-5,
-        select_every=None,
         batch_size=32,
         max_length=128,
         source="csu-signal/xlingual-robustness, the notebooks of Manafi & Krishnaswamy (LREC-COLING 2024); they select "

@@ -32,7 +32,6 @@ class Xnli(Task):
     recipe = Recipe(
         epochs=2,
         learning_rate=2e-5,
-        select_every=100,
         source="google-research/xtreme, scripts/train_xnli.sh, with the paper's 2 epochs (its issue 65)",
         expected=(
             Expected(

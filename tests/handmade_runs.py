@@ -9,7 +9,16 @@ from typing import Any
 from xrobust.config.resolved_spec import EvaluationSpec, MethodSpec, Spec, TrainSpec, group_id, run_id
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.results.schema import RunResult, now
-from xrobust.results.sections import Budget, DataSection, Environment, Local, ModelSection, ScoreRow, TrainingSection
+from xrobust.results.sections import (
+    Budget,
+    DataSection,
+    DevPoint,
+    Environment,
+    Local,
+    ModelSection,
+    ScoreRow,
+    TrainingSection,
+)
 from xrobust.results.store import save_result
 
 
@@ -39,6 +48,9 @@ def make_run(
     task: str = "pos",
     source: str = "en",
     epochs: int = 3,
+    settings: Mapping[str, Any] | None = None,
+    budget: Mapping[str, int] | None = None,
+    dev: float | None = None,
     params: Mapping[str, Any] | None = None,
     model: str = "m" * 64,
     status: str = "complete",
@@ -49,7 +61,9 @@ def make_run(
         method=tuple(MethodSpec(name=name, params=dict(params or {})) for name in method.split("+")),
         model={"sha256": model},
         source=source,
-        training=TrainingSettings(epochs=epochs, learning_rate=1e-3, batch_size=8, max_length=64),
+        training=TrainingSettings(
+            **{"epochs": epochs, "learning_rate": 1e-3, "batch_size": 8, "max_length": 64, **(settings or {})}
+        ),
         precision="fp32",
         seed=seed,
         limit=None,
@@ -82,14 +96,14 @@ def make_run(
         ),
         local=Local(model_path="tiny"),
         training=TrainingSection(
-            budget=Budget(steps=1, examples=8, tokens=80, dev_evaluations=0),
+            budget=Budget(**{"steps": 1, "examples": 8, "tokens": 80, "dev_evaluations": 0, **(budget or {})}),
             total_steps=1,
             examples_per_second=1.0,
             seconds=1.0,
             peak_memory_bytes=1,
             selected_step=1,
             curve=[],
-            dev=[],
+            dev=[] if dev is None else [DevPoint(step=1, value=dev)],
             weights={},
         ),
         scores=rows,

@@ -71,7 +71,9 @@ def runs(write: Write) -> Path:
     """Two methods on twelve languages; rs_aug gains more the later a language is in the list."""
     vanilla = dict.fromkeys(LANGUAGES, 0.5)
     gains = {language: 0.5 + i / 100 for i, language in enumerate(LANGUAGES)}
-    return write(make_run({"en": 0.9, **vanilla}), make_run({"en": 0.8, **gains}, "rs_aug"))
+    return write(
+        make_run({"en": 0.9, **vanilla}), make_run({"en": 0.8, **gains}, "rs_aug", budget={"processed_tokens": 160})
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------- distance
@@ -81,14 +83,17 @@ def runs(write: Write) -> Path:
 def test_distance_prints_tables_and_tests(runs: Path, good: Command):
     lines = good("distance", runs).splitlines()
     assert lines[0] == "pos: distances to en, and gain over vanilla in points of accuracy"
-    assert lines[1].split() == ["language", *DISTANCES, "rs_aug"]
+    assert lines[1].split() == ["language", *DISTANCES, *"rs_aug, equal steps and epochs".split()]
     table = {line.split()[0]: line.split() for line in lines[2 : 2 + len(LANGUAGES)]}
     assert set(table) == set(LANGUAGES)
     assert [table[language][-1] for language in ("de", "nl", "ar")] == ["+0.0", "+1.0", "+11.0"]
     assert table["de"][1 + list(DISTANCES).index("genetic")] == "0.634"
-    assert lines[2 + len(LANGUAGES)] == "rs_aug: seed 0; vanilla: seed 0"
+    budgets = [line.split() for line in lines[3 + len(LANGUAGES) : 6 + len(LANGUAGES)]]
+    assert budgets[0] == "training budget seeds epochs steps batch examples word pieces processed looks seconds".split()
+    assert budgets[1] == "rs_aug, equal steps and epochs 0 3 1 8 8 80 160 0 1".split()
+    assert budgets[2] == "over vanilla 0 3 1 8 8 80 - 0 1".split(), "what an older document does not say"
     tests = [line for line in lines if line.startswith("gain of pos rs_aug")]
-    assert [line.split()[4] for line in tests] == list(DISTANCES)
+    assert [line.split("epochs")[1].split()[0] for line in tests] == list(DISTANCES)
     assert any(line.startswith("14 tests: p from 10000 permutations each, two-sided, seed 0") for line in lines)
 
 
@@ -96,12 +101,15 @@ def test_distance_prints_tables_and_tests(runs: Path, good: Command):
 def test_distance_as_json(runs: Path, good: Command):
     document = json.loads(good("distance", runs, "--distance", "syntactic,script", "--json"))
     (one,) = document["series"]
-    assert (one["method"], one["seeds"], one["baseline_seeds"]) == ("rs_aug", [0], [0])
+    assert (one["of"]["method"], one["of"]["seeds"], one["baseline"]["seeds"]) == ("rs_aug", [0], [0])
+    assert (one["equal"], one["of"]["budget"]["processed_tokens"]) == (["steps", "epochs"], 160)
     assert one["values"]["ja"] == pytest.approx(0.08)
     assert list(one["distances"]) == ["syntactic", "script"]
     assert "en" not in one["values"]
     answer = document["answers"][0]
-    assert (answer["outcome"], answer["predictor"], answer["n"]) == ("pos rs_aug", "syntactic", 12)
+    assert (answer["outcome"], answer["predictor"], answer["n"]) == (
+        *("pos rs_aug, equal steps and epochs", "syntactic", 12),
+    )
     assert answer["correlation"]["pearson"]["p"] <= answer["pearson_holm"]
     assert 0.3 < answer["correlation"]["pearson"]["value"] < 1
 
@@ -122,7 +130,9 @@ def test_with_few_languages_a_correlation_means_nothing(write: Write, good: Comm
     folder = write(make_run(four), make_run({**four, "ja": 0.7}, "rs_aug"))
     out = good("distance", folder, "--distance", "syntactic")
     assert "+20.0" in out
-    assert "\ngain of pos rs_aug, distance (syntactic), n = 4: with fewer than 5 languages a correlation means " in out
+    assert (
+        "equal steps and epochs, distance (syntactic), n = 4: with fewer than 5 languages a correlation means " in out
+    )
     assert "Pearson" not in out and "tests" not in out
 
 
@@ -139,10 +149,10 @@ def test_series_of_one_name_are_told_apart_and_tested_together(write: Write, goo
 @pytest.mark.usefixtures("uriel")
 def test_what_is_left_out_is_said(write: Write, good: Command):
     values = dict.fromkeys([*LANGUAGES, "qq", "kk"], 0.5)
-    folder = write(make_run(values), make_run({**values, "de": 0.6}, "rs_aug"), make_run(values, "lora", epochs=9))
+    folder = write(make_run(values), make_run({**values, "de": 0.6}, "rs_aug"), make_run(values, "lora", source="de"))
     notes = [line for line in good("distance", folder).splitlines() if line.startswith("note: ")]
     assert len(notes) == 4
-    assert any("pos lora" in note and "differs in training.epochs" in note for note in notes)
+    assert any("pos lora" in note and "differs in source" in note for note in notes)
     assert "note: pos: URIEL knows no language qq: without distances" in notes
     assert any("no phonological distance from en" in note and "kk 2" in note for note in notes)
 
@@ -158,9 +168,9 @@ def test_under_a_perturbation(write: Write, good: Command):
 
     folder = write(make_run(rows(0)), make_run(rows(0.01), "rs_aug"))
     label = ("--perturbation", "typos(rate=0.1)", "--distance", "genetic")
-    assert "gain of pos rs_aug  genetic   12" in good("distance", folder, *label)
+    assert "gain of pos rs_aug, equal steps and epochs  genetic   12" in good("distance", folder, *label)
     out = good("distance", folder, "--distance", "genetic")
-    assert "gain of pos rs_aug, distance (genetic), n = 12: all values are equal" in out
+    assert "gain of pos rs_aug, equal steps and epochs, distance (genetic), n = 12: all values are equal" in out
 
 
 def test_without_the_extra(runs: Path, refused: Command, monkeypatch: pytest.MonkeyPatch):

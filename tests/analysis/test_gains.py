@@ -29,34 +29,119 @@ def test_the_gain_is_the_difference_of_means_over_seeds():
     (found,), notes = series(runs)
     assert notes == []
     assert found.values == pytest.approx({"de": 0.25, "fr": -0.15})
-    assert (found.task, found.source, found.method, found.metric) == ("pos", "en", "rs_aug", "accuracy")
-    assert (found.seeds, found.baseline_seeds) == ([0, 2], [0, 1])
+    assert (found.task, found.source, found.of.method, found.metric) == ("pos", "en", "rs_aug", "accuracy")
+    assert found.baseline is not None and (found.of.seeds, found.baseline.seeds) == ([0, 2], [0, 1])
+    assert (found.equal, found.name) == (("steps", "epochs"), "rs_aug, equal steps and epochs")
     scores, _ = series(runs, "score")
-    assert [one.method for one in scores] == ["rs_aug", "vanilla"]
+    assert [one.name for one in scores] == ["rs_aug", "vanilla"]
     assert scores[1].values == pytest.approx({"de": 0.6, "fr": 0.6})
-    assert scores[1].baseline_seeds == []
+    assert scores[1].baseline is None and scores[1].equal == ()
 
 
 def test_only_like_is_compared_with_like():
     runs = [
         make_run(VANILLA),
-        make_run(VANILLA, "rs_aug", epochs=9),
+        make_run(VANILLA, "rs_aug", epochs=9, budget={"steps": 3, "dev_evaluations": 2}),
         make_run(VANILLA, "lora", model="n" * 64, epochs=4),
         make_run(VANILLA, "rs_random", source="de"),
         make_run(VANILLA, "adapter", task="xnli"),
         make_run({"de": 0.7}, "adversarial"),
     ]
     (found,), notes = series(runs)
-    assert found.method == "adversarial"
+    assert found.of.method == "adversarial"
     assert len(notes) == 5
     for expected in (
-        r"^pos lora \(group \w{16}\) has no gain: .*, the nearest differs in model.sha256, training.epochs$",
-        r"^pos rs_aug .* no run of vanilla is like it, the nearest differs in training.epochs$",
+        r"^pos lora \(group \w{16}\) has no gain: .* is for the same, the nearest differs in model.sha256$",
+        r"^pos rs_aug .* has no gain at an equal budget: it had 3 steps of 8 examples with 2 looks at the dev set, the "
+        r"nearest vanilla \(group \w{16}\) 1 steps of 8 examples with 0 looks at the dev set; train vanilla with --set "
+        r"training.max_steps=3 --set training.dev_looks=2$",
         r"^pos adversarial and pos vanilla: not every run has scores in en, fr: left out$",
         r"^pos rs_random .* the nearest differs in source$",
         r"^xnli adapter .* there is no run of vanilla for xnli$",
     ):
         assert sum(bool(re.search(expected, note)) for note in notes) == 1, (expected, notes)
+
+
+TRAINED = {
+    "vanilla": make_run(VANILLA, budget={"steps": 10, "dev_evaluations": 3}, dev=0.7),
+    "vanilla, longer": make_run(
+        {"de": 0.6}, settings={"max_steps": 40}, budget={"steps": 40, "dev_evaluations": 3}, dev=0.6
+    ),
+    "rs_aug": make_run({"de": 0.7}, "rs_aug", budget={"steps": 40, "dev_evaluations": 3}),
+    "rs_aug, shorter": make_run(
+        {"de": 0.45}, "rs_aug", settings={"max_steps": 10}, budget={"steps": 10, "dev_evaluations": 3}
+    ),
+}
+"""A method that trains on four times the data, and both controls."""
+
+
+def gains(*names: str) -> list[tuple[str, str, float]]:
+    found, _ = series([TRAINED[name] for name in names])
+    return [(one.name, one.baseline.method if one.baseline else "", round(one.values["de"], 6)) for one in found]
+
+
+def test_a_gain_for_each_kind_of_equal_budget():
+    assert gains("vanilla", "rs_aug") == [("rs_aug, equal epochs", "vanilla", 0.2)]
+    assert gains("vanilla, longer", "rs_aug") == [("rs_aug, equal steps", "vanilla", 0.1)]
+    assert gains("vanilla", "rs_aug, shorter") == [("rs_aug, equal steps", "vanilla", -0.05)]
+    assert gains(*TRAINED) == [
+        ("rs_aug, equal steps", "vanilla [max_steps 40]", 0.1),
+        ("rs_aug, equal epochs", "vanilla", 0.2),
+        ("rs_aug [max_steps 10], equal steps", "vanilla", -0.05),
+    ]
+    found, notes = series([TRAINED["vanilla"], TRAINED["rs_aug"]])
+    assert found[0].of.budget is not None and found[0].of.budget.steps == 40
+    assert [note for note in notes if "has no gain at equal steps" in note and "training.max_steps=40" in note]
+
+
+def test_equal_steps_are_equal_in_batches_and_looks_too():
+    vanilla = make_run(VANILLA, epochs=2, budget={"dev_evaluations": 3})
+    for settings, budget, asked in (
+        ({"batch_size": 16}, {"dev_evaluations": 3}, "training.max_steps=1 --set training.batch_size=16$"),
+        ({}, {"dev_evaluations": 4}, "training.max_steps=1 --set training.dev_looks=4$"),
+    ):
+        with pytest.raises(UserError, match=f"no gain at an equal budget: .*{asked}"):
+            series([vanilla, make_run(VANILLA, "rs_aug", settings=settings, budget=budget)])
+
+
+def test_of_several_baselines_the_best_on_the_source_dev_set_is_taken():
+    """Not the best on test sets: no target label decides."""
+    runs = [
+        make_run({"de": 0.9}, dev=0.5),
+        make_run({"de": 0.6}, settings={"learning_rate": 2e-3}, seed=0, dev=0.9),
+        make_run({"de": 0.4}, settings={"learning_rate": 2e-3}, seed=1, dev=0.3),
+        make_run({"de": 0.8}, "lora", settings={"learning_rate": 5e-3}),
+    ]
+    (found,), notes = series(runs)
+    assert found.baseline is not None and found.baseline.method == "vanilla [learning_rate 0.002]"
+    assert found.values == pytest.approx({"de": 0.3}) and found.differ_in == ["training.learning_rate"]
+    assert any(
+        re.search(
+            r"^pos lora, equal steps and epochs: beside vanilla \[learning_rate 0.002\] \(group \w{16}\), the best of "
+            r"2 on the source dev set; they differ in training.learning_rate 0.005 and 0.002$",
+            note,
+        )
+        for note in notes
+    )
+    runs[2] = make_run({"de": 0.4}, settings={"learning_rate": 2e-3}, seed=1, dev=0.0)
+    assert series(runs)[0][0].values == pytest.approx({"de": -0.1})
+
+
+def test_groups_of_one_method_are_told_apart_by_the_settings_that_differ():
+    runs = [
+        make_run(VANILLA, settings={"max_steps": 9}),
+        make_run(VANILLA),
+        make_run(VANILLA, task="xnli", settings={"learning_rate": 2e-3}),
+        make_run(VANILLA, "rs_aug", settings={"learning_rate": 2e-3, "batch_size": 4}),
+        make_run(VANILLA, "rs_aug"),
+    ]
+    assert [(group.train.task, group.method) for group in grouped(runs)] == [
+        ("pos", "rs_aug [learning_rate 0.001, batch_size 8]"),
+        ("pos", "rs_aug [learning_rate 0.002, batch_size 4]"),
+        ("pos", "vanilla"),
+        ("pos", "vanilla [max_steps 9]"),
+        ("xnli", "vanilla"),
+    ]
 
 
 def test_languages_that_cannot_be_compared():

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from xrobust.analysis.overlap import Overlap, measure, overlaps
 from xrobust.errors import UserError
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
+from xrobust.results.budgets import equal_in
 from xrobust.results.store import load_result
 
 NER = TokenClassification(("O", "B-PER", "I-PER", "B-LOC", "I-LOC"))
@@ -149,3 +150,23 @@ def test_scores_of_all_methods_stand_beside_one_overlap(finished_run: Path, tmp_
     measured, _ = measure([load_result(finished_run), load_result(tmp_path)])
     assert [sorted(one.scores) for one in measured] == [["other", "vanilla"], ["vanilla"], ["vanilla"]]
     assert measured[0].language == "de"
+    budgets = measured[0].budgets.values()
+    assert len(budgets) == 2 and None not in budgets and equal_in(budgets) == ("steps", "epochs")
+
+
+def test_methods_with_other_hyperparameters_stand_beside_one_overlap(finished_run: Path, tmp_path: Path):
+    """Each has a name of its own, and the budgets are those of each."""
+    from xrobust.config.resolved_spec import group_id, run_id
+
+    document = json.loads((finished_run / "result.json").read_text())
+    train = document["spec"]["train"]
+    train["training"] |= {"learning_rate": 1e-5, "max_steps": 1}
+    document["training"]["budget"]["steps"] += 1
+    document |= {"run_id": run_id(train), "group_id": group_id(train)}
+    (tmp_path / "result.json").write_text(json.dumps(signed(document)))
+    measured, _ = measure([load_result(finished_run), load_result(tmp_path)])
+    assert [one.language for one in measured] == ["de", "en", "fr"]
+    assert [len(one.scores) for one in measured] == [2, 2, 2]
+    name, other = measured[0].scores
+    assert name.startswith("vanilla [") and other.startswith("vanilla [") and name != other
+    assert equal_in(measured[0].budgets.values()) == ()

@@ -279,6 +279,7 @@ OTHER_SETTINGS: dict[str, Any] = {
     "learning_rate": 7e-3,
     "batch_size": 7,
     "max_length": 17,
+    "dev_looks": 7,
     "select_every": 7,
     "warmup_ratio": 0.7,
     "weight_decay": 0.7,

@@ -13,6 +13,7 @@ import scipy.stats
 from scored_runs import accuracy_group, write_scored_run
 
 from xrobust.errors import UserError
+from xrobust.report.comparison_tables import comparison_tables
 from xrobust.results.compare import compare
 from xrobust.results.store import load_predictions, load_result, save_result
 
@@ -217,6 +218,9 @@ def test_refused_other_budget_unless_any(runs: Path, tmp_path: Path) -> None:
         compare("method=vanilla", "method=rs_aug", runs=folder)
     comparison = compare("method=vanilla", "method=rs_aug", runs=folder, budget="any")
     assert comparison.compared[0].budgets_differ and "BUDGETS DIFFER" in comparison.notes[0]
+    *tables, budgets = comparison_tables(comparison)
+    assert all("BUDGETS DIFFER (equal epochs)" in table.title for table in tables)
+    assert [row[1] for row in budgets.rows] == ["baseline", "BUDGETS DIFFER (equal epochs)"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +270,24 @@ def test_other_numbers_of_word_pieces_are_noted(runs: Path, tmp_path: Path) -> N
     for run in (folder / "pos" / "rs_aug").iterdir():
         edited(run, lambda result: setattr(result.training.budget, "tokens", 100))
     notes = compare("method=vanilla", "method=rs_aug", runs=folder).notes
-    assert any("80 and 100 word pieces" in note for note in notes)
+    assert any("were trained on 80 and 100 word pieces in as many steps" in note for note in notes)
+
+
+def test_a_method_that_processes_more_in_as_many_steps_is_said_to(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs, tmp_path)
+    for method, passes in (("vanilla", 1), ("rs_aug", 3)):
+        for run in (folder / "pos" / method).iterdir():
+            edited(run, lambda result, n=passes: setattr(result.training.budget, "processed_tokens", 80 * n))
+    comparison = compare("method=vanilla", "method=rs_aug", runs=folder)
+    assert "vanilla and rs_aug put 80 and 240 word pieces through the encoder in as many steps" in comparison.notes
+    assert comparison.compared[0].equal == ("steps", "epochs")
+    *tables, budgets = comparison_tables(comparison)
+    assert all("equal steps and epochs" in table.title for table in tables)
+    cells = [dict(zip(budgets.columns, row, strict=True)) for row in budgets.rows]
+    assert [(row[""], row["budget"], row["steps"], row["processed"], row["looks"]) for row in cells] == [
+        ("vanilla", "baseline", "1", "80", "0"),
+        ("rs_aug", "equal steps and epochs", "1", "240", "0"),
+    ]
 
 
 def test_a_side_that_cannot_be_compared_does_not_stop_the_others(runs: Path, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from scored_runs import accuracy_group
 
 from xrobust.errors import UserError
 from xrobust.metrics.inference import infer_level
+from xrobust.report.leaderboard_tables import BUDGET, leaderboard_tables
 from xrobust.results.board.document import Entry, Leaderboard, leaderboard_schema
 from xrobust.results.board.merge import disagreements, merge_leaderboards, recomputed
 from xrobust.results.compare import compare, open_sides
@@ -285,6 +288,30 @@ def test_budgets_and_supervision_have_boards_of_their_own(runs: Path) -> None:
     together = leaderboard(runs, budget="any")
     (marked,) = [one for one in together.boards if one.task == "pos" and one.zero_shot]
     assert marked.budgets_differ and len(marked.entries) == 2
+
+
+def test_entries_of_other_hyperparameters_stand_on_one_board_with_their_budgets(runs: Path) -> None:
+    for run in (runs / "pos" / "rs_aug").iterdir():
+        edit(run, lambda r: setattr(r.training.budget, "processed_tokens", 160))
+    board = leaderboard(runs)
+    table = next(table for table in leaderboard_tables(board) if table.title.startswith("pos"))
+    assert "equal steps (1 of 8 examples, 0 looks at the dev set)" in table.title
+    cells = {row["entry"]: row for row in (dict(zip(table.columns, row, strict=True)) for row in table.rows)}
+    shown = [[cells[name][column] for column in BUDGET] for name in ("vanilla", "rs_aug")]
+    assert shown == [["1", "8", "8", "-", "0", "1"], ["1", "8", "8", "160", "0", "1"]]
+
+
+def test_a_board_that_was_written_with_fewer_fields_can_be_read(runs: Path, tmp_path: Path) -> None:
+    text = leaderboard(runs).text()
+    older = text.replace('"processed_tokens":null,', "")
+    assert older != text
+    sha256 = hashlib.sha256("\n".join(older.split("\n")[1:-3]).removesuffix(",").encode()).hexdigest()
+    file = tmp_path / "board.json"
+    file.write_text(re.sub(r'"sha256":"\w+"\n}\n$', f'"sha256":"{sha256}"\n}}\n', older), "utf-8")
+    assert load_leaderboard(file).entries[0].runs[0].processed_tokens is None
+    file.write_text(file.read_text("utf-8").replace('"seed":1,', '"seed":7,', 1), "utf-8")
+    with pytest.raises(UserError, match="its sha256 does not fit its content"):
+        load_leaderboard(file)
 
 
 def test_a_second_build_reads_only_what_is_new(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,12 +74,8 @@ def test_languages_are_those_of_xtreme() -> None:
 
 
 def test_recipes_are_those_of_xtreme() -> None:
-    assert [(t.info.name, t.recipe.epochs, t.recipe.select_every) for t in TASKS] == [
-        ("pawsx", 5, 200),
-        ("xnli", 2, 100),
-        ("wikiann", 10, 1000),
-        ("pos", 10, 500),
-    ]
+    assert [(t.info.name, t.recipe.epochs) for t in TASKS] == [("pawsx", 5), ("xnli", 2), ("wikiann", 10), ("pos", 10)]
+    assert {t.recipe.select_every for t in TASKS} == {None}, "else methods that train for longer look more often"
     assert {(t.recipe.learning_rate, t.recipe.batch_size, t.recipe.max_length) for t in TASKS} == {(2e-5, 32, 128)}
     assert [t.metrics for t in TASKS] == [
         ("accuracy",),

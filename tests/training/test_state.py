@@ -54,15 +54,65 @@ def test_an_epoch_counts_each_word_piece_once(
 
 
 def test_an_older_checkpoint_leaves_the_word_pieces_unknown() -> None:
-    state = TrainerState(step=3, examples=24, tokens=300)
+    state = TrainerState(step=3, examples=24, tokens=300, processed_tokens=600)
     assert TrainerState.from_checkpoint(asdict(state)) == state
     old = asdict(state)
-    del old["tokens"]
+    del old["tokens"], old["processed_tokens"]
     resumed = TrainerState.from_checkpoint(old)
-    assert resumed.tokens is None, "zero would be a number of the second part alone"
-    resumed.count(examples=8, tokens=100)
-    assert (resumed.step, resumed.examples, resumed.tokens) == (4, 32, None)
+    counts = (resumed.tokens, resumed.processed_tokens)
+    assert counts == (None, None), "zero would be a number of the second part alone"
+    resumed.count(examples=8, tokens=100, processed=200)
+    assert (resumed.step, resumed.examples, resumed.tokens, resumed.processed_tokens) == (4, 32, None, None)
     assert TrainerState.from_checkpoint(asdict(resumed)) == resumed
     fresh = TrainerState()
-    fresh.count(examples=8, tokens=100)
-    assert (fresh.step, fresh.examples, fresh.tokens) == (1, 8, 100)
+    fresh.count(examples=8, tokens=100, processed=200)
+    assert (fresh.step, fresh.examples, fresh.tokens, fresh.processed_tokens) == (1, 8, 100, 200)
+
+
+THREE_PASSES = """
+import torch
+from xrobust.contracts import Method, MethodInfo
+
+
+class Thrice(Method):
+    info = MethodInfo("thrice", "three passes of each batch", supervision="source", citation="")
+
+    def objective(self, base, context):
+        def loss(forward, batch):
+            still = torch.zeros(batch.noise_shape(), device=batch.labels.device)
+            return base(forward, batch) + base(forward.shifted(still), batch) + forward.local()(batch).loss
+        return loss
+"""
+
+
+@pytest.mark.parametrize(("task", "micro_batch_size"), [("pos", None), ("pawsx", 3)])
+@pytest.mark.parametrize(("method", "passes"), [("vanilla", 1), ("thrice", 3)])
+def test_processed_word_pieces_are_those_of_all_passes(
+    tmp_path: Path,
+    tiny_model: Path,
+    tiny_data: Path,
+    task: str,
+    micro_batch_size: int | None,
+    method: str,
+    passes: int,
+) -> None:
+    plugin = tmp_path / "thrice.py"
+    plugin.write_text(THREE_PASSES)
+    spec = RunSpec(
+        task=task,
+        method=method,
+        model=str(tiny_model),
+        data_dir=tiny_data,
+        output=tmp_path,
+        languages=("de",),
+        training={"batch_size": 10, "max_steps": 7},
+        micro_batch_size=micro_batch_size,
+        checkpoint_steps=4,
+        keep_checkpoints="all",
+        plugins=(plugin,) if method == "thrice" else (),
+    )
+    result = run(spec)
+    assert result.training is not None and result.training.budget.tokens
+    assert result.training.budget.processed_tokens == passes * result.training.budget.tokens
+    halfway = progress(tmp_path, 4)
+    assert halfway["processed_tokens"] == passes * halfway["tokens"] > 0

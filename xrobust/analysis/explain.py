@@ -56,7 +56,7 @@ def by_distance(
         table = distances(one.source, sorted(one.values), names)
         tables.append(table.values)
         notes += [f"{one.task}: {problem}" for problem in table.problems]
-    labels = _unique([f"{one.task} {one.method}" for one in found], [one.group_id for one in found])
+    labels = _unique([f"{one.task} {one.name}" for one in found], [one.of.group_id for one in found])
     questions = [
         Question(label, name, table[name], one.values)
         for label, one, table in zip(labels, found, tables, strict=True)
@@ -82,11 +82,11 @@ def by_overlap(
     scored_with(results, metric, None)
     measured, remarks = measure(results, metric=metric, data_dir=data_dir, offline=offline, plugin_files=plugin_files)
     pairs = [m for m in measured if m.source != m.language]
-    together = list(dict.fromkeys((m.task, m.setting, method) for m in pairs for method in m.scores))
-    labels = _unique([f"{task} {method}" for task, _, method in together], [setting for _, setting, _ in together])
+    together = list(dict.fromkeys((m.task, m.purpose, method) for m in pairs for method in m.scores))
+    labels = _unique([f"{task} {method}" for task, _, method in together], [purpose for _, purpose, _ in together])
     questions = []
-    for label, (_, setting, method) in zip(labels, together, strict=True):
-        its = {(m.source, m.rows, m.language): m for m in pairs if m.setting == setting and method in m.scores}
+    for label, (_, purpose, method) in zip(labels, together, strict=True):
+        its = {(m.source, m.rows, m.language): m for m in pairs if m.purpose == purpose and method in m.scores}
         y = {key: m.scores[method] for key, m in its.items()}
         for share in SHARES:
             x = {key: value for key, m in its.items() if (value := getattr(m.overlap, share)) is not None}

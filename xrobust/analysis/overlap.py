@@ -12,8 +12,9 @@ from xrobust.contracts import Example, Kind, Source, Split, Task
 from xrobust.data.sources import data_folder, open_source
 from xrobust.data.splits import load_split
 from xrobust.data.text import entity_chunks, entity_tokens, word_pattern
+from xrobust.results.budgets import SpentBudget, spent_budget
 from xrobust.results.run_plugins import run_plugins
-from xrobust.results.runs import Group, grouped, mean_scores, setting_id
+from xrobust.results.runs import Group, grouped, mean_scores, purpose_id
 from xrobust.results.schema import RunResult
 
 SHARES = ("entities", "chunks", "words")
@@ -37,8 +38,8 @@ class Measured:
     """The overlap of one training set with one test set, and what was scored there."""
 
     task: str
-    setting: str
-    """Hash of task, model and training settings: of all but the source language and its data."""
+    purpose: str
+    """Hash of task, model and limit: of all that is trained for but the source language and its data."""
     source: str
     language: str
     metric: str
@@ -47,6 +48,8 @@ class Measured:
     overlap: Overlap
     scores: dict[str, float]
     """Method -> clean score, mean over seeds."""
+    budgets: dict[str, SpentBudget | None]
+    """Method -> training budget of the runs that the score is of."""
 
 
 def overlaps(train: Sequence[Example], test: Sequence[Example], kind: Kind) -> Overlap:
@@ -108,13 +111,13 @@ def measure(
     The data are read again from where they lay, or from `data_dir`; a note says which rows are no longer those that
     the runs used. `plugin_files` are those of the runs' tasks. Raises UserError where the data cannot be read.
     """
-    settings: dict[str, list[Group]] = {}
+    purposes: dict[str, list[Group]] = {}
     for group in grouped(results):
-        settings.setdefault(setting_id(group.train), []).append(group)
+        purposes.setdefault(purpose_id(group.train), []).append(group)
     measured: list[Measured] = []
     notes: list[str] = []
     opened: dict[tuple[str, ...], _Data] = {}
-    for groups in settings.values():
+    for groups in purposes.values():
         first = groups[0].results[0]
         train = first.spec.train
         wanted = metric or first.main_metric
@@ -136,13 +139,14 @@ def measure(
             measured.append(
                 Measured(
                     task=train.task,
-                    setting=setting_id(train, "source", "data"),
+                    purpose=purpose_id(train, "source", "data"),
                     source=train.source,
                     language=language,
                     metric=wanted,
                     rows=train.data["train"],
                     overlap=data.overlap(language),
                     scores={g.method: t[language] for g, t in zip(groups, tables, strict=True) if language in t},
+                    budgets={g.method: spent_budget(g.results) for g in groups},
                 )
             )
         runs = [result for group in groups for result in group.results]

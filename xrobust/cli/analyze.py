@@ -18,6 +18,7 @@ from xrobust.runtime.screen import json_text, say, write_data
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
     from xrobust.analysis.explain import ByDistance, ByOverlap
+    from xrobust.analysis.gains import Series
 
 analyze_app = typer.Typer(
     help="What explains the differences between languages.",
@@ -66,9 +67,7 @@ def overlap_command(
 
     analysis = by_overlap(runs, metric=metric, data_dir=data_dir, offline=offline, plugin_files=plugin or ())
     if as_json:
-        from dataclasses import asdict
-
-        _print_json(asdict(analysis))
+        _print_json(_plain(analysis))
         return
     _print_overlaps(analysis)
     _print_answers(analysis.answers, "score of", "overlap")
@@ -122,9 +121,11 @@ def distance_command(
 
 def _print_overlaps(analysis: ByOverlap) -> None:
     from xrobust.analysis.overlap import SHARES
+    from xrobust.report.budget_columns import BUDGET_COLUMNS, budget_cells
+    from xrobust.results.budgets import equal_in, how_equal
 
-    for setting in dict.fromkeys(m.setting for m in analysis.measured):
-        section = [m for m in analysis.measured if m.setting == setting]
+    for purpose in dict.fromkeys(m.purpose for m in analysis.measured):
+        section = [m for m in analysis.measured if m.purpose == purpose]
         methods = list(dict.fromkeys(method for m in section for method in m.scores))
         shares = [share for share in SHARES if any(getattr(m.overlap, share) is not None for m in section)]
         rows = [
@@ -139,12 +140,19 @@ def _print_overlaps(analysis: ByOverlap) -> None:
         title = f"{section[0].task}: overlap with training, and {section[0].metric} (all in %)"
         print_table(("source", "test", *shares, *methods), rows, title)
         say()
+        budgets = {(m.source, method): budget for m in section for method, budget in m.budgets.items()}
+        print_table(
+            ("source", "method", *BUDGET_COLUMNS),
+            [[*names, *budget_cells(budget)] for names, budget in budgets.items()],
+            f"{section[0].task}: training budgets ({how_equal(equal_in(budgets.values()))})",
+        )
+        say()
 
 
 def _print_series(analysis: ByDistance, of: Of) -> None:
-    """Prints a table for each setting: distances, and the gain or score of each method."""
-    for setting in dict.fromkeys(one.setting for one in analysis.series):
-        section = [(s, d) for s, d in zip(analysis.series, analysis.distances, strict=True) if s.setting == setting]
+    """Prints two tables for each purpose: distances with the gain or score of each method, and training budgets."""
+    for purpose in dict.fromkeys(one.purpose for one in analysis.series):
+        section = [(s, d) for s, d in zip(analysis.series, analysis.distances, strict=True) if s.purpose == purpose]
         first = section[0][0]
         names = list(section[0][1])
         rows = []
@@ -158,18 +166,25 @@ def _print_series(analysis: ByDistance, of: Of) -> None:
         what = "gain over vanilla" if of is Of.gain else "score"
         sample = " (sample data)" if first.sample else ""
         print_table(
-            ("language", *names, *(one.method for one, _ in section)),
+            ("language", *names, *(one.name for one, _ in section)),
             rows,
             f"{first.task}: distances to {first.source}, and {what} in points of {first.metric}{sample}",
         )
-        for one, _ in section:
-            baseline = f"; vanilla: {_seeds(one.baseline_seeds)}" if one.baseline_seeds else ""
-            say(f"{one.method}: {_seeds(one.seeds)}{baseline}")
         say()
+        _print_budgets([one for one, _ in section])
 
 
-def _seeds(seeds: Sequence[int]) -> str:
-    return f"{'seed' if len(seeds) == 1 else 'mean of seeds'} {', '.join(str(seed) for seed in seeds)}"
+def _print_budgets(section: Sequence[Series]) -> None:
+    """Prints the training budgets of some series, each gain with its baseline below it."""
+    from xrobust.report.budget_columns import BUDGET_COLUMNS, budget_cells
+
+    rows = []
+    for one in section:
+        for name, side in ((one.name, one.of), (f"  over {one.baseline.method}" if one.baseline else "", one.baseline)):
+            if side is not None:
+                rows.append([name, " ".join(map(str, side.seeds)), *budget_cells(side.budget)])
+    print_table(("training budget", "seeds", *BUDGET_COLUMNS), rows)
+    say()
 
 
 def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> None:
@@ -213,15 +228,17 @@ def _print_notes(notes: Sequence[str]) -> None:
 
 def _distance_document(analysis: ByDistance) -> dict[str, Any]:
     """JSON values of an analysis: each series with the distances of its languages."""
-    from dataclasses import asdict
+    found = _plain(analysis)
+    distances = found.pop("distances")
+    found["series"] = [one | {"distances": table} for one, table in zip(found["series"], distances, strict=True)]
+    return found
 
-    return {
-        "series": [
-            asdict(one) | {"distances": table} for one, table in zip(analysis.series, analysis.distances, strict=True)
-        ],
-        "answers": [asdict(answer) for answer in analysis.answers],
-        "notes": analysis.notes,
-    }
+
+def _plain(analysis: ByDistance | ByOverlap) -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    plain: dict[str, Any] = TypeAdapter(type(analysis)).dump_python(analysis, mode="json")
+    return plain
 
 
 def _print_json(document: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def _print_facts(facts: Iterator[tuple[str, str]]) -> None:
 
 
 def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
-    from xrobust.config.training_settings import TrainingSettings
+    from xrobust.config.training_settings import SCHEDULES, TrainingSettings
     from xrobust.metrics.by_name import metric
     from xrobust.report.format import percent
 
@@ -96,10 +96,10 @@ def _task_facts(task: type[Task]) -> Iterator[tuple[str, str]]:
     )
     for i, scorer in enumerate(map(metric, task.metrics)):
         yield f"metric {scorer.name}", scorer.definition + (" (main score)" if i == 0 else "")
-    for setting in TrainingSettings.model_fields:
-        if hasattr(recipe, setting):
-            value = getattr(recipe, setting)
-            yield f"training.{setting}", "once an epoch" if setting == "select_every" and value is None else str(value)
+    settings = TrainingSettings.resolve(recipe, {})
+    for setting in ("epochs", "learning_rate", "batch_size", "max_length", *SCHEDULES):
+        if (value := getattr(settings, setting)) is not None:
+            yield f"training.{setting}", str(value)
     yield "recipe from", recipe.source
     for e in recipe.expected:
         yield "expected", f"{e.model}: average {e.metric} {percent(e.low, 1)} to {percent(e.high, 1)} ({e.source})"

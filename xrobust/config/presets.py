@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xrobust.config.training_settings import SCHEDULES
 from xrobust.config.values import read_yaml, resolve_paths
 from xrobust.errors import UserError, did_you_mean, nearest
 from xrobust.registry.plugins import Group, Plugins
@@ -75,8 +76,13 @@ def preset_file(preset: str) -> Path:
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges `above` over `below`; sections (`training`, `method_params`) are merged key by key."""
+    """Merges `above` over `below`; sections (`training`, `method_params`) are merged key by key.
+
+    Of `training.dev_looks` and `training.select_every`, which stand for one another, `above` has none or decides.
+    """
     together = dict(below)
+    if above.keys() & set(SCHEDULES):  # the one that is set above replaces whichever is set below
+        together = {key: value for key, value in below.items() if key not in SCHEDULES}
     for key, value in above.items():
         inside = together.get(key)
         both = isinstance(value, Mapping) and isinstance(inside, Mapping)

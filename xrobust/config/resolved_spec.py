@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.storage.hashing import canonical_json
 
-SPEC_VERSION = 2
+SPEC_VERSION = 3
 SINCE_2 = ("selection",)
 """Settings that a spec of version 1 lacks: not part of its hash."""
+TRAINING_SINCE_3 = ("dev_looks",)
+"""Training settings that a spec of version 1 or 2 lacks: not part of its hash."""
 
 
 class MethodSpec(BaseModel):
@@ -129,8 +131,12 @@ class Spec(BaseModel):
 
 def run_id(train: Mapping[str, Any]) -> str:
     """16 hex digits of the sha256 over a `TrainSpec` in plain JSON values."""
-    if train.get("spec_version") == 1:
+    version, training = train.get("spec_version"), train.get("training")
+    if version == 1:
         train = {key: value for key, value in train.items() if key not in SINCE_2}
+    if version in (1, 2) and isinstance(training, Mapping):
+        own = {key: value for key, value in training.items() if value is not None or key not in TRAINING_SINCE_3}
+        train = {**train, "training": own}
     return hashlib.sha256(canonical_json(train).encode()).hexdigest()[:16]
 
 

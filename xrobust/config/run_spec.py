@@ -133,6 +133,6 @@ def check_values(values: Mapping[str, Any], path: Path, section: str = "") -> No
     try:
         RunSpec.parse({"task": "", **values})
         if values.get("training"):
-            TrainingSettings.resolve(Recipe(epochs=1, learning_rate=1.0, select_every=None), values["training"])
+            TrainingSettings.resolve(Recipe(epochs=1, learning_rate=1.0), values["training"])
     except UserError as error:
         raise UserError(f"{path}{f', {section}' if section else ''}: {error}") from error

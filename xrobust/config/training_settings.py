@@ -21,6 +21,10 @@ SENSIBLE = {
 }
 """Ranges beyond which a training cannot succeed, the ends included. AdamW moves each weight by about the learning rate
 in a step: by less than the float32 numbers near it are apart, or by more than all of it."""
+DEV_LOOKS = 10
+"""Looks at the source dev set of a run whose recipe and user say nothing of them."""
+SCHEDULES = ("dev_looks", "select_every")
+"""Settings of when the source dev set is looked at: one of them decides, the other is null."""
 
 
 class TrainingSettings(BaseModel):
@@ -35,8 +39,17 @@ class TrainingSettings(BaseModel):
     learning_rate: float = Field(gt=0, description="peak learning rate of AdamW")
     batch_size: int = Field(gt=0, description="examples per optimiser step, over accumulation and processes")
     max_length: int = Field(ge=8, description="word pieces per model input, special tokens included")
+    dev_looks: int | None = Field(
+        default=None,
+        gt=0,
+        description="looks at the source dev set, evenly spaced over the steps, the last at the end; null: once an "
+        "epoch, or as select_every says",
+    )
     select_every: int | None = Field(
-        default=None, gt=0, description="optimiser steps between looks at the source dev set; null: each epoch"
+        default=None,
+        gt=0,
+        description="optimiser steps between looks at the source dev set, in place of dev_looks: a method that trains "
+        "for longer then looks more often",
     )
     warmup_ratio: float = Field(default=0.0, ge=0, lt=1, description="share of the steps with rising learning rate")
     weight_decay: float = Field(
@@ -49,9 +62,22 @@ class TrainingSettings(BaseModel):
 
     @classmethod
     def resolve(cls, recipe: Recipe, overrides: Mapping[str, Any]) -> TrainingSettings:
-        """The task's published recipe with the user's settings over it. Raises UserError."""
+        """The task's published recipe with the user's settings over it. Raises UserError.
+
+        Of `dev_looks` and `select_every` one is set: by the user, else by the recipe, else `dev_looks` to DEV_LOOKS.
+        Both are null, for a look an epoch, where the user sets one of them to null.
+        """
         defaults = {name: getattr(recipe, name) for name in cls.model_fields if hasattr(recipe, name)}
+        if overrides.keys() & set(SCHEDULES):
+            defaults["select_every"] = None
+        elif recipe.select_every is None:
+            defaults["dev_looks"] = DEV_LOOKS
         settings = validated(cls, {**defaults, **overrides}, "training")
+        if settings.dev_looks is not None and settings.select_every is not None:
+            raise UserError(
+                f"settings 'training.dev_looks' ({settings.dev_looks}) and 'training.select_every' "
+                f"({settings.select_every}) both say when to look at the source dev set: set one of them to null"
+            )
         for name, (least, most) in SENSIBLE.items():
             value = getattr(settings, name)
             if not least <= value <= most:

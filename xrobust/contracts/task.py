@@ -73,8 +73,9 @@ class Recipe:
 
     epochs: int
     learning_rate: float
-    select_every: int | None
-    """Optimiser steps between two looks at the source dev set; None: once an epoch."""
+    select_every: int | None = None
+    """Optimiser steps between two looks at the source dev set; None: `training.dev_looks` looks a run. A number makes
+    budgets unequal: a method that trains for longer looks more often, and keeps the best of more weights."""
     batch_size: int = 32
     """Examples per optimiser step, over all accumulation steps and processes."""
     max_length: int = 128

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -35,6 +36,13 @@ class _EmbeddingNoise:
         self._handle.remove()
 
 
+@dataclass
+class _Count:
+    """A number that a forward shares with those made from it."""
+
+    value: int = 0
+
+
 class ModelForward:
     """Implements `xrobust.contracts.Forward` for a transformers model with a head.
 
@@ -60,6 +68,7 @@ class ModelForward:
         self._autocast = autocast
         self._shift: torch.Tensor | None = None
         self._dropout: DropoutState | None = None
+        self._passes = _Count()
         self._noise = _EmbeddingNoise(unwrapped.get_input_embeddings())  # type: ignore[operator]
 
     def __call__(self, batch: Batch, noise: torch.Tensor | None = None) -> Output:
@@ -68,6 +77,7 @@ class ModelForward:
         self._noise.offset = None if offset is None else offset * batch.noise_mask
         if self._dropout is not None:
             self._dropout.restore()
+        self._passes.value += 1
         try:
             with self._autocast():
                 logits = self._module(**batch.inputs).logits
@@ -81,6 +91,11 @@ class ModelForward:
     def embedding_dim(self) -> int:
         """Last dimension of the input embedding layer's output."""
         return int(self._unwrapped.get_input_embeddings().weight.shape[-1])  # type: ignore[operator]
+
+    @property
+    def passes(self) -> int:
+        """Number of passes that this forward and those made from it have run."""
+        return self._passes.value
 
     def shifted(self, offset: torch.Tensor) -> ModelForward:
         """This forward with `offset` added to the noise of every pass."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from xrobust.report.budget_columns import BUDGET_COLUMNS, budget_cells
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
+from xrobust.results.budgets import how_equal
 from xrobust.results.comparing.document import ComparedWith, Comparison, Estimate
 
 
 def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:
     """Tables for each side that is compared with the baseline: clean text by language, and the other conditions.
+
+    The last table has the training budgets of all sides.
 
     `conditions` are labels of those to show by language; clean text alone by default. Scores are shown times 100.
     """
@@ -26,14 +30,31 @@ def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) 
         averages = [row for row in part.estimates if row.over in ("average", "targets") and row not in by_language]
         if averages and not conditions:
             tables.append(_table(comparison, part, averages, "under each condition", named=True))
-    return tables
+    return [*tables, _budgets(comparison)]
+
+
+def _budgets(comparison: Comparison) -> Table:
+    """What each side was trained with, and in what its budget equals that of the baseline."""
+    sides = [(comparison.baseline, "baseline"), *((part.other, _equal(part)) for part in comparison.compared)]
+    return Table(
+        f"{comparison.task}: training budgets",
+        ["", "budget", *BUDGET_COLUMNS],
+        [[side.name, equal, *budget_cells(side.budget)] for side, equal in sides],
+    )
+
+
+def _equal(part: ComparedWith) -> str:
+    """Words for the ways in which a side's budget equals the baseline's, as tables say it."""
+    if not part.budgets_differ or not part.equal:
+        return how_equal(part.equal)
+    return f"BUDGETS DIFFER ({how_equal(part.equal)})"
 
 
 def _table(
     comparison: Comparison, part: ComparedWith, rows: list[Estimate], what: str, *, named: bool = False
 ) -> Table:
     seeds = f"{len(comparison.baseline.seeds)} and {len(part.other.seeds)} seeds"
-    marks = ["BUDGETS DIFFER"] * part.budgets_differ + ["SAMPLE DATA"] * part.other.sample
+    marks = [_equal(part)] + ["SAMPLE DATA"] * part.other.sample
     marks += ["COMMON LANGUAGES ONLY"] * comparison.common_only
     title = (
         f"{comparison.task}: {part.other.name} beside {comparison.baseline.name}, {what} ({'; '.join([seeds, *marks])})"

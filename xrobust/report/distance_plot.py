@@ -20,7 +20,7 @@ POINT, LINE, TEXT = "#1f5fa8", "#c0392b", "#333333"
 
 @dataclass(frozen=True)
 class Panel:
-    """One method in one setting."""
+    """One series of gains or scores."""
 
     title: str
     x_label: str
@@ -49,7 +49,7 @@ def panels(found: ByDistance, of: Of, distance: str) -> list[Panel]:
     answers = [answer for answer in found.answers if answer.predictor == distance]
     return [
         Panel(
-            title=answer.outcome + (" minus vanilla" if of == "gain" else ""),
+            title=answer.outcome + (": gain over vanilla" if of == "gain" else ""),
             x_label=f"{distance} distance to {one.source} (URIEL)",
             y_label=f"gain in {one.metric}, points" if of == "gain" else f"{one.metric}, %",
             points={

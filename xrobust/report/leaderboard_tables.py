@@ -10,9 +10,12 @@ from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
 from xrobust.results.board.document import Board, Entry, Leaderboard, Overall
 
-FIXED = tuple("rank rank_to entry model seeds average sd ci_low ci_high targets gap seconds".split())
+BUDGET = ("steps", "batch", "examples", "processed", "looks", "seconds")
+"""Columns of the training budget: optimiser steps, examples a step, examples trained on, word pieces put through the
+encoder, looks at the source dev set; examples, word pieces and seconds are means over runs."""
+FIXED = (*"rank rank_to entry model seeds average sd ci_low ci_high targets gap".split(), *BUDGET)
 """Columns that every board has; then come conditions, drops and languages."""
-ASCENDING = ("rank", "entry", "model", "seconds", "gap")
+ASCENDING = ("rank", "entry", "model", "gap", *BUDGET)
 """Columns in which small values come first; so do drops."""
 HEADS = {"ci_low": "95% interval"}
 WITH_OTHERS = ("sd", "ci_high", "rank_to")
@@ -53,7 +56,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "ci_high": clean.ci_high if clean else None,
         "targets": clean.targets if clean else None,
         "gap": clean.transfer_gap if clean else None,
-        "seconds": entry.cost.seconds,
+        **_budget(entry),
     }
     for condition in entry.conditions:
         if condition.label != "clean":
@@ -67,8 +70,27 @@ def _row(entry: Entry) -> dict[str, Any]:
     return row
 
 
+def _budget(entry: Entry) -> dict[str, float | None]:
+    """The cells of BUDGET."""
+    processed = [run.processed_tokens for run in entry.runs if run.processed_tokens is not None]
+    counted = len(processed) == len(entry.runs)
+    return {
+        "steps": entry.budget.steps,
+        "batch": entry.budget.batch_size,
+        "examples": round(sum(run.examples for run in entry.runs) / len(entry.runs)),
+        "processed": round(sum(processed) / len(processed)) if counted else None,
+        "looks": entry.budget.dev_evaluations,
+        "seconds": entry.cost.seconds,
+    }
+
+
 def _title(board: Leaderboard, one: Board) -> str:
-    budget = "any budget" if one.budget is None else f"{one.budget.steps} steps of {one.budget.batch_size}"
+    budget = "any budget"
+    if one.budget is not None:
+        budget = (
+            f"equal steps ({one.budget.steps} of {one.budget.batch_size} examples, "
+            f"{one.budget.dev_evaluations} looks at the dev set)"
+        )
     marks = [
         *["NOT ZERO-SHOT: training has seen " + ", ".join(one.supervision)] * (not one.zero_shot),
         *["BUDGETS DIFFER"] * one.budgets_differ,
@@ -134,7 +156,7 @@ def _cell(name: str, row: dict[str, Any]) -> str:
         return f"{percent(value)} to {percent(row['ci_high'])}"
     if name in ("rank", "seeds") or name.endswith(" rank"):
         return str(value)
-    if name == "seconds":
+    if name in BUDGET:
         return f"{value:.0f}"
     return value if isinstance(value, str) else percent(value)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
+from xrobust.results.budgets import equal_in, spent_budget
 from xrobust.results.comparing.document import (
     ComparedWith,
     Comparison,
@@ -31,7 +32,7 @@ from xrobust.results.comparing.sides import (
     require_comparable,
     shared_keys,
     shared_tests,
-    token_difference,
+    token_differences,
 )
 from xrobust.results.comparing.verdicts import sentence, supervision_note
 from xrobust.results.examples import score_metric
@@ -228,6 +229,7 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
         differ_in=differences(baseline.first.spec.train, other.first.spec.train),
         languages=languages,
         budgets_differ=budget_difference(baseline.first, other.first) is not None,
+        equal=equal_in(spent_budget([run.result for run in side.runs]) for side in (baseline, other)),
         paired_seeds=given.paired_seeds,
         estimates=estimates,
         counts=counts,
@@ -247,8 +249,8 @@ def _notes(
     for other, part in zip(others, compared, strict=True):
         if (difference := budget_difference(baseline.first, other.first)) is not None:
             notes.append(f"BUDGETS DIFFER: {baseline.name} and {other.name}: {difference}")
-        if (difference := token_difference(baseline.first, other.first)) is not None:
-            notes.append(f"{baseline.name} and {other.name} were trained on {difference}")
+        more = token_differences(baseline.first, other.first)
+        notes += [f"{baseline.name} and {other.name} {difference}" for difference in more]
         scored = {key.name for side in (baseline, other) for run in side.runs for key in run.scored_keys}
         if common and (left := sorted(scored - set(part.languages))):
             notes.append(f"{baseline.name} and {other.name}: not all runs have {', '.join(left)}: left out (--common)")

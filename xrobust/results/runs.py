@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xrobust.config.resolved_spec import MethodSpec, TrainSpec, run_id
+from xrobust.config.resolved_spec import MethodSpec, TrainSpec
 from xrobust.errors import UserError
 from xrobust.results.schema import RunResult
 from xrobust.results.select import each_once, path_text, select_all
+from xrobust.storage.hashing import canonical_json
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Group:
     """Complete runs that differ in their seed alone."""
 
     method: str
-    """The method's name; with the parameters that tell it from others where `RUNS` has several of that name."""
+    """The method's name; where `RUNS` has several of that name for one purpose, with the parameters, and in brackets
+    the settings, that tell it from the others."""
     results: tuple[RunResult, ...]
 
     @property
@@ -63,9 +66,35 @@ def grouped(results: Iterable[RunResult]) -> list[Group]:
     for result in results:
         groups.setdefault(result.group_id, []).append(result)
     runs = [tuple(sorted(repetitions, key=lambda result: result.spec.train.seed)) for repetitions in groups.values()]
-    labels = method_labels([repetitions[0].spec.train.method for repetitions in runs])
+    labels = _labels([repetitions[0] for repetitions in runs])
     together = [Group(label, repetitions) for label, repetitions in zip(labels, runs, strict=True)]
     return sorted(together, key=lambda group: (group.train.task, group.train.source, group.method, group.group_id))
+
+
+def _labels(results: Sequence[RunResult]) -> list[str]:
+    """Labels of groups, given a run of each: different ones for groups of one purpose.
+
+    The method's label; the settings that differ, where a task and model have several of that label; and where that is
+    not enough, as of two versions of the spec, the group's id.
+    """
+    trains = [result.spec.train for result in results]
+    labels = method_labels([train.method for train in trains])
+    alike: dict[tuple[str, str], list[TrainSpec]] = {}
+    for label, train in zip(labels, trains, strict=True):
+        alike.setdefault((label, purpose_id(train, "source", "data")), []).append(train)
+    found = []
+    for label, train in zip(labels, trains, strict=True):
+        others = alike[label, purpose_id(train, "source", "data")]
+        # Null says nothing in a label, and the others' value tells them apart as well.
+        mine = {name: value for name, value in _flat(_how(train)).items() if value is not None}
+        differing = [name for name in mine if any(_flat(_how(other)).get(name) != mine[name] for other in others)]
+        parts = [f"{name.removeprefix('training.')} {mine[name]}" for name in differing]
+        found.append(f"{label} [{', '.join(parts)}]" if parts else label)
+    counts = Counter((label, purpose_id(train)) for label, train in zip(found, trains, strict=True))
+    return [
+        f"{label} [{result.group_id}]" if counts[label, purpose_id(result.spec.train)] > 1 else label
+        for label, result in zip(found, results, strict=True)
+    ]
 
 
 def method_labels(methods: Sequence[Sequence[MethodSpec]]) -> list[str]:
@@ -85,22 +114,35 @@ def _parameters(method: Sequence[MethodSpec]) -> dict[str, Any]:
     return {f"{part.name}.{key}" if several else key: value for part in method for key, value in part.params.items()}
 
 
-def setting(train: TrainSpec, *without: str) -> dict[str, Any]:
-    """The part of a training spec that must be equal for two methods to be compared."""
-    return {
-        key: value for key, value in train.model_dump(mode="json").items() if key not in ("seed", "method", *without)
-    }
+PURPOSE = ("task", "task_plugin_version", "task_plugin_sha256", "model", "source", "limit", "data")
+"""Parts of a training spec that say what is trained for what. The others (method, hyperparameters, precision) say how:
+each method has its own, tuned."""
 
 
-def setting_id(train: TrainSpec, *without: str) -> str:
-    """Hash of `setting`: equal for equal settings."""
-    return run_id(setting(train, *without))
+def purpose_id(train: TrainSpec, *without: str) -> str:
+    """Hash of the purpose of a training, of all parts but `without`: equal for methods that may be compared."""
+    parts = train.model_dump(mode="json", include=set(PURPOSE) - set(without))
+    return hashlib.sha256(canonical_json(parts).encode()).hexdigest()[:16]
+
+
+def _how(train: TrainSpec) -> dict[str, Any]:
+    """The settings of a training that are neither its purpose nor its method."""
+    return train.model_dump(mode="json", include={"training", "precision"})
 
 
 def differences(one: TrainSpec, other: TrainSpec) -> list[str]:
-    """Names of the settings in which two trainings differ: `training.epochs`, `source`."""
-    a, b = _flat(setting(one)), _flat(setting(other))
+    """Names of the settings in which two trainings differ, but for method and seed: `training.epochs`, `source`."""
+    a, b = (_flat(train.model_dump(mode="json", exclude={"seed", "method"})) for train in (one, other))
     return sorted(key for key in a.keys() | b.keys() if a.get(key) != b.get(key))
+
+
+def setting_text(train: TrainSpec, path: str) -> str:
+    """The value of a setting that `differences` names, as people read it; of a sha256 the first digits."""
+    value: object = train
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    text = str(value)
+    return text[:12] if len(text) > 40 else text
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -135,7 +135,7 @@ class DevPoint(Section):
 
 
 class Budget(Section):
-    """Training budget, which must be equal for two methods to be compared."""
+    """Training budget, which must be equal for two methods to be compared. Its seconds are the section's."""
 
     steps: int
     """Optimiser steps."""
@@ -145,6 +145,9 @@ class Budget(Section):
     """Word pieces trained on, special tokens included, padding not; null where they were not counted."""
     dev_evaluations: int
     """Number of evaluations on the source dev set."""
+    processed_tokens: int | None = None
+    """Word pieces put through the encoder in training: `tokens`, as often as the method makes a forward pass of each,
+    inner steps and draws included. Of several processes the main one's passes are counted. Null where they were not."""
 
 
 class TrainingSection(Section):

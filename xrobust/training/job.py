@@ -47,12 +47,22 @@ def total_steps(examples: int, settings: TrainingSettings) -> int:
     return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
 
 
-def steps_between_selections(job: TrainingJob) -> int:
-    """Optimiser steps between looks at the source dev set."""
-    return job.settings.select_every or steps_per_epoch(job.examples, job.settings.batch_size)
+def look_steps(examples: int, settings: TrainingSettings) -> frozenset[int]:
+    """Optimiser steps (from 1) after which the source dev set is looked at; the last step is one of them.
+
+    `examples` are those of an epoch. With `dev_looks` the k-th of L looks at T steps comes after round(k T / L) of
+    them, halves up; where there are fewer steps than looks, after each.
+    """
+    total = total_steps(examples, settings)
+    if settings.dev_looks is not None:
+        looks = min(settings.dev_looks, total)
+        return frozenset((2 * k * total + looks) // (2 * looks) for k in range(1, looks + 1))
+    every = settings.select_every or steps_per_epoch(examples, settings.batch_size)
+    return frozenset({*range(every, total + 1, every), total})
 
 
 def checkpoint_count(job: TrainingJob) -> int:
     """Checkpoints that a run writes by its steps; the last has none, for the trained model is written then."""
-    every = job.options.checkpoint_steps or steps_between_selections(job)
-    return (total_steps(job.examples, job.settings) - 1) // every
+    if job.options.checkpoint_steps:
+        return (total_steps(job.examples, job.settings) - 1) // job.options.checkpoint_steps
+    return len(look_steps(job.examples, job.settings)) - 1

@@ -28,7 +28,7 @@ from xrobust.runtime.observers import Observers
 from xrobust.training.best_weights import BestWeights
 from xrobust.training.checkpoint_content import ExpectedContent
 from xrobust.training.epoch import Epoch
-from xrobust.training.job import TrainingJob, steps_between_selections, total_steps
+from xrobust.training.job import TrainingJob, look_steps, total_steps
 from xrobust.training.micro_batches import MicroBatcher
 from xrobust.training.schedule import learning_rate, parameter_groups
 from xrobust.training.state import TrainerState
@@ -46,6 +46,8 @@ class StepResult(NamedTuple):
     """Examples in the batch, over all processes."""
     tokens: int
     """Word pieces of their model inputs: special tokens included, padding not."""
+    processed: int
+    """Word pieces put through the encoder: `tokens`, as often as the objective makes a forward pass of each."""
 
 
 class Trainer:
@@ -62,6 +64,7 @@ class Trainer:
         self.warn = warn
         self.state = TrainerState()
         self.total = total_steps(job.examples, job.settings)
+        self._looks = look_steps(job.examples, job.settings)
         optimiser = torch.optim.AdamW(
             parameter_groups(job.model, job.settings.weight_decay),
             lr=job.settings.learning_rate,
@@ -126,7 +129,8 @@ class Trainer:
         with memory_for("the state of the optimiser, twice the size of what is trained"):
             self.optimiser.step()
         self.optimiser.zero_grad()
-        return StepResult(loss, len(examples), epoch.encoded.pieces(items))
+        tokens = epoch.encoded.pieces(items)
+        return StepResult(loss, len(examples), tokens, round(self._micro_batches.passes * tokens))
 
     def _advance(self) -> None:
         """Does the next optimiser step, then logging, selection and a checkpoint where they are due."""
@@ -134,12 +138,12 @@ class Trainer:
         state, sync = self.state, self._sync
         rate = learning_rate(state.step, self.total, self.job.settings)
         done = self.step(state.step, rate)
-        state.count(done.examples, done.tokens)
+        state.count(done.examples, done.tokens, done.processed)
         state.micro_batch_size = self._micro_batches.reduced_to
         state.logged_steps += 1
 
         last = state.step == self.total
-        select = last or state.step % steps_between_selections(self.job) == 0
+        select = state.step in self._looks
         every = self.job.options.checkpoint_steps
         save = not last and (state.step % every == 0 if every else select)
 

@@ -55,6 +55,9 @@ class MicroBatcher:
         """True in a pass in which processes exchange gradients: one of them alone cannot do it again."""
         self.reduced_to: int | None = None
         """Items of a micro-batch after memory ran out; None as long as it did not."""
+        self.passes = 0.0
+        """Forward passes of the last batch that a word piece of this process's share took part in, on average. Other
+        processes' shares are not counted: they are as large, and the objective is the same."""
 
     def accumulate(self, encoded: Encoded, items: np.ndarray, step: int) -> torch.Tensor:
         """Adds the gradients of a batch to the parameters, averaged over labels; all processes call it.
@@ -116,17 +119,22 @@ class MicroBatcher:
         """
         world, rank = self._accelerator.num_processes, self._accelerator.process_index
         total = torch.zeros((), device=self._accelerator.device)
+        pieces = processed = 0
         for micro, items in enumerate(micro_batches):
             final = micro == len(micro_batches) - 1
             self._exchanging = final and world > 1  # from its forward pass on: DDP then expects the backward pass
             torch.manual_seed(derive_seed(self._job.seed, "dropout", step, micro, rank))
             with nullcontext() if final else self._accelerator.no_sync(self._model):
+                before = self._forward.passes
                 loss = self._job.objective(self._forward, self._batch(encoded, items, step, micro)) * weight
+                pieces += encoded.pieces(items)
+                processed += (self._forward.passes - before) * encoded.pieces(items)
                 # Gradients are averaged over processes; the loss is a sum over them.
                 with self._job.place.backward():
                     self._accelerator.backward(loss * world)
             total += loss.detach()
         self._job.place.require_gradient(self._job.model)
+        self.passes = processed / max(1, pieces)
         return total
 
     def _batch(self, encoded: Encoded, items: np.ndarray, step: int, micro: int) -> Batch:

@@ -76,7 +76,13 @@ def _note_truncation(result: RunResult, split: str, found: Truncation | None) ->
 def _section(state: TrainerState, steps: int, accelerator: Any) -> TrainingSection:
     """The document's section on how training went."""
     return TrainingSection(
-        budget=Budget(steps=state.step, examples=state.examples, tokens=state.tokens, dev_evaluations=len(state.dev)),
+        budget=Budget(
+            steps=state.step,
+            examples=state.examples,
+            tokens=state.tokens,
+            dev_evaluations=len(state.dev),
+            processed_tokens=state.processed_tokens,
+        ),
         total_steps=steps,
         examples_per_second=state.examples / max(state.seconds, 1e-9),
         seconds=state.seconds,

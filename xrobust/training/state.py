@@ -33,20 +33,25 @@ class TrainerState:
     tokens: int | None = 0
     """Word pieces of all model inputs trained on, over all processes: special tokens included, padding not. None where
     the training began before they were counted."""
+    processed_tokens: int | None = 0
+    """Word pieces put through the encoder: `tokens`, as often as the objective makes a forward pass of each. None where
+    the training began before they were counted."""
     truncation: dict[str, Any] | None = None
     """`Truncation` of the first epoch's examples, as plain values."""
 
     @classmethod
     def from_checkpoint(cls, progress: Mapping[str, Any]) -> TrainerState:
-        """The state that a checkpoint holds; one written before `tokens` were counted leaves them unknown."""
-        return cls(**{"tokens": None, **progress})
+        """The state that a checkpoint holds; one written before something was counted leaves that unknown."""
+        return cls(**{"tokens": None, "processed_tokens": None, **progress})
 
-    def count(self, examples: int, tokens: int) -> None:
-        """Adds an optimiser step on `examples` examples with `tokens` word pieces."""
+    def count(self, examples: int, tokens: int, processed: int) -> None:
+        """Adds an optimiser step on `examples` examples: `tokens` word pieces, `processed` in all forward passes."""
         self.step += 1
         self.examples += examples
         if self.tokens is not None:
             self.tokens += tokens
+        if self.processed_tokens is not None:
+            self.processed_tokens += processed
 
 
 def best_name(step: int) -> str:

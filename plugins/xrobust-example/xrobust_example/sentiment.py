@@ -20,4 +20,4 @@ class Sentiment(Task):
     metrics = ("accuracy",)
     columns = ("text", "label")
     label_aliases = {"0": "negative", "1": "positive"}
-    recipe = Recipe(epochs=3, learning_rate=2e-5, select_every=None)
+    recipe = Recipe(epochs=3, learning_rate=2e-5)

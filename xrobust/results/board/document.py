@@ -43,6 +43,8 @@ class EntryRun(Section):
     data_revision: str | None
     examples: int
     tokens: int | None
+    processed_tokens: int | None = None
+    """Word pieces put through the encoder; null where they were not counted."""
     seconds: float
     peak_memory_bytes: int
     selected_step: int
@@ -256,6 +258,12 @@ class Leaderboard(Section):
     def computed_sha256(self) -> str:
         """The value that the field `sha256` must have."""
         return hashlib.sha256(self._body().encode()).hexdigest()
+
+    @staticmethod
+    def stored_sha256(text: str) -> str:
+        """The value that the field `sha256` must have in a document as it was written, maybe with fewer fields."""
+        body = "\n".join(text.split("\n")[1:-3]).removesuffix(",")
+        return hashlib.sha256(body.encode()).hexdigest()
 
     def text(self) -> str:
         """The document as JSON, with its sha256: the same bytes for the same runs."""

@@ -97,6 +97,7 @@ class RunRecord:
     dev_evaluations: int
     examples: int
     tokens: int | None
+    processed_tokens: int | None
     seconds: float
     peak_memory_bytes: int
     selected_step: int
@@ -178,6 +179,7 @@ def record_of(result: RunResult) -> RunRecord:
         dev_evaluations=training.budget.dev_evaluations,
         examples=training.budget.examples,
         tokens=training.budget.tokens,
+        processed_tokens=training.budget.processed_tokens,
         seconds=training.seconds,
         peak_memory_bytes=training.peak_memory_bytes,
         selected_step=training.selected_step,

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from xrobust.results.budgets import EqualIn, SpentBudget
 from xrobust.results.score_key import ConditionName, Pair, Section, condition_label, pair_name
-from xrobust.results.sections import Budget
 
 Over = Literal["language", "pair", "average", "targets"]
 """`average`: mean over all languages compared, the source included, as XTREME has it; `targets`: without it."""
@@ -27,8 +27,8 @@ class ComparedGroup(Section):
     model: str
     source: str
     supervision: list[str]
-    budget: Budget | None
-    """Training budget of the first run; null where the documents have none."""
+    budget: SpentBudget | None
+    """Null where a document has none."""
     seconds: float | None
     """Training time, mean over runs."""
     sample: bool
@@ -143,6 +143,8 @@ class ComparedWith(Section):
     """Languages that were compared on clean text."""
     budgets_differ: bool
     """True where one side was trained for longer than the other."""
+    equal: tuple[EqualIn, ...]
+    """The ways in which the training budgets are equal."""
     paired_seeds: bool
     """True where the variance over seeds is that of the differences between runs of one seed."""
     estimates: list[Estimate]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from xrobust.errors import UserError
 from xrobust.metrics.inference import Side
 from xrobust.metrics.influence import influence
+from xrobust.results.budgets import spent_budget
 from xrobust.results.comparing.document import ComparedGroup, Condition
 from xrobust.results.examples import RunExamples, ScoreMetric, worst_case_set
-from xrobust.results.runs import differences, method_labels
+from xrobust.results.runs import differences, method_labels, setting_text
 from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import Budget
@@ -61,7 +62,7 @@ class GroupSide:
             model=self.first.model.id,
             source=train.source,
             supervision=self.first.supervision,
-            budget=budget_of(self.first),
+            budget=spent_budget([run.result for run in self.runs]),
             seconds=mean(run.result.training.seconds if run.result.training else None for run in self.runs),
             sample=self.first.sample,
         )
@@ -88,17 +89,9 @@ def _names(results: Sequence[RunResult]) -> list[str]:
         if any(other.seed != train.seed for other in alike) and not settings:
             settings = ["seed"]
         names.append(
-            f"{label} [{', '.join(f'{name} {_setting(train, name)}' for name in settings)}]" if settings else label
+            f"{label} [{', '.join(f'{name} {setting_text(train, name)}' for name in settings)}]" if settings else label
         )
     return names
-
-
-def _setting(train: object, path: str) -> str:
-    value: object = train
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else getattr(value, name)
-    text = str(value)
-    return text[:12] if len(text) > 40 else text  # a sha256
 
 
 def condition_of(key: ScoreKey) -> Condition:
@@ -130,14 +123,19 @@ def budget_difference(one: RunResult, other: RunResult) -> str | None:
     return None
 
 
-def token_difference(one: RunResult, other: RunResult) -> str | None:
-    """Says that two runs were trained on numbers of word pieces that differ by more than a few percent."""
+def token_differences(one: RunResult, other: RunResult) -> list[str]:
+    """Numbers of word pieces of two runs that differ by more than a few percent in as many steps, a line each."""
     a, b = budget_of(one), budget_of(other)
-    if a is None or b is None or a.tokens is None or b.tokens is None:
-        return None
-    if abs(a.tokens - b.tokens) <= SAME_BUDGET * max(a.tokens, b.tokens):
-        return None
-    return f"{a.tokens} and {b.tokens} word pieces in as many steps"
+    if a is None or b is None or a.steps != b.steps:
+        return []
+    parts = [("were trained on {} and {} word pieces", a.tokens, b.tokens)]
+    if (a.tokens, b.tokens) != (a.processed_tokens, b.processed_tokens):
+        parts.append(("put {} and {} word pieces through the encoder", a.processed_tokens, b.processed_tokens))
+    return [
+        f"{text.format(x, y)} in as many steps"
+        for text, x, y in parts
+        if x is not None and y is not None and abs(x - y) > SAME_BUDGET * max(x, y)
+    ]
 
 
 def require_comparable(baseline: GroupSide, other: GroupSide, budget: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xrobust.errors import UserError
-from xrobust.results.runs import Group, differences, grouped, mean_scores, scored_with, setting_id
+from xrobust.results.runs import Group, differences, few_examples, grouped, mean_scores, scored_with, setting_id
 from xrobust.results.schema import RunResult
 
 BASELINE = "vanilla"
@@ -31,6 +31,10 @@ class Series:
     sample: bool
     values: dict[str, float]
     """Language -> gain or score, fractions of 1, means over seeds. The source language is not among them."""
+    few: dict[str, float]
+    """The same of languages with fewer changed examples than `robustness.min_examples`: shown, and in no test."""
+    examples: dict[str, int]
+    """Language -> examples scored, under a perturbation those that it changed."""
 
 
 def series(
@@ -41,7 +45,7 @@ def series(
     The gain is the method's mean over its seeds minus that of `vanilla` in the same setting: task, model, source, data
     and training settings. `metric` is the task's main one by default. Raises UserError where nothing is left.
     """
-    scored_with(results, metric, perturbation)
+    perturbation = scored_with(results, metric, perturbation)
     groups = grouped(results)
     baselines = {setting_id(group.train): group for group in groups if group.names == (BASELINE,)}
     found: list[Series] = []
@@ -64,6 +68,13 @@ def series(
             for language, value in means[0].items()
             if language != source
         }
+        examples, small = few_examples(compared, wanted, perturbation)
+        few = {language: values.pop(language) for language in sorted(small & values.keys())}
+        if few:
+            notes.append(
+                f"{group.train.task} {group.method}: too few changed examples for a test (robustness.min_examples) in "
+                f"{', '.join(f'{language} ({examples[language]})' for language in few)}"
+            )
         if not values:
             what = wanted if perturbation is None else f"{wanted} under {perturbation}"
             notes.append(f"{group.train.task} {group.method}: no target language with {what}: left out")
@@ -80,6 +91,8 @@ def series(
                 baseline_seeds=compared[1].seeds if len(compared) > 1 else [],
                 sample=any(result.sample for group in compared for result in group.results),
                 values=values,
+                few=few,
+                examples=examples,
             )
         )
     if not found:

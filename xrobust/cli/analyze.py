@@ -18,6 +18,7 @@ from xrobust.runtime.screen import json_text, say, write_data
 if TYPE_CHECKING:
     from xrobust.analysis.correlation import Answer, Coefficient
     from xrobust.analysis.explain import ByDistance, ByOverlap
+    from xrobust.analysis.gains import Series
 
 analyze_app = typer.Typer(
     help="What explains the differences between languages.",
@@ -82,7 +83,11 @@ def distance_command(
     metric: Metric = None,
     perturbation: Annotated[
         str | None,
-        typer.Option("--perturbation", metavar="LABEL", help="Scores under this perturbation. [default: clean ones]"),
+        typer.Option(
+            "--perturbation",
+            metavar="LABEL",
+            help="Scores under this perturbation, or worst_case. [default: clean ones]",
+        ),
     ] = None,
     distance: Annotated[
         str | None,
@@ -148,24 +153,32 @@ def _print_series(analysis: ByDistance, of: Of) -> None:
         first = section[0][0]
         names = list(section[0][1])
         rows = []
-        for language in sorted({code for one, _ in section for code in one.values}):
-            known = next(table for one, table in section if language in one.values)
+        for language in sorted({code for one, _ in section for code in one.values | one.few}):
+            known = next(table for one, table in section if language in one.values | one.few)
             cells = [f"{known[name][language]:.3f}" if language in known[name] else "-" for name in names]
             signed = of is Of.gain
-            rows.append(
-                [language, *cells, *(percent(one.values.get(language), 1, signed=signed) for one, _ in section)]
-            )
+            rows.append([language, *cells, *(_value(one, language, signed=signed) for one, _ in section)])
         what = "gain over vanilla" if of is Of.gain else "score"
         sample = " (sample data)" if first.sample else ""
         print_table(
             ("language", *names, *(one.method for one, _ in section)),
             rows,
-            f"{first.task}: distances to {first.source}, and {what} in points of {first.metric}{sample}",
+            f"{first.task}: distances to {first.source}, and {what} in points of {first.metric} (examples){sample}",
         )
+        if any(one.few for one, _ in section):
+            say("* too few changed examples (robustness.min_examples): in no test")
         for one, _ in section:
             baseline = f"; vanilla: {_seeds(one.baseline_seeds)}" if one.baseline_seeds else ""
             say(f"{one.method}: {_seeds(one.seeds)}{baseline}")
         say()
+
+
+def _value(one: Series, language: str, *, signed: bool) -> str:
+    """A gain or score with the number of examples; with a mark where these are too few for a test."""
+    value = (one.values | one.few).get(language)
+    if value is None:
+        return "-"
+    return f"{percent(value, 1, signed=signed)} ({one.examples[language]}){'*' * (language in one.few)}"
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -6,17 +6,18 @@ from collections.abc import Collection
 
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
-from xrobust.results.comparing.document import ComparedWith, Comparison, Estimate
+from xrobust.results.comparing.document import ComparedWith, Comparison, Condition, Estimate
 
 
 def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:
     """Tables for each side that is compared with the baseline: clean text by language, and the other conditions.
 
-    `conditions` are labels of those to show by language; clean text alone by default. Scores are shown times 100.
+    `conditions` are labels of those to show by language, or `worst_case` for all worst cases; clean text alone by
+    default. Scores are shown times 100.
     """
     tables = []
     for part in comparison.compared:
-        by_language = [row for row in part.estimates if row.label in (conditions or ("clean",))]
+        by_language = [row for row in part.estimates if is_named(row, conditions or ("clean",))]
         for label in dict.fromkeys(row.label for row in by_language):
             for quantity in ("score", "drop"):
                 rows = [row for row in by_language if (row.label, row.quantity) == (label, quantity)]
@@ -27,6 +28,23 @@ def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) 
         if averages and not conditions:
             tables.append(_table(comparison, part, averages, "under each condition", named=True))
     return tables
+
+
+def is_named(condition: Condition, names: Collection[str]) -> bool:
+    """True for a condition whose label is among the names, and for every worst case where `worst_case` is."""
+    return condition.label in names or (condition.condition == "worst_case" and condition.condition in names)
+
+
+def small_samples(comparison: Comparison) -> list[str]:
+    """Lines under the tables on the test sets that are in no average."""
+    left_out = {(row.label, row.name): row.n for part in comparison.compared for row in part.estimates if row.few}
+    if not left_out:
+        return []
+    lines = [f"* fewer than {comparison.min_examples} changed examples (robustness.min_examples): in no average"]
+    for label in dict.fromkeys(label for label, _ in left_out):
+        names = ", ".join(f"{name} ({n})" for (its, name), n in left_out.items() if its == label)
+        lines.append(f"* under {label}: {names}")
+    return lines
 
 
 def _table(
@@ -65,7 +83,7 @@ def _row(comparison: Comparison, row: Estimate, *, named: bool, checked: bool) -
         probability(row.p),
         probability(row.p_holm),
         percent(row.detectable),
-        str(row.n),
+        f"{row.n}{'*' * row.few}",
     ]
     if checked:
         cells.insert(5, _interval(row.bootstrap_low, row.bootstrap_high))

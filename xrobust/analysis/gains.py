@@ -75,7 +75,7 @@ def series(
                 f"{group.train.task} {group.method}: too few changed examples for a test (robustness.min_examples) in "
                 f"{', '.join(f'{language} ({examples[language]})' for language in few)}"
             )
-        if not values:
+        if not values and not few:
             what = wanted if perturbation is None else f"{wanted} under {perturbation}"
             notes.append(f"{group.train.task} {group.method}: no target language with {what}: left out")
             continue

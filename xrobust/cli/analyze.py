@@ -135,14 +135,14 @@ def _print_overlaps(analysis: ByOverlap) -> None:
         rows = [
             [
                 m.source,
-                m.language,
+                f"{m.language} ({m.examples})",
                 *(percent(getattr(m.overlap, share), 1) for share in shares),
                 *(percent(m.scores.get(method), 1) for method in methods),
             ]
             for m in section
         ]
         title = f"{section[0].task}: overlap with training, and {section[0].metric} (all in %)"
-        print_table(("source", "test", *shares, *methods), rows, title)
+        print_table(("source", "test (examples)", *shares, *methods), rows, title)
         say()
 
 

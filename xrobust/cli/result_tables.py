@@ -83,10 +83,8 @@ def _robustness(result: RunResult) -> None:
     }
     rows = [[*_condition(row), f"{percent(row.source_drop)}{'*' * (row.label in small_source)}"] for row in conditions]
     print_table([*columns, "drop in source"], rows)
-    say(
-        f"means over the target languages with at least {least} changed examples (robustness.min_examples), of these "
-        "examples beside the same on clean text; pooled drop: over all targets covered, weighted by changed examples"
-    )
+    say(f"means over target languages with at least {least} changed examples (robustness.min_examples), of these alone")
+    say("pooled drop: mean over all target languages covered, each weighted by its changed examples")
     for row in conditions:
         if row.languages and row.languages == len(row.too_few):
             say(f"{row.label}: no mean, since no target language has {least} changed examples")

@@ -19,6 +19,7 @@ from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import PerturbedRows
 from xrobust.results.store import save_predictions, save_result
+from xrobust.results.worst_case import perturbations_tried
 
 LABELS = ("no", "yes")
 TAGS = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")
@@ -71,7 +72,12 @@ def write_scored_run(
             its = {i for tests in (perturbed or {}).values() for i in tests.get(language, ((),))[0]}
             changed = [index for index, i in enumerate(ids) if i in its]
             worst = worst_rows(scorer, variants)[changed]
-            scored = Scored(ScoreKey(condition="worst_case", language=language), _rows_sha256(ids, gold), 0.1)
+            scored = Scored(
+                ScoreKey(condition="worst_case", language=language),
+                _rows_sha256(ids, gold),
+                0.1,
+                worst_of=perturbations_tried(result, language),
+            )
             result.scores += rows_beside_clean(scored, [scorer], [rows], changed, [worst])
     save_result(place, result)
     return place

@@ -58,6 +58,8 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
         main = accelerate.is_main_process
         if (existing := finished_result(plan)) is not None:
             return existing
+        if (existing := scored_result(plan)) is not None:
+            return averaged_anew(plan, folder, existing, main=main)
         existing = result_to_resume(plan, folder)
         trained = load_or_set_up(plan, folder, existing, accelerate)
         if main and existing is None and plan.request.force:
@@ -81,15 +83,32 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
 
 
 def finished_result(plan: RunPlan) -> RunResult | None:
-    """The document of a complete run with all requested scores; None if anything is left to do, or with `--force`."""
+    """The document of a complete run with all that is requested; None if anything is left to do, or with `--force`."""
+    existing = scored_result(plan)
+    if existing is None or not plan.evaluation.averages_fit(existing):
+        return None
+    for change in plugin_changes(existing, plan.plugins):
+        logger.warning("run %s: %s", plan.run_id, change)
+    return existing
+
+
+def scored_result(plan: RunPlan) -> RunResult | None:
+    """The document of a complete run with all requested scores, whatever its means are over; None as above."""
     if plan.request.force:
         return None
     existing = RunFolder(plan.folder).result()
     if existing is None or existing.status != "complete" or plan.evaluation.left(existing):
         return None
-    for change in plugin_changes(existing, plan.plugins):
-        logger.warning("run %s: %s", plan.run_id, change)
     return existing
+
+
+def averaged_anew(plan: RunPlan, folder: RunFolder, result: RunResult, *, main: bool) -> RunResult:
+    """The document of a run with all scores, its means taken as the plan asks for; needs no model."""
+    result.spec = result.spec.model_copy(update={"evaluation": result.spec.evaluation.with_more(plan.evaluation.spec)})
+    result.summary = summarise(result)
+    if main:
+        folder.save(result)
+    return result
 
 
 def require_ready(plan: RunPlan) -> None:

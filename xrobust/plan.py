@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xrobust.config.composition import compose, over_method_defaults
 from xrobust.config.resolved_spec import MethodSpec, SelectionSpec, Spec, TrainSpec, group_id, run_id
+from xrobust.config.robustness_settings import MIN_EXAMPLES
 from xrobust.config.run_spec import RunSpec
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.contracts import Example, Method, Source, Task
@@ -162,7 +163,8 @@ def _make_plan(request: RunSpec) -> RunPlan:
         encoder=lambda: word_vectors(request.model, request.model_revision, offline=request.offline),
     )
     used = [train_rows, dev_rows, *evaluation.used]
-    whole = Spec(train=spec, evaluation=evaluation.spec)
+    least = {"min_examples": request.robustness.min_examples or MIN_EXAMPLES}
+    whole = Spec(train=spec, evaluation=evaluation.spec.model_copy(update=least))
     return RunPlan(request, plugins, task, methods, files, source, train, dev, whole, identity, used, evaluation)
 
 

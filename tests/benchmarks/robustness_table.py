@@ -22,13 +22,13 @@ def main() -> None:
     print("| method | seeds | condition | languages | coverage | clean | score | drop | whole test set |")
     print("|---|---|---|---|---|---|---|---|---|")
     for group in groups:
-        labels = [row.perturbation for row in group.results[0].summary.robustness] if group.results[0].summary else []
+        labels = [row.label for row in group.results[0].summary.robustness] if group.results[0].summary else []
         averages = [result.summary.average_targets for result in group.results if result.summary]
         seeds = " ".join(map(str, group.seeds))
         print(f"| {group.method} | {seeds} | clean | | | {_percent(mean(averages))} | | | |")
         for label in labels:
             rows = [r for result in group.results if result.summary for r in result.summary.robustness]
-            rows = [row for row in rows if row.perturbation == label]
+            rows = [row for row in rows if row.label == label]
             columns = [
                 [r.coverage for r in rows],
                 [r.clean for r in rows],
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _by_language(results: tuple[RunResult, ...]) -> None:
-    conditions = [row.perturbation for row in results[0].summary.robustness] if results[0].summary else []
+    conditions = [row.label for row in results[0].summary.robustness] if results[0].summary else []
     print("| language | clean | " + " | ".join(conditions) + " |")
     print("|---|---|" + "---|" * len(conditions))
     source = results[0].spec.train.source
@@ -56,7 +56,7 @@ def _by_language(results: tuple[RunResult, ...]) -> None:
 
 def _rows(results: tuple[RunResult, ...], language: str, label: str) -> list[ScoreRow]:
     rows = [row for result in results for row in result.main_scores()]
-    return [row for row in rows if (row.language, row.perturbation) == (language, label)]
+    return [row for row in rows if (row.language, row.label) == (language, label)]
 
 
 def _percent(value: float | None) -> str:

@@ -53,7 +53,7 @@ def by_distance(
     notes += remarks
     tables = []
     for one in found:
-        table = distances(one.source, sorted(one.values), names)
+        table = distances(one.source, sorted(one.values | one.few), names)
         tables.append(table.values)
         notes += [f"{one.task}: {problem}" for problem in table.problems]
     labels = _unique([f"{one.task} {one.name}" for one in found], [one.of.group_id for one in found])

@@ -12,6 +12,7 @@ from xrobust.results.runs import (
     PURPOSE,
     Group,
     differences,
+    few_examples,
     grouped,
     mean_scores,
     purpose_id,
@@ -54,6 +55,10 @@ class Series:
     sample: bool
     values: dict[str, float]
     """Language -> gain or score, fractions of 1, means over seeds. The source language is not among them."""
+    few: dict[str, float]
+    """The same of languages with fewer changed examples than `robustness.min_examples`: shown, and in no test."""
+    examples: dict[str, int]
+    """Language -> examples scored, under a perturbation those that it changed."""
 
     @property
     def name(self) -> str:
@@ -70,7 +75,7 @@ def series(
     data, limit) and an equal training budget. Of several such groups of `vanilla` the one that is best on the source
     dev set is taken. `metric` is the task's main one by default. Raises UserError where nothing is left.
     """
-    scored_with(results, metric, perturbation)
+    perturbation = scored_with(results, metric, perturbation)
     groups = grouped(results)
     found: list[Series] = []
     notes: list[str] = []
@@ -104,7 +109,14 @@ def _series(
         for language, value in means[0].items()
         if language != train.source
     }
-    if not values:
+    examples, small = few_examples(compared, metric, perturbation)
+    few = {language: values.pop(language) for language in sorted(small & values.keys())}
+    if few:
+        notes.append(
+            f"{train.task} {group.method}: too few changed examples for a test (robustness.min_examples) in "
+            f"{', '.join(f'{language} ({examples[language]})' for language in few)}"
+        )
+    if not values and not few:
         what = metric if perturbation is None else f"{metric} under {perturbation}"
         return None, [*notes, f"{train.task} {group.method}: no target language with {what}: left out"]
     one = Series(
@@ -118,6 +130,8 @@ def _series(
         differ_in=[] if baseline is None else differences(train, baseline.train),
         sample=any(result.sample for its in compared for result in its.results),
         values=values,
+        few=few,
+        examples=examples,
     )
     return one, notes
 

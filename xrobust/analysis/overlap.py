@@ -46,6 +46,8 @@ class Measured:
     rows: str
     """sha256 of the training rows."""
     overlap: Overlap
+    examples: int
+    """Examples of the test set."""
     scores: dict[str, float]
     """Method -> clean score, mean over seeds."""
     budgets: dict[str, SpentBudget | None]
@@ -135,6 +137,7 @@ def measure(
         if key not in opened:
             opened[key] = _Data(first, folder, offline, plugin_files)
         data = opened[key]
+        sizes = {row.name: row.n for group in groups for row in group.results[0].clean_scores()}
         for language in languages:
             measured.append(
                 Measured(
@@ -145,6 +148,7 @@ def measure(
                     metric=wanted,
                     rows=train.data["train"],
                     overlap=data.overlap(language),
+                    examples=sizes[language],
                     scores={g.method: t[language] for g, t in zip(groups, tables, strict=True) if language in t},
                     budgets={g.method: spent_budget(g.results) for g in groups},
                 )

@@ -81,7 +81,11 @@ def distance_command(
     metric: Metric = None,
     perturbation: Annotated[
         str | None,
-        typer.Option("--perturbation", metavar="LABEL", help="Scores under this perturbation. [default: clean ones]"),
+        typer.Option(
+            "--perturbation",
+            metavar="LABEL",
+            help="Scores under this perturbation, or worst_case. [default: clean ones]",
+        ),
     ] = None,
     distance: Annotated[
         str | None,
@@ -131,14 +135,14 @@ def _print_overlaps(analysis: ByOverlap) -> None:
         rows = [
             [
                 m.source,
-                m.language,
+                f"{m.language} ({m.examples})",
                 *(percent(getattr(m.overlap, share), 1) for share in shares),
                 *(percent(m.scores.get(method), 1) for method in methods),
             ]
             for m in section
         ]
         title = f"{section[0].task}: overlap with training, and {section[0].metric} (all in %)"
-        print_table(("source", "test", *shares, *methods), rows, title)
+        print_table(("source", "test (examples)", *shares, *methods), rows, title)
         say()
         budgets = {(m.source, method): budget for m in section for method, budget in m.budgets.items()}
         print_table(
@@ -156,22 +160,30 @@ def _print_series(analysis: ByDistance, of: Of) -> None:
         first = section[0][0]
         names = list(section[0][1])
         rows = []
-        for language in sorted({code for one, _ in section for code in one.values}):
-            known = next(table for one, table in section if language in one.values)
+        for language in sorted({code for one, _ in section for code in one.values | one.few}):
+            known = next(table for one, table in section if language in one.values | one.few)
             cells = [f"{known[name][language]:.3f}" if language in known[name] else "-" for name in names]
             signed = of is Of.gain
-            rows.append(
-                [language, *cells, *(percent(one.values.get(language), 1, signed=signed) for one, _ in section)]
-            )
+            rows.append([language, *cells, *(_value(one, language, signed=signed) for one, _ in section)])
         what = "gain over vanilla" if of is Of.gain else "score"
         sample = " (sample data)" if first.sample else ""
         print_table(
             ("language", *names, *(one.name for one, _ in section)),
             rows,
-            f"{first.task}: distances to {first.source}, and {what} in points of {first.metric}{sample}",
+            f"{first.task}: distances to {first.source}, and {what} in points of {first.metric} (examples){sample}",
         )
+        if any(one.few for one, _ in section):
+            say("* too few changed examples (robustness.min_examples): in no test")
         say()
         _print_budgets([one for one, _ in section])
+
+
+def _value(one: Series, language: str, *, signed: bool) -> str:
+    """A gain or score with the number of examples; with a mark where these are too few for a test."""
+    value = (one.values | one.few).get(language)
+    if value is None:
+        return "-"
+    return f"{percent(value, 1, signed=signed)} ({one.examples[language]}){'*' * (language in one.few)}"
 
 
 def _print_budgets(section: Sequence[Series]) -> None:

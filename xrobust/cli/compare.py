@@ -101,16 +101,23 @@ def compare_command(
 
 def _require_conditions(comparison: Comparison, labels: Sequence[str]) -> None:
     """Raises UserError for a condition that is not compared, with the reason."""
+    from xrobust.report.comparison_tables import is_named
+
     for label in labels:
         for part in comparison.compared:
             known = {row.label for row in part.estimates}
-            reasons = [item.reason for item in part.not_compared if item.label == label]
-            if label not in known:
+            reasons = [item.reason for item in part.not_compared if is_named(item, [label])]
+            if not any(is_named(row, [label]) for row in part.estimates):
                 raise UserError(f"--condition {label}: {reasons[0] if reasons else did_you_mean(label, known)}")
 
 
 def _text(comparison: Comparison, conditions: Sequence[str], form: Format) -> str:
-    from xrobust.report.comparison_tables import comparison_csv, comparison_tables, trained_models_tables
+    from xrobust.report.comparison_tables import (
+        comparison_csv,
+        comparison_tables,
+        small_samples,
+        trained_models_tables,
+    )
 
     if form is Format.json:
         return comparison.text()
@@ -119,7 +126,11 @@ def _text(comparison: Comparison, conditions: Sequence[str], form: Format) -> st
     tables = comparison_tables(comparison, conditions)
     if not conditions:
         tables += trained_models_tables(comparison)
-    remarks = [*comparison.notes, *(line for part in comparison.compared for line in _remarks(part))]
+    remarks = [
+        *small_samples(comparison),
+        *comparison.notes,
+        *(line for part in comparison.compared for line in _remarks(part)),
+    ]
     return "\n".join(filter(None, (tables_text(tables, form), remarks_text(remarks, form))))
 
 

@@ -31,7 +31,8 @@ def eval_command(
             "--set",
             "-s",
             metavar="NAME=VALUE",
-            help="A parameter of a perturbation or the attack: perturb.typos.rate=0.2, attack.steps=20. Repeatable.",
+            help="A parameter of a perturbation or the attack: perturb.typos.rate=0.2, attack.steps=20; "
+            "robustness.min_examples=10: fewest changed examples of a language that is in the means. Repeatable.",
         ),
     ] = None,
     plugin: Plugin = None,
@@ -63,8 +64,8 @@ def eval_command(
     values: dict[str, Any] = {}
     for assignment in settings or []:
         key, value = parse_assignment(assignment)
-        if key.partition(".")[0] not in ("perturb", "attack"):
-            raise UserError(f"--set {key}: an evaluation has the settings perturb.* and attack.* alone")
+        if key.partition(".")[0] not in ("perturb", "attack", "robustness"):
+            raise UserError(f"--set {key}: an evaluation has the settings perturb.*, attack.* and robustness.* alone")
         assign(values, key, value)
     flags = {
         "languages": comma_separated(languages),
@@ -90,7 +91,7 @@ def eval_command(
             offline=offline,
             observers=[console],
         )
-    if (result.scores, result.data.perturbed) == (before.scores, before.data.perturbed):
+    if (result.scores, result.data.perturbed, result.summary) == (before.scores, before.data.perturbed, before.summary):
         console.say("nothing to do: all of this has its scores")
     console.results(result, run if run.is_dir() else run.parent)
     return 0

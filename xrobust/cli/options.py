@@ -119,7 +119,8 @@ Set = Annotated[
         "-s",
         metavar="NAME=VALUE",
         help="Any other setting: training.learning_rate=3e-5, method.epsilon=0.1, perturb.typos.rate=0.2; "
-        "checkpoint_steps=500, checkpoint_minutes=5, micro_batch_size=8, gradient_checkpointing=true. Repeatable.",
+        "robustness.min_examples=10 (changed examples from which a language is in the means); checkpoint_steps=500, "
+        "checkpoint_minutes=5, micro_batch_size=8, gradient_checkpointing=true. Repeatable.",
     ),
 ]
 

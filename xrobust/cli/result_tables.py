@@ -6,7 +6,8 @@ from xrobust.cli.table import print_table
 from xrobust.encoding.truncation import WORTH_SAYING
 from xrobust.report.format import percent
 from xrobust.results.schema import RunResult
-from xrobust.results.sections import Robustness
+from xrobust.results.sections import Robustness, ScoreRow
+from xrobust.results.small_samples import is_small, least_examples
 from xrobust.runtime.screen import say
 
 MOST_COLUMNS = 8
@@ -73,34 +74,54 @@ def _robustness(result: RunResult) -> None:
     if not conditions:
         return
     say()
-    columns = ["", "targets", "coverage", "clean", result.main_metric, "drop", "all examples", "drop in source"]
-    print_table(columns, [_condition(row) for row in conditions])
-    say("means over the target languages covered, of the examples that were changed, beside the same on clean text")
+    main, least = result.main_metric, least_examples(result)
+    columns = ["", "targets", "examples", "coverage", "clean", main, "drop", "pooled drop", "all examples"]
+    small_source = {
+        row.label
+        for row in result.main_scores()
+        if row.language == result.spec.train.source and is_small(row.condition, row.n, least)
+    }
+    rows = [[*_condition(row), f"{percent(row.source_drop)}{'*' * (row.label in small_source)}"] for row in conditions]
+    print_table([*columns, "drop in source"], rows)
+    say(f"means over target languages with at least {least} changed examples (robustness.min_examples), of these alone")
+    say("pooled drop: mean over all target languages covered, each weighted by its changed examples")
+    for row in conditions:
+        if row.languages and row.languages == len(row.too_few):
+            say(f"{row.label}: no mean, since no target language has {least} changed examples")
 
 
 def _condition(row: Robustness) -> list[str]:
+    values = (row.clean, row.value, row.drop, row.pooled_drop, row.value_all)
     return [
         row.label,
-        f"{row.languages} of {row.tried}",
+        f"{row.languages - len(row.too_few)} of {row.tried}",
+        str(row.examples),
         percent(row.coverage, digits=0),
-        *(percent(value) for value in (row.clean, row.value, row.drop, row.value_all, row.source_drop)),
+        *map(percent, values),
     ]
 
 
 def _by_language(result: RunResult) -> None:
-    """Prints languages by conditions: the drop from clean text in points."""
+    """Prints languages by conditions: the drop from clean text in points, with the number of changed examples."""
     labels = [row.label for row in (result.summary.robustness if result.summary else [])]
     if not labels:
         return
     if len(labels) > MOST_COLUMNS:
         say("by language: `scores` of the document")
         return
-    drops = {(row.name, row.label): row.drop for row in result.main_scores()}
+    least = least_examples(result)
+    drops = {(row.name, row.label): _drop(row, least) for row in result.main_scores()}
     languages = dict.fromkeys(row.name for row in result.scores if row.condition != "clean")
     if languages:
         say()
-        rows = [[_named(result, code), *(percent(drops.get((code, label))) for label in labels)] for code in languages]
-        print_table(["drop", *labels], rows)
+        rows = [[_named(result, code), *(drops.get((code, label), "-") for label in labels)] for code in languages]
+        print_table(["drop (examples)", *labels], rows)
+        if any(cell.endswith("*") for row in rows for cell in row[1:]):
+            say(f"* fewer than {least} changed examples: in no mean")
+
+
+def _drop(row: ScoreRow, least: int) -> str:
+    return f"{percent(row.drop)} ({row.n}){'*' * is_small(row.condition, row.n, least)}"
 
 
 def _not_covered(result: RunResult) -> None:

@@ -104,6 +104,8 @@ class EvaluationSpec(BaseModel):
     """Label of a perturbation -> languages to score under it."""
     attacked: tuple[str, ...] = ()
     """Languages to score under the attack."""
+    min_examples: int | None = None
+    """Fewest changed examples of a language that is in the means under a condition; null: 30."""
 
     def with_more(self, more: EvaluationSpec) -> EvaluationSpec:
         """Merges two evaluation specs."""
@@ -118,6 +120,7 @@ class EvaluationSpec(BaseModel):
                 for label in perturbations
             },
             attacked=tuple(dict.fromkeys((*self.attacked, *more.attacked))),
+            min_examples=more.min_examples or self.min_examples,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from xrobust.config.presets import DEFAULT_METHOD, over_preset
+from xrobust.config.robustness_settings import RobustnessSettings
 from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
@@ -34,6 +35,9 @@ class EvaluationRequest(BaseModel):
     )
     attack: str | None = Field(default=None, description="attack on the embeddings to score every language under: pgd")
     attack_params: dict[str, Any] = Field(default_factory=dict, description="{parameter: value} of the attack")
+    robustness: RobustnessSettings = Field(
+        default_factory=RobustnessSettings, description="{setting: value} of the means over languages: min_examples"
+    )
 
     @field_validator("languages", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +20,7 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
         first = error.errors()[0]
         key = ".".join(part for part in (where, *(cut(str(part)) for part in first["loc"])) if part)
         if first["type"] == "extra_forbidden":
-            known = list(cls.model_fields)
+            known = list(_model_at(cls, first["loc"][:-1]).model_fields)
             raise UserError(f"unknown setting {key!r}: {did_you_mean(str(first['loc'][-1]), known)}") from error
         if first["type"] == "missing":
             raise UserError(f"setting {key!r} is missing") from error
@@ -28,9 +28,19 @@ def validated(cls: type[Model], values: Mapping[str, Any], where: str) -> Model:
             "tuple_type": "a list is expected, as in [a, b]",
             "dict_type": "names with values are expected: {name: value}",
             "path_type": "a path is expected",
+            "model_type": "names with values are expected: {name: value}",
         }
         message = expected.get(first["type"], first["msg"].removeprefix("Value error, "))
         message = message[0].lower() + message[1:]
         if first["type"] == "string_type" and isinstance(first["input"], bool):
             message += " (YAML takes no, off, yes and on for false and true: put it in quotes)"
         raise UserError(f"setting {key!r} is {shown(first['input'])}: {message}") from error
+
+
+def _model_at(cls: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model whose fields stand at a place in the values of another: of the setting `robustness`, its own."""
+    for name in place:
+        field = cls.model_fields.get(str(name))
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            cls = field.annotation
+    return cls

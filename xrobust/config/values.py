@@ -107,7 +107,7 @@ def read_mapping(path: Path, instance: str) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The settings in a file. Raises UserError."""
     values = read_mapping(path, "task: wikiann")
-    for section in ("training", "method_params", "perturb_params", "attack_params"):
+    for section in ("training", "method_params", "perturb_params", "attack_params", "robustness"):
         if section in values and values[section] is None:  # a section whose lines are all commented out
             del values[section]
     if isinstance(values.get("method"), dict):
@@ -188,10 +188,11 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 def assign(values: dict[str, Any], key: str, value: Any) -> None:
-    """Puts one `--set` value where it belongs: `training.*`, `method.*`, `perturb.*`, `attack.*` or the run itself."""
+    """Puts one `--set` value where it belongs: `training.*`, `robustness.*`, `method.*`, `perturb.*`, `attack.*` or the
+    run itself."""
     head, _, rest = key.partition(".")
-    if head == "training" and rest:
-        _section(values, "training", "training")[rest] = value
+    if head in ("training", "robustness") and rest:
+        _section(values, head, head)[rest] = value
     elif head in ("method", "perturb", "attack") and rest:
         part, _, param = rest.partition(".")
         params = _section(values, f"{head}_params", f"{head}_params")

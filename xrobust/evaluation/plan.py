@@ -33,6 +33,7 @@ from xrobust.evaluation.perturbation_inputs import PerturbationInputs
 from xrobust.evaluation.requested_perturbations import RequestedPerturbation
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import Pair, ScoreKey
+from xrobust.results.small_samples import least_examples
 
 ATTACKS = ("pgd",)
 Encoder = Callable[[], Callable[[list[str], "int | None"], Any]]
@@ -95,6 +96,11 @@ class EvaluationPlan:
             return True
         return self.pairs is not None and bool(self.pairs.left(result))
 
+    def averages_fit(self, result: RunResult) -> bool:
+        """True unless another `robustness.min_examples` is asked for than the document has."""
+        wanted = self.spec.min_examples
+        return wanted is None or wanted == least_examples(result)
+
     def keys_left(self, result: RunResult) -> list[ScoreKey]:
         """Columns of all scores that the document lacks."""
         pairs = [] if self.pairs is None else self.pairs.left(result)
@@ -156,6 +162,7 @@ def plan_evaluation(
             pairs=tuple(pairs),
             perturbations=tuple(perturbation.spec for perturbation in wanted),
             attack=None if attack is None else AttackSpec(name="pgd", params=attack.model_dump(mode="json")),
+            min_examples=request.robustness.min_examples,
         ),
         languages=[
             LanguageConditions(

@@ -20,6 +20,7 @@ class Scored(NamedTuple):
     rows_sha256: str
     seconds: float
     epsilon: float | None = None
+    worst_of: tuple[str, ...] = ()
 
     def row(self, metric: Metric, score: Score, **columns: Any) -> ScoreRow:
         """The row of one score, with columns of its own."""
@@ -32,6 +33,7 @@ class Scored(NamedTuple):
             ci_high=score.ci_high,
             n=score.n,
             epsilon=self.epsilon,
+            worst_of=self.worst_of,
             rows_sha256=self.rows_sha256,
             seconds=self.seconds,
             **columns,

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from xrobust.config.robustness_settings import MIN_EXAMPLES
 from xrobust.data.splits import load_split
 from xrobust.experiments.transfer_pairs import NAMED, Setting, SettingName, TransferPlan
 from xrobust.results.schema import RunResult, mean
+from xrobust.results.small_samples import least_examples
 
 
 class Line(BaseModel):
@@ -31,9 +33,14 @@ class Line(BaseModel):
     """Label -> clean - score."""
     coverage: dict[str, float] = {}
     """Label -> share of the test sentences that it changed."""
+    examples: dict[str, int] = {}
+    """Label -> number of test sentences that it changed."""
+    min_examples: int = MIN_EXAMPLES
+    """Number of changed sentences below which a score is marked."""
     not_covered: dict[str, str] = {}
     """Label -> reason that there is no score."""
-    worst_case: float | None = None
+    worst_case: dict[str, float] = {}
+    """Label of the set of perturbations -> worst case over it."""
     overlap: dict[str, float | None] = {}
     """Overlap with the training set: shares of entity tokens, of different entities (`chunks`), of words."""
 
@@ -95,8 +102,14 @@ def report_line(plan: TransferPlan, setting: Setting, results: Sequence[RunResul
         perturbed=perturbed,
         drop={label: clean - score for label, score in perturbed.items() if clean is not None},
         coverage={label: mean(r.coverage for r in tried if r.perturbation == label) or 0.0 for label in labels},
+        examples={row.perturbation: row.changed_examples for row in tried},
+        min_examples=max(map(least_examples, runs)),
         not_covered={row.perturbation: row.reason for row in tried if row.reason is not None},
-        worst_case=mean(row.value_all for row in rows if row.condition == "worst_case"),
+        worst_case={
+            label: score
+            for label in dict.fromkeys(str(row.label) for row in rows if row.condition == "worst_case")
+            if (score := mean(row.value_all for row in rows if row.label == label)) is not None
+        },
         overlap=_overlap(plan, setting, runs[0].spec.train.limit),
     )
 

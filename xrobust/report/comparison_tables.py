@@ -8,19 +8,18 @@ from xrobust.report.budget_columns import BUDGET_COLUMNS, budget_cells
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
 from xrobust.results.budgets import how_equal
-from xrobust.results.comparing.document import ComparedWith, Comparison, Estimate
+from xrobust.results.comparing.document import ComparedWith, Comparison, Condition, Estimate
 
 
 def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:
     """Tables for each side that is compared with the baseline: clean text by language, and the other conditions.
 
-    The last table has the training budgets of all sides.
-
-    `conditions` are labels of those to show by language; clean text alone by default. Scores are shown times 100.
+    `conditions` are labels of those to show by language, or `worst_case` for all worst cases; clean text alone by
+    default. Scores are shown times 100. The last table has the training budgets of all sides.
     """
     tables = []
     for part in comparison.compared:
-        by_language = [row for row in part.estimates if row.label in (conditions or ("clean",))]
+        by_language = [row for row in part.estimates if is_named(row, conditions or ("clean",))]
         for label in dict.fromkeys(row.label for row in by_language):
             for quantity in ("score", "drop"):
                 rows = [row for row in by_language if (row.label, row.quantity) == (label, quantity)]
@@ -34,7 +33,7 @@ def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) 
 
 
 def _budgets(comparison: Comparison) -> Table:
-    """What each side was trained with, and in what its budget equals that of the baseline."""
+    """The budget that each side was trained with, and in what its budget equals that of the baseline."""
     sides = [(comparison.baseline, "baseline"), *((part.other, _equal(part)) for part in comparison.compared)]
     return Table(
         f"{comparison.task}: training budgets",
@@ -48,6 +47,23 @@ def _equal(part: ComparedWith) -> str:
     if not part.budgets_differ or not part.equal:
         return how_equal(part.equal)
     return f"BUDGETS DIFFER ({how_equal(part.equal)})"
+
+
+def is_named(condition: Condition, names: Collection[str]) -> bool:
+    """True for a condition whose label is among the names, and for every worst case where `worst_case` is."""
+    return condition.label in names or (condition.condition == "worst_case" and condition.condition in names)
+
+
+def small_samples(comparison: Comparison) -> list[str]:
+    """Lines under the tables on the test sets that are in no average."""
+    left_out = {(row.label, row.name): row.n for part in comparison.compared for row in part.estimates if row.few}
+    if not left_out:
+        return []
+    lines = [f"* fewer than {comparison.min_examples} changed examples (robustness.min_examples): in no average"]
+    for label in dict.fromkeys(label for label, _ in left_out):
+        names = ", ".join(f"{name} ({n})" for (its, name), n in left_out.items() if its == label)
+        lines.append(f"* under {label}: {names}")
+    return lines
 
 
 def _table(
@@ -86,7 +102,7 @@ def _row(comparison: Comparison, row: Estimate, *, named: bool, checked: bool) -
         probability(row.p),
         probability(row.p_holm),
         percent(row.detectable),
-        str(row.n),
+        f"{row.n}{'*' * row.few}",
     ]
     if checked:
         cells.insert(5, _interval(row.bootstrap_low, row.bootstrap_high))

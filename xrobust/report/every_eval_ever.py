@@ -187,7 +187,12 @@ def _of_test_set(entry: Entry, row: TestSetScore) -> dict[str, Any]:
 
 def _of_average(board: Leaderboard, entry: Entry, row: ConditionScore) -> dict[str, Any]:
     label = label_of(row)
-    parts = [score for score in entry.scores if label_of(score) == label and (score.pair is not None) == row.pairs]
+    too_few = entry.too_few.get(row.label, ())
+    parts = [
+        score
+        for score in entry.scores
+        if label_of(score) == label and (score.pair is not None) == row.pairs and score.name not in too_few
+    ]
     over = "pairs" if row.pairs else "languages"
     names = {over: ", ".join(score.name for score in parts)}
     its = next((one.examples_from for one in board.boards if one.id == entry.board), "bound")

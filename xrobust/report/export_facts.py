@@ -62,7 +62,7 @@ def over_seeds(entry: Entry) -> str:
 
 def label_of(score: TestSetScore | ConditionScore) -> str:
     """The condition's name, of pairs too: `clean`, `typos`."""
-    return condition_label(score.condition, score.perturbation, score.attack) or "clean"
+    return condition_label(score.condition, score.perturbation, score.attack, score.worst_of) or "clean"
 
 
 def check_scores(entry: Entry) -> None:

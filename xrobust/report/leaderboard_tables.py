@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xrobust.errors import UserError, did_you_mean
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
 from xrobust.results.board.document import Board, Entry, Leaderboard, Overall
+from xrobust.results.score_key import condition_label
+from xrobust.results.small_samples import is_small
 
 BUDGET = ("steps", "batch", "examples", "processed", "looks", "seconds")
 """Columns of the training budget: optimiser steps, examples a step, examples trained on, word pieces put through the
@@ -33,7 +35,8 @@ def leaderboard_tables(board: Leaderboard, sort: str | None = None, *, languages
         column = _sort_column(board, one, sort)
         shown = _shown_columns(rows, languages, column)
         cells = [[_cell(name, row) for name in shown] for row in _sorted(rows, column)]
-        tables.append(Table(_title(board, one), [_head(name, one) for name in shown], cells))
+        sizes = _sizes(board, one)
+        tables.append(Table(_title(board, one), [_head(name, one, sizes) for name in shown], cells))
     return tables + [_overall_table(board, i) for i in range(len(board.overall))]
 
 
@@ -103,11 +106,21 @@ def _title(board: Leaderboard, one: Board) -> str:
     return f"{one.task} from {one.source}: {', '.join(parts)}"
 
 
-def _head(name: str, board: Board) -> str:
-    """The head of a column; of a condition with the number of its test sets, which may be fewer than on clean text."""
+def _head(name: str, board: Board, sizes: Mapping[str, str]) -> str:
+    """The head of a column; of a condition with the number of its test sets, which may be fewer than on clean text, and
+    of a language with the number of its examples."""
     if name in board.coverage:
         return f"{name} ({len(board.coverage[name])})"
-    return HEADS.get(name, name)
+    return f"{name} (n {sizes[name]})" if name in sizes else HEADS.get(name, name)
+
+
+def _sizes(board: Leaderboard, one: Board) -> dict[str, str]:
+    """Language or pair -> examples of its clean test set, as in `200`, or `150-200` where entries have others."""
+    found: dict[str, list[int]] = {}
+    for score in (score for entry_id in one.entries for score in board.entry(entry_id).scores):
+        if score.condition == "clean":
+            found.setdefault(score.name, []).append(score.n)
+    return {name: "-".join(map(str, sorted({min(its), max(its)}))) for name, its in found.items()}
 
 
 def _sort_column(board: Leaderboard, one: Board, sort: str | None) -> str | None:
@@ -185,14 +198,28 @@ def _overall_table(board: Leaderboard, i: int) -> Table:
 
 
 def remarks(board: Leaderboard) -> list[str]:
-    """Entries without a rank, and documents that were left out, with the reasons."""
-    lines = []
+    """Test sets that are in no average, entries without a rank, and documents that were left out, with the reasons."""
+    lines = _small_samples(board)
     for entry in board.entries:
         for row in entry.conditions:
             if row.unranked is not None and row.label == "clean":
                 lines.append(f"not ranked: {entry.task} {entry.name} ({entry.model}): {row.unranked}")
     lines += [f"left out: {item.path}: {item.reason}" for item in board.excluded]
     return lines
+
+
+def _small_samples(board: Leaderboard) -> list[str]:
+    """Lines on the test sets that are in no average: one for each task and condition."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for entry in board.entries:
+        for row in (row for row in entry.scores if is_small(row.condition, row.n, board.min_examples)):
+            label = condition_label(row.condition, row.perturbation, row.attack, row.worst_of)
+            found.setdefault((entry.task, str(label)), {})[row.name] = row.n
+    return [
+        f"in no average of {task} under {label}: {', '.join(f'{name} ({n})' for name, n in its.items())}: fewer than "
+        f"{board.min_examples} changed examples (robustness.min_examples)"
+        for (task, label), its in found.items()
+    ]
 
 
 def leaderboard_rows(board: Leaderboard, sort: str | None = None) -> list[dict[str, Any]]:

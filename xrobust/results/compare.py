@@ -34,10 +34,11 @@ from xrobust.results.comparing.sides import (
     shared_tests,
     token_differences,
 )
-from xrobust.results.comparing.verdicts import sentence, supervision_note
+from xrobust.results.comparing.verdicts import sentences, supervision_note
 from xrobust.results.examples import score_metric
 from xrobust.results.runs import differences
 from xrobust.results.select import FoundRun, LeftOut, path_text, select_all
+from xrobust.results.small_samples import least_examples
 from xrobust.results.store import RESULT
 
 CLEAN = Condition()
@@ -114,10 +115,11 @@ def _with_predictions(side: GroupSide, named: AbstractSet[str], left_out: list[L
 def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
     """Compares each side with the baseline. Raises UserError where two cannot be compared, with the reason."""
     baseline, metric = sides.baseline, sides.metric
+    used = {least_examples(run.result) for side in (baseline, *sides.others) for run in side.runs}
     compared, others, refused = [], [], []
     for other in sides.others:
         try:
-            compared.append(_compare_with(baseline, other, given))
+            compared.append(_compare_with(baseline, other, given, max(used)))
             others.append(other)
         except UserError as error:
             refused.append((other, error))
@@ -126,7 +128,7 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
     adjust_averages(compared)
     described = baseline.described()
     for part in compared:
-        part.sentences = [sentence(described, part, row, metric) for row in part.estimates if row.over == "average"]
+        part.sentences = sentences(described, part, metric, max(used))
     first = baseline.runs[0].score(baseline.runs[0].scored_keys[0])
     assert first is not None
     return Comparison(
@@ -137,7 +139,9 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
         compared=compared,
         common_only=given.common,
         budget=given.budget,
+        min_examples=max(used),
         notes=[
+            *_least_note(used),
             *_notes(baseline, others, compared, common=given.common),
             *(f"NOT COMPARED: {other.name}: {error}" for other, error in refused),
         ],
@@ -195,7 +199,7 @@ def _require_metric(groups: Sequence[Sequence[FoundRun]], metric: str) -> None:
                 )
 
 
-def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) -> ComparedWith:
+def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions, least: int) -> ComparedWith:
     require_comparable(baseline, other, given.budget)
     if given.paired_seeds and baseline.seeds != other.seeds:
         raise UserError(
@@ -218,7 +222,7 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
         if label == "clean":
             languages = [key.name for key in keys]
         for quantity in ("score",) if condition.condition == "clean" else ("score", "drop"):
-            question = Question(baseline, other, tests, condition, quantity, given)
+            question = Question(baseline, other, tests, condition, quantity, given, least)
             found = question.estimates()
             estimates += found
             if quantity == "score":
@@ -237,6 +241,13 @@ def _compare_with(baseline: GroupSide, other: GroupSide, given: CompareOptions) 
         trained_models=compare_trained_models(baseline.runs[0], other.runs[0]) if single else [],
         sentences=[],
     )
+
+
+def _least_note(used: AbstractSet[int]) -> list[str]:
+    if len(used) == 1:
+        return []
+    numbers = " and ".join(map(str, sorted(used)))
+    return [f"the documents were made with robustness.min_examples {numbers}: {max(used)} is used for all"]
 
 
 def _notes(

@@ -17,6 +17,7 @@ from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import ScoreRow
 from xrobust.results.store import predictions_table
+from xrobust.results.worst_case import covering_perturbations
 
 if TYPE_CHECKING:
     import numpy as np
@@ -91,6 +92,11 @@ class RunExamples:
         """All test sets and conditions that the run has scores of."""
         return list(self._scores)
 
+    @property
+    def scored_rows(self) -> list[ScoreRow]:
+        """The document's rows of all test sets and conditions."""
+        return list(self._scores.values())
+
     def predictions(self, key: ScoreKey) -> dict[str, list[Any]]:
         """The columns `id`, `label` and `prediction` of a file of predictions.
 
@@ -147,7 +153,7 @@ class RunExamples:
 
         clean = self.of(clean_key(key))
         variants, changed = [clean.rows], set()
-        for label in worst_case_set(self.result, key):
+        for label in covering_perturbations(self.result, key.language):
             under = self.of(ScoreKey(condition="perturbed", language=key.language, perturbation=label))
             indices = self._places(clean, under, key)
             variant = clean.rows.copy()
@@ -181,13 +187,6 @@ class RunExamples:
 def clean_key(key: ScoreKey) -> ScoreKey:
     """Key of a test set on clean text."""
     return ScoreKey(language=key.language, pair=key.pair)
-
-
-def worst_case_set(result: RunResult, key: ScoreKey) -> list[str]:
-    """Labels of the perturbations that the worst case of a language is over, sorted as it takes them."""
-    return sorted(
-        row.perturbation for row in result.data.perturbed if row.language == key.language and row.changed_examples
-    )
 
 
 def shown_key(key: ScoreKey) -> str:

@@ -26,6 +26,7 @@ COLUMNS = {
     "condition": "string",
     "perturbation": "string",
     "attack": "string",
+    "worst_of": "string",
     "epsilon": "float64",
     "language": "string",
     "pair": "string",
@@ -77,6 +78,8 @@ def load_results(path: Path | str = "runs", *, where: str | None = None) -> pd.D
         task, method, model, source: of the run; method with its parts joined, as in `rs_aug+lora`.
         condition, perturbation, attack, epsilon: `clean`, `perturbed`, `attack` or `worst_case`; the label of the
             perturbation or attack, and the attack's radius.
+        worst_of: the set of perturbations of a worst case, as in `casing, typos`: group by it, two sets are two
+            conditions.
         language, pair: of the test set: one of the two; a pair as in `en:de`.
         metric, metric_version, value, ci_low, ci_high: the score, a fraction of 1, with its 95% interval.
         n, coverage: examples scored, and the share of the test set that they are.
@@ -130,4 +133,5 @@ def _rows(run: FoundRun) -> Iterator[dict[str, Any]]:
     }
     for row in result.scores:
         of_the_score = {name: getattr(row, name) for name in OF_THE_SCORE}
-        yield {**of_the_run, **of_the_score, "pair": None if row.pair is None else pair_name(row.pair)}
+        names = {"pair": None if row.pair is None else pair_name(row.pair), "worst_of": ", ".join(row.worst_of) or None}
+        yield {**of_the_run, **of_the_score, **names}

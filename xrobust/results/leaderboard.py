@@ -88,12 +88,13 @@ def build_leaderboard(
             f", such as {documents.excluded[0].path}: {documents.excluded[0].reason}" if documents.excluded else ""
         )
         raise UserError(f"no run is left for a leaderboard, left out: {len(documents.excluded)}{reasons}")
-    scores = {entry: entry_scores(its) for entry, its in groups.items()}
+    least = max(run.min_examples for its in groups.values() for run in its)
+    scores = {entry: entry_scores(its, least) for entry, its in groups.items()}
     variances: ExampleVariances = Bounds(scores)
     if given.verify == "predictions":
         variances = Influences(scores, {entry: its.means() for entry, its in influences.items()}, ids)
     source: ExamplesFrom = "predictions" if given.verify == "predictions" else "bound"
-    board = assemble(groups, scores, variances, source, given.verify, given.budget, documents.excluded)
+    board = assemble(groups, scores, variances, source, given.verify, given.budget, documents.excluded, least)
     return board, documents.named
 
 
@@ -150,7 +151,8 @@ def load_leaderboard(path: Path | str) -> Leaderboard:
         raise UserError(f"{path} is not a leaderboard: make one with xrobust leaderboard RUNS -o {path}")
     if raw.get("schema_version") != BOARD_VERSION:
         raise UserError(
-            f"{path}: schema version {raw.get('schema_version')!r} where this xrobust reads {BOARD_VERSION}"
+            f"{path}: schema version {raw.get('schema_version')!r} where this xrobust reads {BOARD_VERSION}: build it "
+            "again from its runs"
         )
     try:
         board = Leaderboard.model_validate(raw)

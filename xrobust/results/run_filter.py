@@ -41,7 +41,7 @@ KEYS: dict[str, Callable[[RunResult], list[Any]]] = {
     "group": lambda result: [result.group_id],
     "run": lambda result: [result.run_id],
     "language": lambda result: list(dict.fromkeys(row.name for row in result.scores)),
-    "condition": lambda result: list(dict.fromkeys(row.label or "clean" for row in result.scores)),
+    "condition": lambda result: list(dict.fromkeys(row.key.label or "clean" for row in result.scores)),
     "sample": lambda result: [result.sample],
     "precision": lambda result: [result.spec.train.precision],
     "limit": lambda result: [result.spec.train.limit],

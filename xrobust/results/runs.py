@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from xrobust.config.resolved_spec import MethodSpec, TrainSpec
-from xrobust.errors import UserError
+from xrobust.errors import UserError, shown
 from xrobust.results.schema import RunResult
 from xrobust.results.select import each_once, path_text, select_all
+from xrobust.results.small_samples import is_small, least_examples
+from xrobust.results.worst_case import scored_rows
 from xrobust.storage.hashing import canonical_json
 
 
@@ -157,11 +159,12 @@ def mean_scores(
 ) -> tuple[list[dict[str, float]], list[str]]:
     """For each group, language -> mean over its runs; of the languages that all runs were scored in, on the same rows.
 
-    Rows for pairs of languages are left out. The notes name languages that only some runs have, or on other rows.
+    `perturbation` is the label of a condition, of a worst case with its set. Rows for pairs of languages are left out.
+    The notes name languages that only some runs have, or on other rows.
     """
     tables = [
         {
-            row.language: row
+            row.language: (row.value, scored_rows(result, row))
             for row in result.scores
             if row.metric == metric and row.label == perturbation and row.language is not None
         }
@@ -170,7 +173,7 @@ def mean_scores(
     ]
     counts = Counter(language for table in tables for language in table)
     everywhere = sorted(language for language, count in counts.items() if count == len(tables))
-    same = [language for language in everywhere if len({table[language].rows_sha256 for table in tables}) == 1]
+    same = [language for language in everywhere if len({table[language][1] for table in tables}) == 1]
     notes = []
     names = " and ".join(dict.fromkeys(f"{group.train.task} {group.method}" for group in groups))
     if some := sorted(set(counts) - set(everywhere)):
@@ -180,19 +183,38 @@ def mean_scores(
     means, first = [], 0
     for group in groups:
         its = tables[first : first + len(group.results)]
-        means.append({language: sum(table[language].value for table in its) / len(its) for language in same})
+        means.append({language: sum(table[language][0] for table in its) / len(its) for language in same})
         first += len(group.results)
     return means, notes
 
 
-def scored_with(results: Iterable[RunResult], metric: str | None, perturbation: str | None) -> None:
-    """Raises UserError, which lists the alternatives, if no run has scores of this metric under this perturbation."""
+def scored_with(results: Iterable[RunResult], metric: str | None, perturbation: str | None) -> str | None:
+    """The label of the condition `perturbation`: that itself; of `worst_case` the label of the only set there is.
+
+    Raises UserError, which lists the alternatives, if no run has scores of this metric under this condition, or if
+    runs have worst cases of several sets of perturbations.
+    """
     rows = [row for result in results for row in result.scores]
     if metric is not None and all(row.metric != metric for row in rows):
         known = ", ".join(sorted({row.metric for row in rows}))
         raise UserError(f"no run has scores of metric {metric!r}: there are {known}")
-    if perturbation is not None and all(row.label != perturbation for row in rows):
-        known = ", ".join(sorted({row.label for row in rows if row.label is not None}))
+    if perturbation is None:
+        return None
+    labels = sorted({row.label for row in rows if row.label is not None})
+    if perturbation in labels:
+        return perturbation
+    worst = sorted({str(row.label) for row in rows if row.condition == perturbation == "worst_case"})
+    if len(worst) > 1:
+        raise UserError(f"the runs have worst cases of several sets of perturbations: name one of {shown(worst)}")
+    if not worst:
         raise UserError(
-            f"no run has scores under perturbation {perturbation!r}: there are {known or 'clean ones only'}"
+            f"no run has scores under perturbation {perturbation!r}: there are {', '.join(labels) or 'clean ones only'}"
         )
+    return worst[0]
+
+
+def few_examples(groups: Sequence[Group], metric: str, label: str | None) -> tuple[dict[str, int], set[str]]:
+    """Language -> examples scored under a condition, in the first run; and the languages with too few for a mean."""
+    least = max(least_examples(result) for group in groups for result in group.results)
+    rows = [row for row in groups[0].results[0].scores if row.metric == metric and row.label == label and row.language]
+    return {row.name: row.n for row in rows}, {row.name for row in rows if is_small(row.condition, row.n, least)}

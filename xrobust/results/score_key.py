@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -59,9 +60,15 @@ class ScoreKey(Section):
         return ScoreKey.model_construct(**values)  # checked when the row was made
 
 
-def condition_label(condition: ConditionName, perturbation: str | None, attack: str | None) -> str | None:
-    """A condition's name in tables and file names: the label of the perturbation or attack; None for clean text."""
-    return {"clean": None, "perturbed": perturbation, "attack": attack, "worst_case": "worst_case"}[condition]
+def condition_label(
+    condition: ConditionName, perturbation: str | None, attack: str | None, worst_of: Sequence[str] = ()
+) -> str | None:
+    """A condition's name in tables and file names: the label of the perturbation or attack; None for clean text.
+
+    Of a worst case `worst of casing, typos`, and `worst_case` where its set is not given.
+    """
+    worst = f"worst of {', '.join(worst_of)}" if worst_of else "worst_case"
+    return {"clean": None, "perturbed": perturbation, "attack": attack, "worst_case": worst}[condition]
 
 
 def pair_name(pair: Pair) -> str:

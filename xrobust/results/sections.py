@@ -173,6 +173,9 @@ class TrainingSection(Section):
 class ScoreRow(ScoreKey):
     """One score of the trained model on one test set under one condition."""
 
+    worst_of: tuple[str, ...] = ()
+    """Labels of all perturbations that the language was tried under, covered or not, sorted, where this is the worst of
+    them; empty for other conditions."""
     coverage: float = 1.0
     """Share of the examples that the perturbation changed: those that `value` is over. 1 on clean input."""
     metric: str
@@ -197,17 +200,30 @@ class ScoreRow(ScoreKey):
     rows_sha256: str
     seconds: float
 
+    @property
+    def label(self) -> str | None:
+        """The condition's name in tables, of a worst case with its set; None for clean text."""
+        return condition_label(self.condition, self.perturbation, self.attack, self.worst_of)
+
 
 class Robustness(Section):
-    """The main metric under one condition, over languages: unweighted means over those that it covers."""
+    """The main metric under one condition: unweighted means over the target languages with enough changed examples."""
 
     condition: ConditionName
     perturbation: str | None = None
     attack: str | None = None
+    worst_of: tuple[str, ...] = ()
+    """Set of perturbations of a worst case: languages with another set stand in another row."""
     languages: int
-    """Target languages covered."""
+    """Target languages covered, those in `too_few` among them."""
     tried: int
     """Target languages that were to be scored under it."""
+    min_examples: int | None = None
+    """Fewest changed examples of a language that is in the means."""
+    too_few: tuple[str, ...] = ()
+    """Target languages with fewer, which are left out of the means."""
+    examples: int | None = None
+    """Changed examples of all target languages covered."""
     coverage: float | None
     """Mean over all target languages tried, 0 for those not covered."""
     clean: float | None
@@ -215,6 +231,9 @@ class Robustness(Section):
     value: float | None
     drop: float | None
     """clean - value."""
+    pooled_drop: float | None = None
+    """Mean of the drops of all target languages covered, those in `too_few` too, each weighted by its number of changed
+    examples."""
     value_all: float | None
     source_drop: float | None
     """Drop in the source language."""
@@ -223,7 +242,7 @@ class Robustness(Section):
     @property
     def label(self) -> str:
         """The condition's name in tables."""
-        return condition_label(self.condition, self.perturbation, self.attack) or "clean"
+        return condition_label(self.condition, self.perturbation, self.attack, self.worst_of) or "clean"
 
 
 class Summary(Section):

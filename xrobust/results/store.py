@@ -20,6 +20,7 @@ from xrobust.results.schema import SCHEMA_VERSION, RunResult, now, section_sums
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import Artifact
 from xrobust.results.summary import summarise
+from xrobust.results.worst_case import name_worst_cases
 from xrobust.storage.atomic import write_atomically, writing
 from xrobust.storage.hashing import canonical_json, file_sha256
 from xrobust.storage.json_file import read_json
@@ -53,7 +54,8 @@ def save_result(folder: Path, result: RunResult) -> None:
 def load_result(path: Path | str) -> RunResult:
     """Loads the document of a run folder (or a `result.json`), and verifies it: schema, run id and sha256.
 
-    The hashes are taken over the stored JSON, before any default is filled in. Raises UserError.
+    The hashes are taken over the stored JSON, before any default is filled in. The summary of a document that another
+    version of xrobust wrote is made anew where means are taken otherwise today. Raises UserError.
     """
     file = Path(path)
     if file.is_dir():
@@ -78,8 +80,6 @@ def load_result(path: Path | str) -> RunResult:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UserError(f"{file} does not fit the schema at {where}: {first['msg']}") from error
-    if version != SCHEMA_VERSION:
-        result.summary = summarise(result)
     stored = raw["spec"]["train"]
     try:
         fits = (run_id(stored), group_id(stored)) == (result.run_id, result.group_id)
@@ -89,7 +89,15 @@ def load_result(path: Path | str) -> RunResult:
         raise UserError(f"{file}: run_id {result.run_id} does not fit the spec in it: the document was changed")
     if version == SCHEMA_VERSION and not _fits_its_sha256(raw, result):
         raise UserError(f"{file}: {changed_sections(raw, result)}: the document was changed")
+    if version != SCHEMA_VERSION or _has_older_means(result):
+        name_worst_cases(result)
+        result.summary = summarise(result)
     return result
+
+
+def _has_older_means(result: RunResult) -> bool:
+    """True for a document from before small test sets were left out of means, and sets of worst cases named."""
+    return result.summary is not None and any(row.min_examples is None for row in result.summary.robustness)
 
 
 def _fits_its_sha256(raw: Mapping[str, Any], result: RunResult) -> bool:

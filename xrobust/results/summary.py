@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ConditionName
-from xrobust.results.sections import Robustness, Summary
+from xrobust.results.sections import Robustness, ScoreRow, Summary
+from xrobust.results.small_samples import is_small, least_examples
 
-Condition = tuple[ConditionName, str | None, str | None]
-"""Condition, label of the perturbation, label of the attack."""
+Condition = tuple[ConditionName, str | None, str | None, tuple[str, ...]]
+"""Condition, label of the perturbation, label of the attack, set of a worst case."""
 
 
 def summarise(result: RunResult) -> Summary | None:
@@ -33,17 +36,22 @@ def summarise(result: RunResult) -> Summary | None:
 
 
 def _conditions(result: RunResult) -> list[Condition]:
-    """All conditions scored besides clean text, in the order of the rows; the worst case last."""
-    conditions: list[Condition] = [("perturbed", row.perturbation, None) for row in result.data.perturbed]
-    conditions += [(row.condition, row.perturbation, row.attack) for row in result.scores if row.condition != "clean"]
+    """All conditions scored besides clean text, in the order of the rows; worst cases last."""
+    conditions: list[Condition] = [("perturbed", row.perturbation, None, ()) for row in result.data.perturbed]
+    conditions += [_condition(row) for row in result.scores if row.condition != "clean"]
     return sorted(dict.fromkeys(conditions), key=lambda condition: condition[0] == "worst_case")
 
 
+def _condition(row: ScoreRow) -> Condition:
+    return row.condition, row.perturbation, row.attack, row.worst_of
+
+
 def _robustness(result: RunResult, wanted: Condition) -> Robustness:
-    source, (condition, perturbation, attack) = result.spec.train.source, wanted
-    its = [row for row in result.main_scores() if (row.condition, row.perturbation, row.attack) == wanted]
-    rows = {row.language: row for row in its}
+    source, least = result.spec.train.source, least_examples(result)
+    condition, perturbation, attack, worst_of = wanted
+    rows = {row.language: row for row in result.main_scores() if _condition(row) == wanted}
     targets = [row for language, row in rows.items() if language != source]
+    enough = [row for row in targets if not is_small(condition, row.n, least)]
     noted = [row for row in result.data.perturbed if condition == "perturbed" and row.perturbation == perturbation]
     tried: dict[str | None, float] = {row.language: row.coverage for row in noted if row.language != source}
     tried |= {row.language: row.coverage for row in targets}
@@ -51,13 +59,25 @@ def _robustness(result: RunResult, wanted: Condition) -> Robustness:
         condition=condition,
         perturbation=perturbation,
         attack=attack,
+        worst_of=worst_of,
         languages=len(targets),
         tried=len(tried),
+        min_examples=least,
+        too_few=tuple(row.name for row in targets if row not in enough),
+        examples=sum(row.n for row in targets),
         coverage=mean(tried.values()),
-        clean=mean(row.clean_value for row in targets),
-        value=mean(row.value for row in targets),
-        drop=mean(row.drop for row in targets),
-        value_all=mean(row.value_all for row in targets),
+        clean=mean(row.clean_value for row in enough),
+        value=mean(row.value for row in enough),
+        drop=mean(row.drop for row in enough),
+        pooled_drop=_pooled_drop(targets),
+        value_all=mean(row.value_all for row in enough),
         source_drop=rows[source].drop if source in rows else None,
         epsilon=next((row.epsilon for row in rows.values()), None),
     )
+
+
+def _pooled_drop(rows: Sequence[ScoreRow]) -> float | None:
+    """The mean of the drops of languages, each weighted by its number of changed examples; None without languages."""
+    weighted = [(row.n, row.drop) for row in rows if row.drop is not None]
+    total = sum(n for n, _ in weighted)
+    return sum(n * drop for n, drop in weighted) / total if total else None

@@ -14,6 +14,7 @@ from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import PerturbedRows
 from xrobust.results.store import read_predictions
+from xrobust.results.worst_case import perturbations_tried
 
 
 @dataclass
@@ -65,7 +66,8 @@ class WorstCase(Condition):
             variants.append(variant)
         changed = sorted({i for indices, _ in test.perturbed.values() for i in indices})
         worst = worst_rows(main, variants)[changed]
-        scored = Scored(self.under, test.rows.sha256, time.perf_counter() - started)
+        tried = perturbations_tried(scorer.result, self.language)
+        scored = Scored(self.under, test.rows.sha256, time.perf_counter() - started, worst_of=tried)
         rows = rows_beside_clean(scored, [main], [clean], changed, [worst])[:1]
         scorer.agree()
         scorer.forget(self.under)

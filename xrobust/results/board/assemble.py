@@ -24,8 +24,12 @@ def assemble(
     verified: Literal["documents", "predictions"],
     budget: Literal["equal", "any"],
     excluded: Sequence[Excluded],
+    least: int,
 ) -> Leaderboard:
-    """Makes the document of records: entries, boards with ranks, and the ranking over tasks."""
+    """Makes the document of records: entries, boards with ranks, and the ranking over tasks.
+
+    `least` is the number of changed examples from which `scores` average over a test set.
+    """
     entries = [make_entry(entry, runs, scores[entry], variances) for entry, runs in groups.items()]
     entries.sort(key=lambda entry: (entry.task, entry.source, entry.model, entry.name, entry.id))
     boards = make_boards(entries, groups, scores, variances, budget=budget, examples_from=examples_from)
@@ -33,6 +37,7 @@ def assemble(
         xrobust=_version(),
         verified=verified,
         budget=budget,
+        min_examples=least,
         documents=sum(map(len, groups.values())),
         boards=boards,
         entries=entries,

@@ -14,7 +14,7 @@ from xrobust.results.comparing.document import Condition, Excluded
 from xrobust.results.schema import Time
 from xrobust.results.score_key import Pair, Section, pair_name
 
-BOARD_VERSION = 1
+BOARD_VERSION = 2
 ExamplesFrom = Literal["predictions", "bound"]
 """Source of the part of a variance that comes from test examples: saved predictions; or the intervals in the documents,
 as if all examples were as much alike as they can be, which is an upper bound, and a rank with it is conservative."""
@@ -69,6 +69,8 @@ class TestSetScore(Section):
     condition: Literal["clean", "perturbed", "attack", "worst_case"] = "clean"
     perturbation: str | None = None
     attack: str | None = None
+    worst_of: tuple[str, ...] = ()
+    """Set of perturbations of a worst case."""
     language: str | None = None
     pair: Pair | None = None
     values: list[float]
@@ -85,7 +87,7 @@ class TestSetScore(Section):
     """Standard error that comes from the choice of test examples."""
     n: int
     rows: str
-    """sha256 of the test rows; of a worst case with the labels of its perturbations."""
+    """sha256 of the test rows; of a worst case also of its perturbed rows, with their labels."""
     metric_version: int
 
     @property
@@ -95,7 +97,8 @@ class TestSetScore(Section):
 
 
 class ConditionScore(Condition):
-    """The main metric under one condition, averaged over the test sets that all runs of the entry have."""
+    """The main metric under one condition, averaged over the test sets that all runs of the entry have, and that have
+    enough changed examples."""
 
     test_sets: int
     values: list[float]
@@ -154,6 +157,9 @@ class Entry(Section):
     packages: dict[str, list[str]]
     """Versions that the runs had."""
     conditions: list[ConditionScore]
+    """Those under which a test set has enough changed examples for an average."""
+    too_few: dict[str, list[str]]
+    """Label of a condition -> test sets with fewer changed examples than `min_examples`, which are in no average."""
     scores: list[TestSetScore]
 
     @property
@@ -228,13 +234,16 @@ class OverallBoard(Section):
 class Leaderboard(Section):
     """The leaderboard document."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: Literal["leaderboard"] = "leaderboard"
     xrobust: str
     """Version that built it."""
     verified: Literal["documents", "predictions"]
     """`predictions`: each score was computed again from saved predictions; `documents`: schema, ids and sums only."""
     budget: Literal["equal", "any"]
+    min_examples: int
+    """Fewest changed examples of a test set that is averaged over: the largest that the runs' documents were made
+    with."""
     documents: int
     """Documents averaged in."""
     boards: list[Board]

@@ -9,8 +9,8 @@ import numpy as np
 
 from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, Part, array_degrees_of_freedom
 from xrobust.results.board.document import BudgetClass, ConditionScore, Cost, Entry, EntryRun, TestSetScore
-from xrobust.results.board.record import RunRecord, layout_of
-from xrobust.results.board.scores import EntryScores, Under
+from xrobust.results.board.record import RunRecord, Test, Under, condition, condition_columns, layout_of
+from xrobust.results.board.scores import EntryScores
 from xrobust.results.board.variances import ExampleVariances
 
 ZERO_SHOT = ["source"]
@@ -64,6 +64,7 @@ def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, va
         ),
         packages=_packages(runs),
         conditions=_conditions(scores, first.source, {u: variances.level(entry_id, u) for u in scores.columns}),
+        too_few={condition(under).label: names for under, names in scores.too_few.items()},
         scores=_test_sets(scores),
     )
 
@@ -87,7 +88,7 @@ def _conditions(scores: EntryScores, source: str, examples: Mapping[Under, Part]
     rows = zip(columns, parts, means.T, means.mean(axis=0).tolist(), spread, low.tolist(), high.tolist(), strict=True)
     return [
         ConditionScore(
-            **_named(under),
+            **condition_columns(under),
             **_transfer(scores, under, source),
             test_sets=len(columns[under]),
             values=values.tolist(),
@@ -104,10 +105,6 @@ def _conditions(scores: EntryScores, source: str, examples: Mapping[Under, Part]
         )
         for under, part, values, mean, sd, begin, end in rows
     ]
-
-
-def _named(under: Under) -> dict[str, Any]:
-    return dict(zip(("condition", "perturbation", "attack", "pairs"), under, strict=True))
 
 
 def _transfer(scores: EntryScores, under: Under, source: str) -> dict[str, Any]:
@@ -147,6 +144,7 @@ def _test_sets(scores: EntryScores) -> list[TestSetScore]:
             "condition": one.test.condition,
             "perturbation": one.test.perturbation,
             "attack": one.test.attack,
+            "worst_of": one.test.worst_of.splitlines(),
             "language": one.test.language,
             "pair": one.test.pair.split(":") if one.test.pair else None,
             "values": values,
@@ -182,12 +180,15 @@ def intervals(values: np.ndarray, examples: np.ndarray, df: np.ndarray) -> tuple
     return values.mean(axis=0) - half, values.mean(axis=0) + half
 
 
-def records_of(entry: Entry) -> list[RunRecord]:
-    """The records of an entry's runs, as far as the document has them: what merging and verifying begin with."""
-    return [_record(entry, i) for i in range(len(entry.runs))]
+def records_of(entry: Entry, least: int) -> list[RunRecord]:
+    """The records of an entry's runs, as far as the document has them: what merging and verifying begin with.
+
+    `least` is the document's `min_examples`.
+    """
+    return [_record(entry, i, least) for i in range(len(entry.runs))]
 
 
-def _record(entry: Entry, i: int) -> RunRecord:
+def _record(entry: Entry, i: int, least: int) -> RunRecord:
     run = entry.runs[i]
     nan = float("nan")
     values = [
@@ -195,11 +196,7 @@ def _record(entry: Entry, i: int) -> RunRecord:
         [nan if row.clean_values is None else row.clean_values[i] for row in entry.scores],
         [row.examples_se for row in entry.scores],
     ]
-    layout = [
-        [*columns, ":".join(row.pair) if row.pair else None, row.rows, row.n, row.metric_version]
-        for row in entry.scores
-        for columns in [(row.condition, row.perturbation, row.attack, row.language)]
-    ]
+    layout = [[*_test(row), row.rows, row.n, row.metric_version] for row in entry.scores]
     return RunRecord(
         run_id=run.run_id,
         group_id=entry.id,
@@ -230,6 +227,12 @@ def _record(entry: Entry, i: int) -> RunRecord:
         packages={name: SEVERAL.join(versions) for name, versions in entry.packages.items()},
         sample=entry.sample,
         metric=entry.metric,
+        min_examples=least,
         layout=layout_of(layout),
         values=np.array(values),
     )
+
+
+def _test(row: TestSetScore) -> Test:
+    pair = ":".join(row.pair) if row.pair else None
+    return Test(row.condition, row.perturbation, row.attack, row.language, pair, "\n".join(row.worst_of))

@@ -11,7 +11,7 @@ from xrobust.metrics.inference import Part
 from xrobust.results.board.assemble import assemble
 from xrobust.results.board.document import Leaderboard
 from xrobust.results.board.entries import records_of
-from xrobust.results.board.record import RunRecord
+from xrobust.results.board.record import RunRecord, condition
 from xrobust.results.board.scores import EntryScores, entry_scores
 from xrobust.results.board.variances import Bounds, Stored
 from xrobust.results.comparing.document import Excluded
@@ -27,21 +27,22 @@ def merge_leaderboards(boards: Sequence[Leaderboard], budget: Literal["equal", "
     excluded = [item for board in boards for item in board.excluded]
     for board in boards:
         for entry in board.entries:
-            for record in records_of(entry):
+            for record in records_of(entry, board.min_examples):
                 its = groups.setdefault(entry.id, {})
                 other = its.setdefault(record.run_id, record)
                 if other.sha256 != record.sha256:
                     reason = "two boards have this run with another sha256: the first board's is taken"
                     excluded.append(Excluded(path=f"run {record.run_id}", reason=reason))
     runs = {entry: sorted(its.values(), key=lambda run: (run.seed, run.run_id)) for entry, its in groups.items()}
-    scores = {entry: entry_scores(its) for entry, its in runs.items()}
+    least = max(board.min_examples for board in boards)
+    scores = {entry: entry_scores(its, least) for entry, its in runs.items()}
     stored = stored_variances(boards, runs, scores)
     weakest: Literal["documents", "predictions"] = (
         "predictions" if all(board.verified == "predictions" for board in boards) else "documents"
     )
     budgets = {board.budget for board in boards}
     budget = budget or ("equal" if "equal" in budgets else "any")
-    return assemble(dict(sorted(runs.items())), scores, stored, "bound", weakest, budget, _unique(excluded))
+    return assemble(dict(sorted(runs.items())), scores, stored, "bound", weakest, budget, _unique(excluded), least)
 
 
 def _unique(excluded: Sequence[Excluded]) -> list[Excluded]:
@@ -51,25 +52,34 @@ def _unique(excluded: Sequence[Excluded]) -> list[Excluded]:
 def stored_variances(
     boards: Sequence[Leaderboard], runs: Mapping[str, Sequence[RunRecord]], scores: Mapping[str, EntryScores]
 ) -> Stored:
-    """The variances that documents have of entries whose runs are the same in the union."""
+    """The variances that documents have of entries whose runs are the same in the union, and of the same averages."""
     levels: dict[tuple[str, str], Part] = {}
     pairs: dict[tuple[str, str, str], Part] = {}
     for board in boards:
         whole = {entry.id for entry in board.entries if len(entry.runs) == len(runs[entry.id])}
-        for entry in board.entries:
-            if entry.id in whole:
-                for row in entry.conditions:
-                    levels[entry.id, row.label] = Part(row.examples_variance, row.examples_df)
+        kept = {
+            (entry.id, row.label): Part(row.examples_variance, row.examples_df)
+            for entry in board.entries
+            if entry.id in whole
+            for row in entry.conditions
+            if row.test_sets == _averaged(scores[entry.id], row.label)  # others were left out with another number
+        }
+        levels |= kept
         for test in (test for one in board.boards for test in one.tests or ()):
-            if {test.better, test.worse} <= whole:
+            if {(test.better, test.label), (test.worse, test.label)} <= kept.keys():
                 pairs[test.better, test.worse, test.label] = Part(test.examples_variance, test.examples_df)
     return Stored(levels, pairs, Bounds(scores))
 
 
+def _averaged(scores: EntryScores, label: str) -> int:
+    """Number of test sets that are averaged over under a condition."""
+    return next((len(its) for under, its in scores.columns.items() if condition(under).label == label), 0)
+
+
 def recomputed(board: Leaderboard) -> Leaderboard:
     """The leaderboard computed again from the values by seed that it holds."""
-    runs = {entry.id: records_of(entry) for entry in board.entries}
-    scores = {entry: entry_scores(its) for entry, its in runs.items()}
+    runs = {entry.id: records_of(entry, board.min_examples) for entry in board.entries}
+    scores = {entry: entry_scores(its, board.min_examples) for entry, its in runs.items()}
     again = assemble(
         runs,
         scores,
@@ -78,6 +88,7 @@ def recomputed(board: Leaderboard) -> Leaderboard:
         board.verified,
         board.budget,
         board.excluded,
+        board.min_examples,
     )
     again.xrobust = board.xrobust
     for mine, its in zip(again.entries, board.entries, strict=True):

@@ -10,9 +10,10 @@ import numpy as np
 
 from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, array_holm
 from xrobust.results.board.document import Board, ConditionScore, Entry, ExamplesFrom, PairTest
-from xrobust.results.board.record import Layout, RunRecord
-from xrobust.results.board.scores import EntryScores, Under
+from xrobust.results.board.record import Layout, RunRecord, Under
+from xrobust.results.board.scores import EntryScores
 from xrobust.results.board.variances import ExampleVariances
+from xrobust.results.comparing.document import Condition
 from xrobust.results.runs import method_labels
 from xrobust.storage.hashing import canonical_json
 
@@ -142,7 +143,7 @@ def _ranked(
 
 
 def _under(row: ConditionScore) -> Under:
-    return row.condition, row.perturbation, row.attack, row.pairs
+    return row.condition, row.perturbation, row.attack, row.pairs, "\n".join(row.worst_of)
 
 
 def _difference(coverage: Layout, reference: Layout) -> str:
@@ -180,7 +181,7 @@ def _rank(ranked: Sequence[tuple[Entry, ConditionScore]], variances: ExampleVari
         row.rank, row.rank_to = 1 + above, count - below
     if count > MOST_TESTED:
         return []
-    condition = {name: getattr(ranked[0][1], name) for name in ("condition", "perturbation", "attack", "pairs")}
+    condition = {name: getattr(ranked[0][1], name) for name in Condition.model_fields}
     found = []
     for k, (i, j) in enumerate(zip(one, other, strict=True)):
         high, low = (i, j) if means[i] >= means[j] else (j, i)

@@ -14,14 +14,20 @@ from xrobust.data.splits import RowsOrigin
 from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric_of_output
 from xrobust.results.comparing.document import Condition
-from xrobust.results.examples import shown_key, worst_case_set
+from xrobust.results.examples import shown_key
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import DataSection, ScoreRow
+from xrobust.results.small_samples import least_examples
 from xrobust.results.summary import summarise
+from xrobust.results.worst_case import perturbations_tried, scored_rows
 
 NORMAL_95 = 1.959963984540054
 """97.5% point of the normal distribution: an interval is that many standard errors to each side."""
+
+
+Under = tuple[str, str | None, str | None, bool, str]
+"""Condition, perturbation, attack, True for pairs, set of a worst case."""
 
 
 class Test(NamedTuple):
@@ -33,17 +39,19 @@ class Test(NamedTuple):
     language: str | None
     pair: str | None
     """`en:de`."""
+    worst_of: str = ""
+    """Set of a worst case, a line a perturbation: two sets are two conditions."""
 
     @property
     def key(self) -> ScoreKey:
         """Its key in the run's document."""
         values = self._asdict() | {"pair": tuple(self.pair.split(":")) if self.pair else None}
-        return ScoreKey(**values)
+        return ScoreKey(**{name: values[name] for name in ScoreKey.model_fields})
 
     @property
-    def under(self) -> tuple[str, str | None, str | None, bool]:
-        """Its condition: condition, perturbation, attack, True for a pair."""
-        return self.condition, self.perturbation, self.attack, self.pair is not None
+    def under(self) -> Under:
+        """Its condition."""
+        return self.condition, self.perturbation, self.attack, self.pair is not None, self.worst_of
 
     @property
     def name(self) -> str:
@@ -51,10 +59,21 @@ class Test(NamedTuple):
         return self.pair or str(self.language)
 
 
-def condition(under: tuple[str, str | None, str | None, bool]) -> Condition:
+def condition(under: Under) -> Condition:
     """The condition of a test set, as documents have it."""
-    name, perturbation, attack, pairs = under
-    return Condition(condition=name, perturbation=perturbation, attack=attack, pairs=pairs)  # type: ignore[arg-type]
+    return Condition(**condition_columns(under))
+
+
+def condition_columns(under: Under) -> dict[str, Any]:
+    """The fields of a condition in documents."""
+    name, perturbation, attack, pairs, worst_of = under
+    return {
+        "condition": name,
+        "perturbation": perturbation,
+        "attack": attack,
+        "worst_of": tuple(worst_of.splitlines()),
+        "pairs": pairs,
+    }
 
 
 class TestSet(NamedTuple):
@@ -62,7 +81,7 @@ class TestSet(NamedTuple):
 
     test: Test
     rows: str
-    """sha256 of the rows; of a worst case with the labels of its perturbations."""
+    """sha256 of the rows; of a worst case also of its perturbed rows, with their labels."""
     n: int
     metric_version: int
 
@@ -105,6 +124,8 @@ class RunRecord:
     packages: dict[str, str]
     sample: bool
     metric: str
+    min_examples: int
+    """Fewest changed examples of a language that is in the means of its document."""
     layout: Layout
     values: np.ndarray
     """float64 (3, test sets): scores; scores of the same examples on clean text, NaN on clean text; standard errors
@@ -187,7 +208,8 @@ def record_of(result: RunResult) -> RunRecord:
         packages=dict(result.environment.packages),
         sample=result.sample,
         metric=result.main_metric,
-        layout=layout_of([[*test_of(row), _rows(result, row), row.n, row.metric_version] for row in rows]),
+        min_examples=least_examples(result),
+        layout=layout_of([[*test_of(row), scored_rows(result, row), row.n, row.metric_version] for row in rows]),
         values=np.array(values),
     )
 
@@ -201,13 +223,8 @@ def test_origins(result: RunResult) -> list[DataSection | RowsOrigin]:
 
 def test_of(row: ScoreRow) -> Test:
     """The test set and condition of a score."""
-    return Test(row.condition, row.perturbation, row.attack, row.language, ":".join(row.pair) if row.pair else None)
-
-
-def _rows(result: RunResult, row: ScoreRow) -> str:
-    if row.condition != "worst_case":
-        return row.rows_sha256
-    return f"{row.rows_sha256} {'+'.join(worst_case_set(result, row.key))}"
+    pair = ":".join(row.pair) if row.pair else None
+    return Test(row.condition, row.perturbation, row.attack, row.language, pair, "\n".join(row.worst_of))
 
 
 def check_values(result: RunResult) -> None:
@@ -217,7 +234,9 @@ def check_values(result: RunResult) -> None:
     for row in result.scores:
         if (wrong := _wrong(row, bounded[row.metric])) is not None:
             raise UserError(f"{row.metric} of {shown_key(row.key)} {wrong}")
-        seen.add((*test_of(row), row.metric))
+        if row.condition == "worst_case" and row.worst_of != perturbations_tried(result, row.language):
+            raise UserError(f"{row.metric} of {shown_key(row.key)} is of other perturbations than {row.name} has")
+        seen.add((row.key, row.metric))
     if len(seen) < len(result.scores):
         raise UserError("a score occurs twice")
     if result.summary is not None and not _same(

@@ -8,10 +8,8 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from xrobust.results.board.record import Layout, RunRecord, TestSet
-
-Under = tuple[str, str | None, str | None, bool]
-"""Condition, perturbation, attack, True for pairs."""
+from xrobust.results.board.record import Layout, RunRecord, TestSet, Under
+from xrobust.results.small_samples import is_small
 
 
 @dataclass(frozen=True)
@@ -27,28 +25,43 @@ class EntryScores:
     """Standard errors that come from the choice of test examples."""
     only_some: tuple[tuple[Under, str], ...]
     """Conditions and names of test sets that only some of the runs have, or on other rows."""
+    least: int
+    """Fewest changed examples of a test set that is averaged over."""
 
     @cached_property
     def columns(self) -> dict[Under, list[int]]:
-        """For each condition the columns of its test sets."""
-        return columns(self.tests)
+        """For each condition that has some, the columns of its test sets that are averaged over."""
+        return columns(self.tests, self.least)
 
     def covered(self, under: Under) -> Layout:
-        """The test sets under a condition."""
+        """The test sets under a condition that are averaged over."""
         return tuple(self.tests[i] for i in self.columns[under])
+
+    @property
+    def too_few(self) -> dict[Under, list[str]]:
+        """For each condition the test sets that are not averaged over, if there are any."""
+        found: dict[Under, list[str]] = {}
+        for one in self.tests:
+            if is_small(one.test.condition, one.n, self.least):
+                found.setdefault(one.test.under, []).append(one.test.name)
+        return found
 
 
 @cache
-def columns(tests: Layout) -> dict[Under, list[int]]:
-    """For each condition the places of its test sets."""
+def columns(tests: Layout, least: int) -> dict[Under, list[int]]:
+    """For each condition the places of its test sets that are averaged over."""
     found: dict[Under, list[int]] = {}
     for i, one in enumerate(tests):
-        found.setdefault(one.test.under, []).append(i)
+        if not is_small(one.test.condition, one.n, least):
+            found.setdefault(one.test.under, []).append(i)
     return found
 
 
-def entry_scores(runs: Sequence[RunRecord]) -> EntryScores:
-    """The scores of some runs on the test sets that all of them have, on the same rows."""
+def entry_scores(runs: Sequence[RunRecord], least: int) -> EntryScores:
+    """The scores of some runs on the test sets that all of them have, on the same rows.
+
+    `least` is the number of changed examples from which a test set is averaged over.
+    """
     first = runs[0].layout
     if all(run.layout is first for run in runs):
         tests, arrays = first, [run.values for run in runs]
@@ -59,7 +72,7 @@ def entry_scores(runs: Sequence[RunRecord]) -> EntryScores:
         arrays = [run.values[:, [run.layout.index(one) for one in tests]] for run in runs]
         only_some = {_named(one) for run in runs for one in run.layout} - {_named(one) for one in tests}
     stacked = np.stack(arrays)
-    return EntryScores(tests, stacked[:, 0], stacked[:, 1], stacked[:, 2], tuple(sorted(only_some, key=str)))
+    return EntryScores(tests, stacked[:, 0], stacked[:, 1], stacked[:, 2], tuple(sorted(only_some, key=str)), least)
 
 
 def _named(one: TestSet) -> tuple[Under, str]:

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from xrobust.metrics.inference import Part, cluster_sums
-from xrobust.results.board.record import Test, condition
-from xrobust.results.board.scores import EntryScores, Under
+from xrobust.results.board.record import Test, Under, condition
+from xrobust.results.board.scores import EntryScores
 
 ENOUGH = 1e6
 """Degrees of freedom of a variance that is taken as known."""

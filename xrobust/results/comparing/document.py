@@ -41,13 +41,15 @@ class Condition(Section):
     condition: ConditionName = "clean"
     perturbation: str | None = None
     attack: str | None = None
+    worst_of: tuple[str, ...] = ()
+    """Set of perturbations of a worst case: two sets are two conditions."""
     pairs: bool = False
     """True for pairs of languages, the first text in one and the second in the other."""
 
     @property
     def label(self) -> str:
-        """The condition's name in tables: `clean`, `typos`, `clean pairs`."""
-        name = condition_label(self.condition, self.perturbation, self.attack) or "clean"
+        """The condition's name in tables: `clean`, `typos`, `worst of casing, typos`, `clean pairs`."""
+        name = condition_label(self.condition, self.perturbation, self.attack, self.worst_of) or "clean"
         return f"{name} pairs" if self.pairs else name
 
 
@@ -62,7 +64,11 @@ class Estimate(Condition):
     test_sets: int
     """Languages or pairs that the means are over."""
     n: int
-    """Test examples, over all of them."""
+    """Test examples, over all of them; under a condition those that it changed."""
+    few: bool = False
+    """True for a language with fewer than the comparison's `min_examples` changed examples: in no average."""
+    too_few: tuple[str, ...] = ()
+    """Of an average: the languages that are left out of it because of that."""
     baseline: float
     """Mean over seeds (and languages)."""
     other: float
@@ -184,6 +190,9 @@ class Comparison(Section):
     """True where languages that not all runs have were left out on request."""
     budget: Literal["equal", "any"]
     """`equal`: the sides were trained for as long as one another, else the comparison is refused."""
+    min_examples: int
+    """Fewest changed examples of a language that is in the averages under a condition: the largest that the documents
+    were made with."""
     notes: list[str]
     excluded: list[Excluded]
 

@@ -27,6 +27,7 @@ from xrobust.results.comparing.document import (
 )
 from xrobust.results.comparing.sides import GroupSide, SharedTests, side_arrays
 from xrobust.results.score_key import ScoreKey
+from xrobust.results.small_samples import is_small
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,24 @@ class Question:
         condition: Condition,
         quantity: str,
         given: CompareOptions,
+        least: int,
     ) -> None:
         self.sides = (baseline, other)
         self.source = baseline.first.spec.train.source
         self.tests, self.condition, self.quantity, self.given = tests, condition, quantity, given
         self.a, self.b = (side_arrays(side, tests, quantity) for side in self.sides)
+        self.few = [is_small(condition.condition, len(ids), least) for ids in tests.ids]
 
     def estimates(self) -> list[Estimate]:
-        """The averages, then each test set, with Holm's p-values over the test sets."""
-        everything = list(range(len(self.tests.keys)))
+        """The averages over test sets with enough changed examples; then each test set, with Holm's p-values."""
+        everything = [i for i, few in enumerate(self.few) if not few]
         targets = [i for i in everything if self.tests.keys[i].language != self.source]
-        rows = [self._estimate("average", everything)]
+        rows = [self._estimate("average", everything)] if everything else []
         if not self.condition.pairs and 0 < len(targets) < len(everything):
             rows.append(self._estimate("targets", targets))
+        too_few = tuple(key.name for key, few in zip(self.tests.keys, self.few, strict=True) if few)
+        for row in rows:
+            row.too_few = tuple(name for name in too_few if row.over == "average" or name != self.source)
         singles = [
             self._estimate("pair" if self.condition.pairs else "language", [i], key)
             for i, key in enumerate(self.tests.keys)
@@ -104,6 +110,7 @@ class Question:
             pair=key.pair if key else None,
             test_sets=len(some),
             n=sum(len(numbers) for numbers in clusters),
+            few=key is not None and self.few[some[0]],
             baseline=float(a.values.mean()),
             other=float(b.values.mean()),
             difference=float(b.values.mean() - a.values.mean()),

@@ -7,7 +7,6 @@ from typing import Any
 from xrobust.errors import UserError
 from xrobust.metrics.inference import holm
 from xrobust.results.comparing.document import TrainedModels
-from xrobust.results.comparing.sides import condition_of
 from xrobust.results.examples import RunExamples
 
 
@@ -19,7 +18,7 @@ def compare_trained_models(one: RunExamples, other: RunExamples) -> list[Trained
     """
     found = []
     for key in one.scored_keys:
-        if condition_of(key).condition != "clean" or key not in other.scored_keys:
+        if key.condition != "clean" or key not in other.scored_keys:
             continue
         a, b = one.predictions(key), other.predictions(key)
         if a["id"] != b["id"]:

@@ -12,12 +12,13 @@ from xrobust.metrics.inference import Side
 from xrobust.metrics.influence import influence
 from xrobust.results.budgets import spent_budget
 from xrobust.results.comparing.document import ComparedGroup, Condition
-from xrobust.results.examples import RunExamples, ScoreMetric, worst_case_set
+from xrobust.results.examples import RunExamples, ScoreMetric
 from xrobust.results.runs import differences, method_labels, setting_text
 from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ScoreKey
-from xrobust.results.sections import Budget
+from xrobust.results.sections import Budget, ScoreRow
 from xrobust.results.select import FoundRun
+from xrobust.results.worst_case import scored_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,7 @@ class GroupSide:
     @cached_property
     def conditions(self) -> dict[str, Condition]:
         """All conditions that a run of the side has scores under, by label."""
-        found = [condition_of(key) for run in self.runs for key in run.scored_keys]
+        found = [condition_of(row) for run in self.runs for row in run.scored_rows]
         return {condition.label: condition for condition in found}
 
     def described(self) -> ComparedGroup:
@@ -94,10 +95,14 @@ def _names(results: Sequence[RunResult]) -> list[str]:
     return names
 
 
-def condition_of(key: ScoreKey) -> Condition:
+def condition_of(row: ScoreRow) -> Condition:
     """The condition of a score."""
     return Condition(
-        condition=key.condition, perturbation=key.perturbation, attack=key.attack, pairs=key.pair is not None
+        condition=row.condition,
+        perturbation=row.perturbation,
+        attack=row.attack,
+        worst_of=row.worst_of,
+        pairs=row.pair is not None,
     )
 
 
@@ -158,23 +163,34 @@ def shared_keys(sides: Sequence[GroupSide], condition: Condition, *, common: boo
     """The test sets that all runs of all sides have scores of under a condition, on the same rows.
 
     Raises UserError where they have others, unless `common` leaves out those that not all have; and where rows, the
-    metric's version, or the set of a worst case differ.
+    metric's version, or the perturbed rows of a worst case differ.
     """
     runs = [(side.name, run) for side in sides for run in side.runs]
-    sets = [{key for key in run.scored_keys if condition_of(key) == condition} for _, run in runs]
+    sets = [{row.key for row in run.scored_rows if condition_of(row) == condition} for _, run in runs]
     everywhere = set.intersection(*sets)
     if not common:
         for (name, run), its in zip(runs, sets, strict=True):
-            if lacking := sorted(key.name for key in set.union(*sets) - its):
+            if lacking := sorted(set.union(*sets) - its, key=lambda key: key.name):
+                where = f"run {run.result.run_id} ({name})"
                 raise UserError(
-                    f"not all runs have the same test sets under {condition.label}: run {run.result.run_id} ({name}) "
-                    f"has no score in {', '.join(lacking)}; score it with xrobust eval, or compare with --common"
+                    f"not all runs have the same test sets under {condition.label}: {where} {_other_set(run, lacking)}"
+                    "; score it with xrobust eval, or compare with --common"
                 )
     if not everywhere:
         raise UserError(f"there is no test set that all runs have scores of under {condition.label}")
     for key in everywhere:
         _require_same(key, runs)
     return sorted(everywhere, key=lambda key: _place(sides[0].first, key))
+
+
+def _other_set(run: RunExamples, lacking: Sequence[ScoreKey]) -> str:
+    """Says what a run has where it lacks scores: none, or the worst case of other perturbations."""
+    names = ", ".join(key.name for key in lacking)
+    found = [row for key in lacking if (row := run.score(key)) is not None]
+    if not found:
+        return f"has no score in {names}"
+    labels = " and ".join(dict.fromkeys(str(row.label) for row in found))
+    return f"has the worst case of other perturbations in {names}, {labels}"
 
 
 def _require_same(key: ScoreKey, runs: Sequence[tuple[str, RunExamples]]) -> None:
@@ -188,12 +204,11 @@ def _require_same(key: ScoreKey, runs: Sequence[tuple[str, RunExamples]]) -> Non
             raise UserError(f"{where} were scored on other test data in {test}: their sha256 differ")
         if mine.metric_version != its.metric_version:
             raise UserError(f"{where} were scored by two versions of {mine.metric} in {test}: score one again")
-        if key.condition == "worst_case":
-            sets = [worst_case_set(r.result, key) for r in (first, run)]
-            if sets[0] != sets[1]:
-                raise UserError(
-                    f"{where} have the worst case of other perturbations in {test}: {sets[0]} and {sets[1]}"
-                )
+        if scored_rows(first.result, mine) != scored_rows(run.result, its):
+            raise UserError(
+                f"{where} have the worst case of other perturbed rows in {test}: a perturbation of another version, "
+                "seed or file"
+            )
 
 
 def _place(result: RunResult, key: ScoreKey) -> tuple[bool, int, str]:

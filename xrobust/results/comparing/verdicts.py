@@ -7,6 +7,16 @@ from xrobust.results.comparing.document import ComparedGroup, ComparedWith, Esti
 from xrobust.results.comparing.sides import GroupSide
 
 
+def sentences(baseline: ComparedGroup, part: ComparedWith, metric: str, least: int) -> list[str]:
+    """A sentence for each average; for a condition under which no language has `least` examples one that says so."""
+    found = []
+    for label in dict.fromkeys(row.label for row in part.estimates):
+        its = [row for row in part.estimates if row.label == label]
+        averages = [sentence(baseline, part, row, metric) for row in its if row.over == "average"]
+        found += averages or [f"Under {label}, there is no average: no language has {least} changed examples."]
+    return found
+
+
 def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str) -> str:
     """One sentence on an average: the difference that is shown, or the one that would have been."""
     base, other = baseline.name, part.other.name

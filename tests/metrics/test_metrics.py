@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score as sklearn_f1
 
 from xrobust.errors import PluginError, UserError
-from xrobust.metrics.bootstrap import score
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.scores import score
 from xrobust_tasks.wikititle import CompatF1
 
 NER_TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]

@@ -1,6 +1,6 @@
 """How often the intervals of scores and drops hold the true value: `python -m tests.benchmarks.level_coverage`.
 
-Behind the tables in docs/intervals.md: half an hour on one core. `--examples N` computes one size alone.
+Behind the tables in docs/intervals.md; an hour on one core. `--examples N` computes one size alone.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ class CompatF1(Metric):
     name = "compat_f1"
     definition = "F1 of the label B alone, as seqeval scores single labels A to D; for comparison only"
     outputs = ("compat_f1",)
+    bounded = True
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         import numpy as np

@@ -13,8 +13,7 @@ from xrobust.contracts import Prediction
 from xrobust.data.checks import fingerprint
 from xrobust.evaluation.score_rows import Scored, clean_rows, rows_beside_clean
 from xrobust.kinds import SequenceClassification, TokenClassification
-from xrobust.metrics import metric
-from xrobust.metrics.bootstrap import worst_rows
+from xrobust.metrics import metric, worst_rows
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import PerturbedRows

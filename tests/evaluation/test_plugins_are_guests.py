@@ -27,7 +27,7 @@ from xrobust.evaluate_trained import evaluate
 from xrobust.evaluation.apply_perturbation import perturb
 from xrobust.evaluation.predictions import decoded
 from xrobust.kinds import MultipleChoice, SequenceClassification, TokenClassification
-from xrobust.metrics.bootstrap import score, score_rows, worst_rows
+from xrobust.metrics import score, score_rows, worst_rows
 from xrobust.metrics.calls import statistics_of
 from xrobust.models.description import auto_class
 from xrobust_tasks.pos import Pos

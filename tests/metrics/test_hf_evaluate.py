@@ -9,8 +9,8 @@ from sklearn.metrics import f1_score
 from xrobust.contracts.metric import Metric
 from xrobust.errors import UserError
 from xrobust.metrics import evaluate_metric
-from xrobust.metrics.bootstrap import score
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.scores import score
 
 GOLD = [["B-PER", "I-PER", "O"], ["B-LOC", "O"], ["O", "B-ORG", "O", "B-PER"]]
 GUESS = [["B-PER", "I-PER", "O"], ["B-PER", "O"], ["O", "B-ORG", "I-ORG", "B-PER"]]

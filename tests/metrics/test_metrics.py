@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score
 from sklearn.metrics import f1_score as sklearn_f1
 
 from xrobust.errors import PluginError, UserError
-from xrobust.metrics.bootstrap import score
 from xrobust.metrics.by_name import metric
+from xrobust.metrics.scores import score
 from xrobust_tasks.wikititle import CompatF1
 
 NER_TAGS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
@@ -104,12 +104,14 @@ def test_compat_f1_is_what_seqeval_makes_of_single_labels(data: list[tuple[str, 
     assert theirs == pytest.approx(sklearn_f1(gold, guess, labels=["B"], average="macro", zero_division=0))
 
 
-def test_a_label_that_a_draw_lacks_does_not_count_in_it() -> None:
-    found = score("macro_f1", ["A", "A", "A", "B"], ["A", "A", "A", "B"])[0]
-    assert (found.value, found.ci_low, found.ci_high) == (1.0, 1.0, 1.0)
+def test_a_label_that_only_one_example_has_does_not_count_without_it() -> None:
+    answers = ["A", "A", "A", "B"]
+    (found,), (accuracy,) = score("macro_f1", answers, answers), score("accuracy", answers, answers)
+    assert found.value == 1.0
+    assert (found.ci_low, found.ci_high) == pytest.approx((accuracy.ci_low, accuracy.ci_high))
 
 
-def test_interval_agrees_with_scipys_bootstrap() -> None:
+def test_interval_of_many_examples_agrees_with_scipys_bootstrap() -> None:
     from scipy.stats import bootstrap
 
     rng = np.random.default_rng(1)
@@ -119,7 +121,7 @@ def test_interval_agrees_with_scipys_bootstrap() -> None:
         (right.astype(float),), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(2)
     ).confidence_interval
     assert ours.value == pytest.approx(right.mean())
-    # Two Monte Carlo estimates of one interval: the standard error of an end is about a tenth of its half width.
+    # A Monte Carlo estimate: the standard error of an end is about a tenth of its half width.
     assert ours.ci_low == pytest.approx(theirs.low, abs=0.008)
     assert ours.ci_high == pytest.approx(theirs.high, abs=0.008)
     assert ours.n == 400

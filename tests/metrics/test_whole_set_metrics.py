@@ -14,6 +14,7 @@ import pytest
 from datasets import Features, Value
 from datasets import Sequence as ListOf
 from scipy.stats import bootstrap as scipy_bootstrap
+from scipy.stats import norm, t
 from seqeval.metrics import f1_score as seqeval_f1
 from sklearn.metrics import f1_score, matthews_corrcoef
 
@@ -30,6 +31,7 @@ from xrobust.metrics import (
     values_of,
     worst_rows,
 )
+from xrobust.metrics.bootstrap import bootstrap, bootstrap_intervals
 
 LABELS = ["b", "a", "c"]
 
@@ -122,7 +124,7 @@ def test_our_own_metric_there_and_back() -> None:
     back = FromEvaluate(evaluate_metric("accuracy"), "accuracy", draws=50)
     (theirs,) = score(back, gold, guess)
     (ours,) = score("accuracy", gold, guess)
-    assert (theirs.value, theirs.n, theirs.draws, ours.draws) == (ours.value, 40, 50, 1000)
+    assert (theirs.value, theirs.n, theirs.interval, ours.interval) == (ours.value, 40, "bootstrap", "agresti_coull")
     there = evaluate_metric(Matthews()).compute(references=gold, predictions=guess)
     assert there == {"matthews": pytest.approx(matthews_corrcoef(gold, guess))}
 
@@ -130,7 +132,7 @@ def test_our_own_metric_there_and_back() -> None:
 def test_intervals() -> None:
     gold, guess = guesses(300)
     (found,) = score(Matthews(), gold, guess)
-    assert (found.metric, found.draws) == ("matthews", 200)
+    assert (found.metric, found.interval) == ("matthews", "bootstrap")
     assert found.value == pytest.approx(matthews_corrcoef(gold, guess))
     codes = {label: i for i, label in enumerate(LABELS)}
     theirs = scipy_bootstrap(
@@ -158,7 +160,8 @@ def test_drops_are_paired() -> None:
     ((low, high),) = drop_intervals(scorer, before, worse)
     drop = float((values_of(scorer, before) - values_of(scorer, worse))[0])
     assert 0 < low < drop < high
-    assert drop_intervals(scorer, before, before) == [(0.0, 0.0)]
+    ((low, high),) = drop_intervals(scorer, before, before)
+    assert -0.05 < low < 0 < high < 0.05
 
 
 def test_the_worst_case_has_the_fewest_right_labels() -> None:
@@ -179,6 +182,35 @@ def test_sums_are_scored_as_ever() -> None:
         Matthews().score(np.zeros(2))
 
 
+def test_each_draw_is_a_call() -> None:
+    class Counting(Matthews):
+        draws = 7
+        calls = 0
+
+        def score_set(self, references: Sequence[Any], predictions: Sequence[Any]) -> list[float]:
+            self.calls += 1
+            return super().score_set(references, predictions)
+
+    scorer = Counting()
+    gold, guess = guesses(40)
+    bootstrap_intervals(scorer, scorer.statistics(gold, guess, LABELS))
+    assert scorer.calls == 1 + 7
+
+
+def test_the_bootstrap_of_few_examples_is_lengthened() -> None:
+    rows = np.array([[1.0, 1], [1, 1], [1, 1], [0, 1], [0, 1]])
+    low, high = np.percentile(Accuracy().score(bootstrap(rows))[:, 0], [2.5, 97.5])
+    longer = (5 / 4) ** 0.5 * t.ppf(0.975, 4) / norm.ppf(0.975)
+    expected = (0.6 - longer * (0.6 - low), 0.6 + longer * (high - 0.6))
+    assert bootstrap_intervals(Accuracy(), rows) == [pytest.approx(expected)]
+
+
+def test_the_bootstrap_says_nothing_of_one_example() -> None:
+    one = Matthews().statistics(["a"], ["b"], LABELS)
+    assert bootstrap_intervals(Matthews(), one) == [(-1, 1)]
+    assert bootstrap_intervals(Matthews(), one, one) == [(-2, 2)]
+
+
 class Constant(Matthews):
     name = "constant"
     outputs = ("constant",)
@@ -189,7 +221,11 @@ class Constant(Matthews):
 
 def test_what_has_no_score() -> None:
     (found,) = score(Constant(), ["a", "b"], ["a", "b"])  # of the draws one in two is of one label only
-    assert (found.value, found.ci_low, found.ci_high) == (0.5, 0.5, 0.5)
+    share = t.ppf(0.975, 1) ** 2 / (
+        2 + t.ppf(0.975, 1) ** 2
+    )  # of the way to the range's end
+    assert found.value == 0.5
+    assert (found.ci_low, found.ci_high) == pytest.approx((0.5 - 1.5 * share, 0.5 + 0.5 * share))
     with pytest.raises(RunError, match=r"constant of 2 examples is nan: no score can be written$"):
         score(Constant(), ["a", "a"], ["a", "b"])
     with pytest.raises(ValueError):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Metric(ABC):
     """A named score of predictions against references.
 
-    Accuracy is (right, all) summed over examples, and their ratio: so one pass over the examples gives the score, and a
-    bootstrap draw is a matrix product instead of another pass. Subclass it in a plugin, and put an object of the class
-    into `Task.metrics`.
+    Accuracy is (right, all) summed over examples, and their ratio: so one pass over the examples gives the score, and
+    scores without one example, and of bootstrap draws, need no other. Subclass it in a plugin, and put an object of the
+    class into `Task.metrics`.
     """
 
     name: str
@@ -27,6 +27,8 @@ class Metric(ABC):
     """Names of the values it gives; the first is the score that carries the metric's name."""
     needs_labels: bool = True
     """False where `statistics` does not look at `labels`."""
+    bounded: bool = False
+    """True where all outputs lie between 0 and 1. Then intervals are made by a formula, else by the bootstrap."""
     version: int = 1
     """Raise it whenever the same predictions get another score: scores of two versions are not to be compared."""
 
@@ -48,7 +50,7 @@ class Metric(ABC):
     def ratio(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Numerator and denominator, (...) each, where the score is the ratio of their sums over examples; else None.
 
-        What finds the worst case over perturbations.
+        What finds the worst case over perturbations; the denominators are the sizes of examples in intervals.
         """
         return None
 

@@ -14,9 +14,8 @@ from xrobust.contracts.encoded import Encoded
 from xrobust.contracts.example import Copies
 from xrobust.engine.predict import predict
 from xrobust.errors import shown
-from xrobust.metrics.bootstrap import values_of
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.calls import statistics_of
+from xrobust.metrics.calls import statistics_of, values_of
 
 
 def predict_examples(

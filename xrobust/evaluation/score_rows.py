@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from xrobust.contracts import Metric
-from xrobust.metrics.bootstrap import Score, drop_intervals, score_rows, values_of
+from xrobust.metrics.calls import values_of
+from xrobust.metrics.scores import Score, drop_intervals, drop_method, score_rows
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import ScoreRow
 
@@ -31,6 +32,7 @@ class Scored(NamedTuple):
             value=score.value,
             ci_low=score.ci_low,
             ci_high=score.ci_high,
+            interval=score.interval,
             n=score.n,
             epsilon=self.epsilon,
             worst_of=self.worst_of,
@@ -72,8 +74,9 @@ def rows_beside_clean(
                 "coverage": len(at) / len(before),
                 "clean_value": float(same[k]),
                 "drop": float(same[k]) - score.value,
-                "drop_ci_low": intervals[k][0],
-                "drop_ci_high": intervals[k][1],
+                "drop_ci_low": intervals[k].low,
+                "drop_ci_high": intervals[k].high,
+                "drop_interval": drop_method(metric),
                 "value_all": float(everything[k]),
             }
             rows.append(scored.row(metric, score, **columns))

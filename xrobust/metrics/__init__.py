@@ -1,8 +1,8 @@
-"""Metrics, each defined once, and their bootstrap intervals.
+"""Metrics, each defined once, and the intervals of their scores.
 
 A metric is a sum of per-example statistics and a function of that sum: accuracy is (correct, total), span F1 is (true
-positives, predicted, gold). So one pass over the examples gives the score, and 1,000 bootstrap draws are one matrix
-product instead of 1,000 calls of a scorer. A metric that is none of these is a `WholeSetMetric`.
+positives, predicted, gold). So one pass over the examples gives the score, and the scores without each of them, which
+intervals come from. A metric that is none of these is a `WholeSetMetric`.
 
 Names are imported where they are first used: neither numpy nor `evaluate` is loaded before one needs it.
 """
@@ -15,37 +15,32 @@ from typing import TYPE_CHECKING, Any
 from xrobust.contracts.metric import Metric, WholeSetMetric
 
 if TYPE_CHECKING:
-    from xrobust.metrics.bootstrap import (
-        BOOTSTRAP_DRAWS,
-        Score,
-        drop_intervals,
-        score,
-        score_rows,
-        values_of,
-        worst_rows,
-    )
+    from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS
     from xrobust.metrics.by_name import metric
+    from xrobust.metrics.calls import values_of
     from xrobust.metrics.classification import Accuracy, MacroF1
     from xrobust.metrics.from_evaluate import FromEvaluate
     from xrobust.metrics.hf_evaluate import evaluate_metric
+    from xrobust.metrics.scores import Score, drop_intervals, score, score_rows
     from xrobust.metrics.spans import SpanF1, SpanF1Strict, XtremeF1
+    from xrobust.metrics.worst_case import worst_rows
 
 _HOME = {
     "BOOTSTRAP_DRAWS": "bootstrap",
     "Accuracy": "classification",
     "FromEvaluate": "from_evaluate",
     "MacroF1": "classification",
-    "Score": "bootstrap",
+    "Score": "scores",
     "SpanF1": "spans",
     "SpanF1Strict": "spans",
     "XtremeF1": "spans",
-    "drop_intervals": "bootstrap",
+    "drop_intervals": "scores",
     "evaluate_metric": "hf_evaluate",
     "metric": "by_name",
-    "score": "bootstrap",
-    "score_rows": "bootstrap",
-    "values_of": "bootstrap",
-    "worst_rows": "bootstrap",
+    "score": "scores",
+    "score_rows": "scores",
+    "values_of": "calls",
+    "worst_rows": "worst_case",
 }
 
 __all__ = [

@@ -67,6 +67,13 @@ def score_set_of(metric: WholeSetMetric, rows: np.ndarray) -> np.ndarray:
     return values
 
 
+def values_of(scorer: Metric, rows: np.ndarray) -> np.ndarray:
+    """The scores of a set of examples, (outputs,), from the statistics of each: (examples, k)."""
+    if isinstance(scorer, WholeSetMetric):
+        return score_set_of(scorer, rows)
+    return score_of(scorer, rows.sum(axis=0))
+
+
 def ratio_of(metric: Metric, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """`metric.ratio` of counts (..., k): two arrays (...), or None. Raises PluginError."""
     with calling(metric, "ratio"):

@@ -17,6 +17,7 @@ class Accuracy(Metric):
     name = "accuracy"
     definition = "correct labels / labels; for tagging, over tokens"
     outputs = ("accuracy",)
+    bounded = True
     needs_labels = False
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
@@ -48,6 +49,7 @@ class MacroF1(Metric):
         "average); for tagging, over tokens"
     )
     outputs = ("macro_f1",)
+    bounded = True
 
     def statistics(self, references: Sequence[Any], predictions: Sequence[Any], labels: Sequence[str]) -> np.ndarray:
         gold, guess = _as_lists(references), _as_lists(predictions)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from xrobust.contracts.metric import Metric, WholeSetMetric
-from xrobust.metrics.bootstrap import values_of
-from xrobust.metrics.calls import ratio_of, score_of
+from xrobust.metrics.calls import ratio_of, score_of, values_of
 
 STEP = 1e-4
 """Relative step of the numerical derivative of a score by its mean counts."""

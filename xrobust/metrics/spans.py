@@ -17,6 +17,7 @@ class _SpanF1(Metric):
     """Micro F1 over spans, then precision and recall where `outputs` names them; subclasses say what a span is."""
 
     needs_labels = False
+    bounded = True
 
     def _spans(self, tags: Sequence[Sequence[str]]) -> list[set[Any]]:
         raise NotImplementedError

@@ -149,7 +149,7 @@ class RunExamples:
 
     def _worst_case(self, key: ScoreKey) -> ScoredExamples:
         """The worst of clean text and all perturbations of the language, example by example."""
-        from xrobust.metrics.bootstrap import worst_rows
+        from xrobust.metrics.worst_case import worst_rows
 
         clean = self.of(clean_key(key))
         variants, changed = [clean.rows], set()
@@ -164,7 +164,7 @@ class RunExamples:
         return ScoredExamples(tuple(clean.ids[i] for i in order), worst_rows(self.scored_by.metric, variants)[order])
 
     def _check(self, row: ScoreRow, found: ScoredExamples) -> None:
-        from xrobust.metrics.bootstrap import values_of
+        from xrobust.metrics.calls import values_of
 
         where = f"run {self.result.run_id}, {shown_key(row.key)}"
         if row.metric_version != self.scored_by.metric.version:

@@ -10,6 +10,7 @@ from typing import Literal
 from xrobust.data.repeated import RepeatedRows
 from xrobust.data.splits import DataRows, RowsOrigin
 from xrobust.encoding.truncation import Truncation
+from xrobust.metrics.interval_method import DropMethod, LevelMethod
 from xrobust.results.score_key import ConditionName, Pair, ScoreKey, Section, condition_label
 
 
@@ -184,7 +185,9 @@ class ScoreRow(ScoreKey):
     value: float
     ci_low: float
     ci_high: float
-    """End of the 95% interval: percentile bootstrap over examples, 1,000 draws, seed 0."""
+    """Ends of the 95% interval over examples."""
+    interval: LevelMethod | None = None
+    """Method of the interval: docs/intervals.md. Null in older documents: percentile bootstrap, 1,000 draws."""
     n: int
     clean_value: float | None = None
     """The score of the same examples on clean text."""
@@ -192,7 +195,9 @@ class ScoreRow(ScoreKey):
     """clean_value - value."""
     drop_ci_low: float | None = None
     drop_ci_high: float | None = None
-    """End of the drop's 95% interval: percentile bootstrap, paired: a draw takes the same examples on both sides."""
+    """Ends of the drop's 95% interval, over examples that are the same on both sides."""
+    drop_interval: DropMethod | None = None
+    """Method of the drop's interval; null in older documents: paired percentile bootstrap, 1,000 draws."""
     value_all: float | None = None
     """The score over all examples, those that did not change as they are, as papers report it."""
     epsilon: float | None = None

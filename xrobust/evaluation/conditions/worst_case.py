@@ -9,7 +9,7 @@ from xrobust.errors import UserError
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
 from xrobust.evaluation.scorer import Scorer
-from xrobust.metrics.bootstrap import worst_rows
+from xrobust.metrics.worst_case import worst_rows
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import PerturbedRows

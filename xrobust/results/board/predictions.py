@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xrobust.errors import UserError
-from xrobust.metrics.bootstrap import values_of
+from xrobust.metrics.calls import values_of
 from xrobust.metrics.influence import influence
 from xrobust.registry.plugins import Plugins
 from xrobust.results.board.record import Test, test_of

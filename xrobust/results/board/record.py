@@ -176,7 +176,7 @@ def record_of(result: RunResult) -> RunRecord:
     values = [
         [row.value for row in rows],
         [nan if row.clean_value is None else row.clean_value for row in rows],
-        [(row.ci_high - row.ci_low) / (2 * NORMAL_95) for row in rows],
+        [max(row.ci_high - row.value, row.value - row.ci_low) / NORMAL_95 for row in rows],
     ]
     return RunRecord(
         run_id=result.run_id,

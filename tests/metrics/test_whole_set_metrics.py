@@ -221,9 +221,7 @@ class Constant(Matthews):
 
 def test_what_has_no_score() -> None:
     (found,) = score(Constant(), ["a", "b"], ["a", "b"])  # of the draws one in two is of one label only
-    share = t.ppf(0.975, 1) ** 2 / (
-        2 + t.ppf(0.975, 1) ** 2
-    )  # of the way to the range's end
+    share = t.ppf(0.975, 1) ** 2 / (2 + t.ppf(0.975, 1) ** 2)  # of the way to the range's end
     assert found.value == 0.5
     assert (found.ci_low, found.ci_high) == pytest.approx((0.5 - 1.5 * share, 0.5 + 0.5 * share))
     with pytest.raises(RunError, match=r"constant of 2 examples is nan: no score can be written$"):

@@ -36,7 +36,7 @@ class Adversarial(Method):
 
     class Params(BallParams):
         epsilon: float = Field(
-            default=0.003, gt=0, description="radius of the ball around each token's input embedding"
+            default=0.01, gt=0, description="radius of the ball around each token's input embedding"
         )
         steps: int = Field(default=1, ge=1, le=100, description="steps of gradient ascent")
         step_size: float | None = Field(

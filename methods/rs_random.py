@@ -32,7 +32,7 @@ class RsRandom(Method):
     )
 
     class Params(BallParams):
-        epsilon: float = Field(default=0.1, gt=0, description="radius of the ball around each token's input embedding")
+        epsilon: float = Field(default=0.3, gt=0, description="radius of the ball around each token's input embedding")
         distribution: Literal["uniform", "gaussian"] = Field(
             default="uniform", description="uniform in the ball, or normal with the ball's scale"
         )

@@ -12,6 +12,7 @@ from xrobust.errors import UserError
 
 from .shared.adaptation import rate_times, seed_of, train_only, two_adapt
 from .shared.layers import find_layers
+from .shared.tuning import searched
 
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "tanh": "Tanh"}
 
@@ -42,6 +43,7 @@ class Adapter(Method):
         name="adapter",
         summary="bottleneck adapters (Pfeiffer or Houlsby) in a frozen encoder",
         citation="Houlsby et al., ICML 2019; Pfeiffer et al., EACL 2021",
+        tuning=searched(rate=(1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2)),
     )
 
     class Params(Method.Params):

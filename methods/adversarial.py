@@ -9,6 +9,8 @@ from pydantic import Field
 from xrobust.contracts import Batch, Forward, Method, MethodInfo, ModelContext, Objective
 from xrobust.contracts.noise import BallParams, project, steepest, uniform_in_ball
 
+from .shared.tuning import searched
+
 if TYPE_CHECKING:
     import torch
 
@@ -32,12 +34,11 @@ class Adversarial(Method):
         name="adversarial",
         summary="train on the worst noise in a ball around each input embedding (projected gradient ascent)",
         citation="Huang et al., EMNLP 2021; Madry et al., ICLR 2018",
+        tuning=searched(epsilon=(0.003, 0.01, 0.03), rate=(5e-4, 1e-3)),
     )
 
     class Params(BallParams):
-        epsilon: float = Field(
-            default=0.01, gt=0, description="radius of the ball around each token's input embedding"
-        )
+        epsilon: float = Field(default=0.01, gt=0, description="radius of the ball around each token's input embedding")
         steps: int = Field(default=1, ge=1, le=100, description="steps of gradient ascent")
         step_size: float | None = Field(
             default=None,

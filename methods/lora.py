@@ -10,6 +10,7 @@ from xrobust.contracts import Method, MethodInfo, ModelContext, Task
 
 from .shared.adaptation import rate_times, two_adapt
 from .shared.peft import linear_targets, wrap
+from .shared.tuning import searched
 
 RATE = 10.0
 """Learning rate as a multiple of that of full fine-tuning."""
@@ -29,6 +30,7 @@ class Lora(Method):
         name="lora",
         summary="low-rank adaptation of every Linear module of a frozen encoder",
         citation="Hu et al., ICLR 2022",
+        tuning=searched(rate=(1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2)),
     )
 
     class Params(Method.Params):

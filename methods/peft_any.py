@@ -13,6 +13,7 @@ from xrobust.errors import UserError, did_you_mean
 from .shared.adaptation import rate_times, two_adapt
 from .shared.layers import find_layers
 from .shared.peft import linear_targets, targets, wrap
+from .shared.tuning import searched
 
 FILLED = ("peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping")
 """Fields of PEFT's configurations that are not the user's to set."""
@@ -49,6 +50,7 @@ class PeftAny(Method):
         name="peft",
         summary="any method of the PEFT library, by its name there: IA3, LOHA, VERA, OFT, PREFIX_TUNING, ...",
         citation="Mangrulkar et al., PEFT, 2022",
+        tuning=searched(rate=(2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1)),
     )
 
     class Params(Method.Params):

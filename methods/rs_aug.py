@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from xrobust.contracts import DataContext, Example, Method, MethodInfo, Task
 
 from .shared.synonyms import find_table, read_table
+from .shared.tuning import searched
 
 PUBLISHED_COPIES = {"pawsx": 10, "xnli": 3}
 OTHER_COPIES = 3
@@ -43,6 +44,7 @@ class RsAug(Method):
         name="rs_aug",
         summary="randomized smoothing by augmentation: copies of the data with words replaced by synonyms",
         citation="Huang et al., EMNLP 2021; Jia et al., EMNLP 2019",
+        tuning=searched(mode=("copies", "fresh"), rate=(3e-4, 5e-4, 1e-3)),
     )
 
     class Params(Method.Params):

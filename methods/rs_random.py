@@ -9,6 +9,8 @@ from pydantic import Field
 from xrobust.contracts import Batch, Forward, Method, MethodInfo, ModelContext, Objective
 from xrobust.contracts.noise import BallParams, gaussian, uniform_in_ball
 
+from .shared.tuning import searched
+
 if TYPE_CHECKING:
     import torch
 
@@ -29,6 +31,7 @@ class RsRandom(Method):
         name="rs_random",
         summary="randomized smoothing: train on random noise around each input embedding",
         citation="Huang et al., EMNLP 2021; Cohen et al., ICML 2019",
+        tuning=searched(epsilon=(0.3, 0.6, 1.0), rate=(5e-4, 1e-3)),
     )
 
     class Params(BallParams):

@@ -44,7 +44,7 @@ class Tuning:
     def __str__(self) -> str:
         values = "; ".join(f"{name} {', '.join(map(str, tried))}" for name, tried in self.searched.items())
         return (
-            f"{self.trials} trials ({values}) on {self.data}, {self.model}, {self.seeds} seeds, {self.budget}: "
+            f"{self.trials} trials ({values}) on {self.data}, {self.model}, {self.budget}, seeds: {self.seeds}; "
             f"{self.command}"
         )
 

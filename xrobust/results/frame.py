@@ -35,12 +35,14 @@ COLUMNS = {
     "value": "float64",
     "ci_low": "float64",
     "ci_high": "float64",
+    "interval": "string",
     "n": "int64",
     "coverage": "float64",
     "clean_value": "float64",
     "drop": "float64",
     "drop_ci_low": "float64",
     "drop_ci_high": "float64",
+    "drop_interval": "string",
     "value_all": "float64",
     "steps": "Int64",
     "examples": "Int64",
@@ -59,12 +61,14 @@ OF_THE_SCORE = (
     "value",
     "ci_low",
     "ci_high",
+    "interval",
     "n",
     "coverage",
     "clean_value",
     "drop",
     "drop_ci_low",
     "drop_ci_high",
+    "drop_interval",
     "value_all",
 )
 """Columns that are fields of a row of `scores`, with the same meaning."""
@@ -81,10 +85,12 @@ def load_results(path: Path | str = "runs", *, where: str | None = None) -> pd.D
         worst_of: the set of perturbations of a worst case, as in `casing, typos`: group by it, two sets are two
             conditions.
         language, pair: of the test set: one of the two; a pair as in `en:de`.
-        metric, metric_version, value, ci_low, ci_high: the score, a fraction of 1, with its 95% interval.
+        metric, metric_version, value, ci_low, ci_high, interval: the score, a fraction of 1, with its 95% interval and
+            the interval's method.
         n, coverage: examples scored, and the share of the test set that they are.
-        clean_value, drop, drop_ci_low, drop_ci_high, value_all: under a perturbation or attack: the same examples on
-            clean text, clean_value - value with its 95% interval, and the score over all examples.
+        clean_value, drop, drop_ci_low, drop_ci_high, drop_interval, value_all: under a perturbation or attack: the same
+            examples on clean text, clean_value - value with its 95% interval and its method, and the score over all
+            examples.
         steps, examples: the training budget: optimiser steps, and examples each as often as it was trained on.
         sample: True for the bundled sample data.
         folder: of the run.

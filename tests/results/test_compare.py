@@ -270,7 +270,7 @@ def test_a_language_with_few_changed_examples_is_shown_and_not_averaged(tmp_path
             few, many = (ids[:3], gold[:3], ["no"] * 3), (ids[:60], gold[:60], said[:60])
             write_scored_run(
                 tmp_path,
-                {code: (ids, gold, said) for code in ("en", "de", "fr")},
+                dict.fromkeys(("en", "de", "fr"), (ids, gold, said)),
                 {"typos": {"de": many, "fr": few}},
                 method=method,
                 seed=seed,

@@ -33,14 +33,19 @@ def test_run_and_eval(folder: Path, base: list[str], good: Good) -> None:
     )
     lines = out.splitlines()
     assert "and score: typos(rate=0.5), casing" in lines
-    table = lines.index(next(line for line in lines if line.split()[:2] == ["targets", "coverage"]))
-    rows = {line.split()[0]: line.split() for line in lines[table + 1 : table + 4]}
+    table = lines.index(next(line for line in lines if line.split()[:2] == ["targets", "examples"]))
+    rows = {line.split("  ")[0]: line.split("  ")[1:] for line in lines[table + 1 : table + 4]}
     found = {row["perturbation"] or row["condition"]: row for row in document(folder)["summary"]["robustness"]}
-    assert set(rows) == set(found) == {"typos(rate=0.5)", "casing", "worst_case"}
-    for label, cells in rows.items():
-        assert cells[1:4] == ["1", "of", "1"]
-        expected = [found[label][key] for key in ("clean", "value", "drop", "value_all", "source_drop")]
-        assert cells[5:] == [f"{100 * value:.2f}" for value in expected]
+    assert set(rows) == {"typos(rate=0.5)", "casing", "worst of casing, typos(rate=0.5)"}
+    assert found["worst_case"]["worst_of"] == ["casing", "typos(rate=0.5)"]
+    for label, text in rows.items():
+        row = found.get(label) or found["worst_case"]
+        cells = " ".join(text).split()
+        assert (cells[:3], row["too_few"]) == (["0", "of", "1"], ["de"]), "the mini test sets are small"
+        drops = [f"{100 * row['pooled_drop']:.2f}", "-", f"{100 * row['source_drop']:.2f}*"]
+        assert cells[5:] == ["-", "-", "-", *drops]
+    assert "casing: no mean, since no target language has 30 changed examples" in lines
+    assert "* fewer than 30 changed examples: in no mean" in lines
 
     (run,) = (path.parent for path in folder.rglob("result.json"))
     out = good("eval", run, "--perturb", "diacritics,casing", "--set", "perturb.casing.to=upper", "-l", "de")

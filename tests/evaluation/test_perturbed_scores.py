@@ -120,7 +120,8 @@ def test_a_language_that_is_not_covered_says_so_and_has_no_score(
     assert (shout.perturbation, shout.languages, nowhere.languages, worst.condition) == ("shout", 1, 0, "worst_case")
     assert nowhere.value is nowhere.drop is None and nowhere.coverage == 0
     assert shout.coverage == pytest.approx(row(result, "de", "shout").coverage / 2)
-    assert shout.drop == row(result, "de", "shout").drop and shout.source_drop == row(result, "en", "shout").drop
+    assert (shout.too_few, shout.drop, shout.min_examples) == (("de",), None, 30), "few examples are in no mean"
+    assert shout.pooled_drop == row(result, "de", "shout").drop and shout.source_drop == row(result, "en", "shout").drop
 
 
 def test_only_changed_examples_are_encoded_and_nothing_twice(
@@ -313,7 +314,7 @@ def test_a_run_whose_evaluation_was_stopped_is_complete_when_the_same_command_ha
     assert result.status == "complete"
     assert result.summary is not None
     tried = {r.label: (r.languages, r.tried) for r in result.summary.robustness}
-    assert tried == {"shout": (1, 1), "reverse": (1, 1), "worst_case": (1, 1)}
+    assert tried == {"shout": (1, 1), "reverse": (1, 1), "worst of reverse, shout": (1, 1), "worst of shout": (0, 0)}
 
 
 def test_a_failure_leaves_no_old_score_under_a_new_condition(

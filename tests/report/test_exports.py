@@ -34,7 +34,7 @@ TYPOS = "typos(rate=0.2)"
 
 def of_the_hub(seed: int) -> RunResult:
     """A run of a hub model on hub data."""
-    under = score("de", DE[seed] - 0.1, perturbation=TYPOS)
+    under = score("de", DE[seed] - 0.1, perturbation=TYPOS).model_copy(update={"n": 50})
     under = under.model_copy(update={"clean_value": DE[seed], "drop": DE[seed] - under.value})
     rows = [score("en", 0.9), score("de", DE[seed]), under]
     run = make_run(rows, "rs_aug", seed)

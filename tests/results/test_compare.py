@@ -243,8 +243,63 @@ def test_a_worst_case_of_other_perturbations_is_not_compared(runs: Path, tmp_pat
     accuracy_group(tmp_path, "rs_aug", BETTER, [1, 2, 3], drop=0.1, label="casing")
     left = compare("method=vanilla", "method=rs_aug", runs=tmp_path).compared[0].not_compared
     reasons = {item.label: item.reason for item in left}
-    assert set(reasons) == {"typos", "casing", "worst_case"}
-    assert "worst case of other perturbations" in reasons["worst_case"]
+    assert set(reasons) == {"typos", "casing", "worst of typos", "worst of casing"}
+    assert "worst case of other perturbations in" in reasons["worst of casing"]
+
+
+def test_a_worst_case_of_other_rows_of_the_same_perturbations_is_not_compared(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs, tmp_path)
+
+    def of_another_seed(result: Any) -> None:
+        for row in result.scores:
+            if row.condition == "perturbed":
+                row.__dict__.update(rows_sha256="0" * 64)
+
+    for run in (folder / "pos" / "rs_aug").iterdir():
+        edited(run, of_another_seed)
+    left = compare("method=vanilla", "method=rs_aug", runs=folder).compared[0].not_compared
+    assert "other perturbed rows" in {item.label: item.reason for item in left}["worst of typos"]
+
+
+def test_a_language_with_few_changed_examples_is_shown_and_not_averaged(tmp_path: Path) -> None:
+    """Of 100 sentences one language has all halves changed, the other three sentences."""
+    for method, right in (("vanilla", 30), ("rs_aug", 40)):
+        for seed in (1, 2):
+            ids, gold = [str(i) for i in range(100)], ["yes"] * 100
+            said = ["yes"] * (right + seed) + ["no"] * (100 - right - seed)
+            few, many = (ids[:3], gold[:3], ["no"] * 3), (ids[:60], gold[:60], said[:60])
+            write_scored_run(
+                tmp_path,
+                dict.fromkeys(("en", "de", "fr"), (ids, gold, said)),
+                {"typos": {"de": many, "fr": few}},
+                method=method,
+                seed=seed,
+            )
+    comparison = compare("method=vanilla", "method=rs_aug", runs=tmp_path)
+    (part,) = comparison.compared
+    typos = {row.name: row for row in part.estimates if (row.label, row.quantity) == ("typos", "score")}
+    assert comparison.min_examples == 30
+    assert (typos["average"].test_sets, typos["average"].too_few) == (1, ("fr",))
+    assert typos["average"].other == typos["de"].other
+    assert (typos["fr"].few, typos["fr"].n, typos["de"].few) == (True, 3, False)
+    assert [row.few for row in part.estimates if row.condition == "clean"] == [False] * 5
+
+
+def test_the_larger_of_two_numbers_of_examples_is_used_and_said(tmp_path: Path) -> None:
+    for method, least in (("vanilla", 30), ("rs_aug", 150)):
+        for run in accuracy_group(tmp_path, method, {"en": 0.7, "de": 0.6}, [1, 2], drop=0.1):
+            edited(run, lambda result, least=least: _with_least(result, least))
+    comparison = compare("method=vanilla", "method=rs_aug", runs=tmp_path)
+    assert comparison.min_examples == 150
+    assert any("robustness.min_examples 30 and 150: 150 is used for all" in note for note in comparison.notes)
+    (part,) = comparison.compared
+    assert {row.label for row in part.estimates if row.over == "average"} == {"clean"}, "100 examples are too few"
+    assert "Under typos, there is no average: no language has 150 changed examples." in part.sentences
+
+
+def _with_least(result: Any, least: int) -> None:
+    evaluation = result.spec.evaluation.model_copy(update={"min_examples": least})
+    result.spec = result.spec.model_copy(update={"evaluation": evaluation})
 
 
 def test_predictions_must_give_the_scores(runs: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_every_value_is_that_of_the_document(runs: Path) -> None:
         result = load_result(folder)
         train = result.spec.train
         for row, expected in zip(its.to_dict("records"), result.scores, strict=True):
-            fields = expected.model_dump(exclude={"rows_sha256", "seconds", "pair"})
+            fields = expected.model_dump(exclude={"rows_sha256", "seconds", "pair", "worst_of"})
             assert {name: None if pd.isna(row[name]) else row[name] for name in fields} == fields
             assert (row["run_id"], row["group_id"], row["seed"]) == (result.run_id, result.group_id, train.seed)
             assert (row["task"], row["method"], row["source"]) == ("pos", train.method[0].name, "en")
@@ -66,6 +66,7 @@ def test_pairs_attacks_and_the_worst_case(tmp_path: Path) -> None:
     assert set(table["condition"]) == {"clean", "perturbed", "attack", "worst_case"}
     pairs = table[table["pair"].notna()]
     assert set(pairs["pair"]) == {"en:de", "de:en"} and pairs["language"].isna().all()
+    assert set(table["worst_of"].dropna()) == {"casing, typos"}
     attacked = table[table["condition"] == "attack"]
     assert attacked["attack"].notna().all() and (attacked["epsilon"] > 0).all()
     assert set(attacked["epsilon"]) == {row.epsilon for row in result.scores if row.condition == "attack"}

@@ -33,7 +33,7 @@ def test_every_value_is_still_there(path: Path) -> None:
         {k: r[k] for k in same} for r in old["scores"]
     ]
     assert [row.name for row in new.scores] == [row["language"] for row in old["scores"]]
-    assert [row.label for row in new.scores] == [row["perturbation"] for row in old["scores"]]
+    assert [row.key.label for row in new.scores] == [row["perturbation"] for row in old["scores"]]
     assert {row.metric_version for row in new.scores} <= {1}
     assert [(a.path, a.sha256) for a in new.artifacts] == [(a["path"], a["sha256"]) for a in old["artifacts"].values()]
     assert new.local is not None and new.local.model_path == old["environment"]["model_path"]
@@ -74,8 +74,17 @@ def test_its_summary_is_that_of_its_scores() -> None:
     assert new.summary is not None
     for field in ("metric", "source", "average", "average_targets", "transfer_gap", "languages", "average_pairs"):
         assert getattr(new.summary, field) == old["summary"][field], field
-    rows = [(row.label, row.languages, row.value, row.drop) for row in new.summary.robustness]
-    assert rows == [(r["perturbation"], r["languages"], r["value"], r["drop"]) for r in old["summary"]["robustness"]]
+    rows = [(row.perturbation or row.condition, row.languages, row.tried) for row in new.summary.robustness]
+    assert rows == [(r["perturbation"], r["languages"], r["tried"]) for r in old["summary"]["robustness"]]
+    averages = [(row.value, row.drop) for row in new.summary.robustness if not row.too_few]
+    assert averages == [
+        (r["value"], r["drop"])
+        for r, row in zip(old["summary"]["robustness"], new.summary.robustness, strict=True)
+        if not row.too_few
+    ]
+    assert {row.min_examples for row in new.summary.robustness} == {30}
+    tried = {row.perturbation for row in new.data.perturbed}
+    assert new.summary.robustness[-1].worst_of == tuple(sorted(tried)), "read off the perturbed rows"
 
 
 def test_an_older_document_is_free_of_its_host_when_it_is_read() -> None:

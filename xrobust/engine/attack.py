@@ -102,7 +102,7 @@ def attack(
         closing(ModelForward(bare, bare, autocast=nullcontext)) as forward,
     ):
         by_item = map_batches(encoded, accelerator, under_attack)
-    require_numbers(found for of_item in by_item for of_radius in of_item for found in of_radius[:1])
+    require_numbers(of_item[0][0] for of_item in by_item if of_item)
     chains = range(restarts * len(losses))
     return [[[of_item[k][c] for of_item in by_item] for c in chains] for k in range(len(radii))]
 
@@ -143,6 +143,14 @@ class _Chain:
         """bool (items,): True while a label is right."""
         return self.wrong < self._labelled
 
+    def consider(self, items: torch.Tensor, offset: torch.Tensor, logits: torch.Tensor) -> None:
+        """Keeps the offsets, and the logits that they lead to, of those of some items for which they are worse."""
+        loss, wrong = self._loss(logits, items), wrong_labels(logits, self._batch.labels[items])
+        worse = (wrong > self.wrong[items]) | ((wrong == self.wrong[items]) & (loss > self.loss[items]))
+        at = items[worse]
+        self.wrong[at], self.loss[at] = wrong[worse], loss[worse]
+        self.logits[at], self.offset[at] = logits[worse], offset[worse]
+
     def ascend(
         self, items: torch.Tensor, start: torch.Tensor, radius: float, *, steps: int, step: float, norm: Norm
     ) -> None:
@@ -153,26 +161,20 @@ class _Chain:
         for _ in range(steps):
             offset.requires_grad_()
             logits = self._forward(batch, offset.flatten(0, 1)).logits
-            loss = self._loss_of(logits / self._scale[items], batch.labels)
-            (gradient,) = torch.autograd.grad(loss.sum(), offset)
+            (gradient,) = torch.autograd.grad(self._loss(logits, items).sum(), offset)
             with torch.no_grad():
-                self._consider(items, offset.detach(), logits.detach(), loss.detach())
+                self.consider(items, offset.detach(), logits.detach())
                 offset = project(offset + step * steepest(gradient, norm), radius, norm)
         with torch.no_grad():
-            logits = self._forward(batch, offset.flatten(0, 1)).logits
-            self._consider(items, offset, logits, self._loss_of(logits / self._scale[items], batch.labels))
+            self.consider(items, offset, self._forward(batch, offset.flatten(0, 1)).logits)
 
     def outputs(self, *, per_token: bool) -> list[np.ndarray]:
         """The probabilities of each item under its worst offset so far."""
         return item_outputs(self.logits.softmax(dim=-1), self._batch.labels, per_token=per_token)
 
-    def _consider(self, items: torch.Tensor, offset: torch.Tensor, logits: torch.Tensor, loss: torch.Tensor) -> None:
-        """Keeps the offsets, and what they lead to, of the items for which they are worse."""
-        wrong = wrong_labels(logits, self._batch.labels[items])
-        worse = (wrong > self.wrong[items]) | ((wrong == self.wrong[items]) & (loss > self.loss[items]))
-        at = items[worse]
-        self.wrong[at], self.loss[at] = wrong[worse], loss[worse]
-        self.logits[at], self.offset[at] = logits[worse], offset[worse]
+    def _loss(self, logits: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        """The loss of some items of the batch: (items,)."""
+        return self._loss_of(logits / self._scale[items], self._batch.labels[items])
 
     def _part(self, items: torch.Tensor) -> Batch:
         """Some items of the batch, padded as it is."""

@@ -22,7 +22,7 @@ from tiny_encoders import (
     tokenizer,
 )
 
-from xrobust.contracts import Batch, Output, Task
+from xrobust.contracts import Batch, Task
 from xrobust.contracts.encoded import IGNORED, Encoded
 from xrobust.contracts.noise import Norm, project, uniform_in_ball
 from xrobust.engine import attack as module

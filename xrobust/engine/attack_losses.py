@@ -13,9 +13,9 @@ from torch.nn import functional as F
 
 from xrobust.contracts.example import IGNORED
 
-SHARPNESS = 3.0
+SHARPNESS = 5.0
 """Factor of logits in both losses. It decides how words share the effort in tagging: those near the border get more of
-it than those that no offset of the ball will turn. docs/robustness.md has other values measured."""
+it than those that no offset of the ball will turn. docs/robustness.md has the values measured."""
 
 
 def margin(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

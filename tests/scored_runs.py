@@ -120,6 +120,23 @@ def _rows_sha256(ids: Sequence[str], gold: Gold) -> str:
     return fingerprint([{"id": i, "label": g} for i, g in zip(ids, gold, strict=True)])
 
 
+def under_attack(label: str, **strength: Any) -> Any:
+    """Change of a document: its scores under perturbations become those under an attack of that label and strength."""
+
+    def change(result: RunResult) -> None:
+        result.scores = [row for row in result.scores if row.condition != "worst_case"]
+        for row in result.scores:
+            if row.condition == "perturbed":
+                values = {"condition": "attack", "perturbation": None, "attack": label, "epsilon": 0.01, **strength}
+                row.__dict__.update(values)
+        for artifact in result.artifacts:
+            if artifact.of is not None and artifact.of.condition == "perturbed":
+                artifact.of = ScoreKey(condition="attack", language=artifact.of.language, attack=label)
+        result.data.perturbed = []
+
+    return change
+
+
 def accuracy_group(
     folder: Path,
     method: str,

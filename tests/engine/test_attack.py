@@ -22,13 +22,14 @@ from tiny_encoders import (
     tokenizer,
 )
 
-from xrobust.contracts import Batch, Output, Task
+from xrobust.contracts import Batch, Task
 from xrobust.contracts.encoded import IGNORED, Encoded
 from xrobust.contracts.noise import Norm, project, uniform_in_ball
 from xrobust.engine import attack as module
 from xrobust.engine import forward as forward_module
 from xrobust.engine import order
-from xrobust.engine.attack import _Worst, attack
+from xrobust.engine.attack import _Chain, attack
+from xrobust.engine.attack_losses import LOSSES, SHARPNESS
 from xrobust.engine.predict import predict
 from xrobust.errors import RunError
 from xrobust.evaluation.conditions.attack import PgdParams
@@ -88,9 +89,17 @@ def case(architecture: str, task_class: type) -> tuple[Any, Encoded, int]:
     return encoder.model, task.kind.encode(gold, encoder.tokenizer, POSITIONS - 2), pad
 
 
+def chains(
+    model: Any, encoded: Encoded, pad: int, radii: Any = RADII, losses: Any = ("cross_entropy",), **other: Any
+) -> list[list[list[np.ndarray]]]:
+    """For each radius and each chain the output of each item."""
+    how = {"steps": 5, "restarts": 1, "step_size": None, "norm": "l2", "seed": 0, "accelerator": OneProcess()}
+    return attack(model, encoded, radii, pad_id=pad, losses=losses, **{**how, **other})
+
+
 def attacked(model: Any, encoded: Encoded, pad: int, radii: Any = RADII, **other: Any) -> list[list[np.ndarray]]:
-    how = {"steps": 5, "step_size": None, "norm": "l2", "seed": 0, "accelerator": OneProcess(), "pad_id": pad}
-    return attack(model, encoded, radii, **{**how, **other})
+    """For each radius the output of each item under the first chain."""
+    return [of_radius[0] for of_radius in chains(model, encoded, pad, radii, **other)]
 
 
 def gold_of(encoded: Encoded) -> list[np.ndarray]:
@@ -107,10 +116,20 @@ def losses(outputs: list[np.ndarray], encoded: Encoded) -> np.ndarray:
     return np.array([-np.log(np.atleast_2d(p)[range(len(g)), g]).sum() for p, g in pairs])
 
 
-def correct(outputs: list[np.ndarray], encoded: Encoded) -> np.ndarray:
-    """bool (items,): whether all of an item's labels are right."""
+def wrong(outputs: list[np.ndarray], encoded: Encoded) -> np.ndarray:
+    """Number of wrong labels of each item: (items,)."""
     pairs = zip(outputs, gold_of(encoded), strict=True)
-    return np.array([(np.atleast_2d(p).argmax(-1) == g).all() for p, g in pairs])
+    return np.array([(np.atleast_2d(p).argmax(-1) != g).sum() for p, g in pairs])
+
+
+def scaled_losses(outputs: list[np.ndarray], clean: list[np.ndarray], encoded: Encoded) -> np.ndarray:
+    """Cross entropy of logits divided by their scale on clean input: (items,)."""
+    values = []
+    for under, before, gold in zip(outputs, clean, gold_of(encoded), strict=True):
+        scale = np.sqrt(np.log(np.atleast_2d(before)).var(axis=1).mean())
+        logits = SHARPNESS * np.log(np.atleast_2d(under)).astype(np.float64) / scale
+        values.append((np.log(np.exp(logits).sum(axis=1)) - logits[range(len(gold)), gold]).sum())
+    return np.array(values)
 
 
 # --------------------------------------------------------------------------------------- models with a known worst case
@@ -137,8 +156,9 @@ class Linear(torch.nn.Module):
 
 
 @pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("name", ["sequence", "token", "choice"])
-def test_the_worst_case_of_a_linear_model_is_reached(norm: Norm, name: str) -> None:
+def test_the_worst_case_of_a_linear_model_is_reached(norm: Norm, name: str, loss: str) -> None:
     kind = {"sequence": SequenceClassification, "token": TokenClassification, "choice": MultipleChoice}[name](
         ("first", "second")
     )
@@ -160,9 +180,13 @@ def test_the_worst_case_of_a_linear_model_is_reached(norm: Norm, name: str) -> N
     # Offsets add up over tokens; of two choices, one is lowered and the other raised.
     reach = np.ones(len(encoded)) if encoded.per_token else ordinary
     radii = (0.02, 0.1)
-    clean, *found = attacked(model, encoded, pieces.pad_token_id, (0.0, *radii), norm=norm, steps=10, step_size=0.1)
-    for radius, outputs in zip(radii, found, strict=True):
-        for item, (before, after, gold) in enumerate(zip(clean, outputs, gold_of(encoded), strict=True)):
+    how: Any = {"losses": (loss,), "norm": norm, "steps": 10, "step_size": 0.1}
+    clean, *found = attacked(model, encoded, pieces.pad_token_id, (0.0, *radii), **how)
+    for radius, outputs, smaller in zip(radii, found, [clean, *found], strict=False):
+        left = wrong(smaller, encoded) < [len(gold) for gold in gold_of(encoded)]
+        assert left.sum() > 2
+        for item in left.nonzero()[0]:  # one that is wrong altogether is left as it is
+            before, after, gold = clean[item], outputs[item], gold_of(encoded)[item]
             was, now = (np.atleast_2d(p)[range(len(gold)), gold].astype(np.float64) for p in (before, after))
             odds = np.log((1 - was) / was) + radius * dual * reach[item]
             assert now == pytest.approx(1 / (1 + np.exp(odds)), rel=2e-3)
@@ -171,29 +195,27 @@ def test_the_worst_case_of_a_linear_model_is_reached(norm: Norm, name: str) -> N
 # -------------------------------------------------------------------------------------------- what is kept of it all
 
 
-def test_an_offset_that_fools_comes_first_and_then_the_higher_loss() -> None:
+def test_more_wrong_labels_come_first_and_then_the_higher_loss() -> None:
     """Four items of two rows each; the gold label is the first of three."""
     batch = Batch({}, torch.zeros(4, dtype=torch.long), torch.ones(8, 1, 1), torch.Generator(), 1)
 
-    def output(*chances: tuple[float, float, float]) -> Output:
-        return Output(torch.zeros(()), torch.tensor(chances).log())
+    def logits(*chances: tuple[float, float, float]) -> torch.Tensor:
+        return torch.tensor(chances).log()
 
     right, doubtful = (0.8, 0.1, 0.1), (0.35, 0.33, 0.32)
     wrong, more_wrong = (0.4, 0.5, 0.1), (0.3, 0.5, 0.2)
-    worst = _Worst(batch, output(right, right, wrong, more_wrong), per_token=False)
-    assert not worst.found().any()
-    worst.consider(torch.full((8, 1, 1), 1.0), output(doubtful, right, doubtful, right))
-    assert worst.offset.flatten().tolist() == [1, 1, 0, 0, 0, 0, 0, 0], (
-        "one that does not fool never follows one that does"
-    )
-    worst.consider(torch.full((8, 1, 1), 2.0), output(wrong, doubtful, more_wrong, wrong))
-    assert worst.offset.flatten().tolist() == [2, 2, 2, 2, 2, 2, 0, 0]
-    worst.consider(torch.full((8, 1, 1), 3.0), output(doubtful, right, wrong, doubtful))
-    assert worst.offset.flatten().tolist() == [2, 2, 2, 2, 2, 2, 0, 0]
-    assert worst.found().flatten().tolist() == [True] * 6 + [False] * 2
-    expected = torch.tensor([wrong, doubtful, more_wrong, more_wrong])
-    torch.testing.assert_close(worst.probabilities, expected)
-    torch.testing.assert_close(worst.loss, -expected[:, 0].log())
+    chain = _Chain(None, batch, logits(right, right, wrong, more_wrong), "cross_entropy", 0, 0)  # type: ignore[arg-type]
+
+    def considered(offset: float, *chances: tuple[float, float, float], items: Any = (0, 1, 2, 3)) -> list[float]:
+        chain.consider(torch.tensor(items), torch.full((len(items), 2, 1, 1), float(offset)), logits(*chances))
+        return chain.offset[:, :, 0, 0].tolist()
+
+    assert considered(1, doubtful, right, doubtful, right) == [[1, 1], [0, 0], [0, 0], [0, 0]]
+    assert considered(2, wrong, doubtful, more_wrong, wrong) == [[2, 2], [2, 2], [2, 2], [0, 0]]
+    assert considered(3, doubtful, right, wrong, doubtful) == [[2, 2], [2, 2], [2, 2], [0, 0]]
+    assert considered(4, wrong, more_wrong, items=(1, 0)) == [[4, 4], [4, 4], [2, 2], [0, 0]]
+    torch.testing.assert_close(chain.logits, logits(more_wrong, wrong, more_wrong, more_wrong))
+    assert chain.wrong.tolist() == [1, 1, 1, 1] and not chain.hopeful().any()
 
 
 def test_what_the_ascent_comes_by_counts_and_not_only_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,18 +245,14 @@ def test_a_larger_ball_is_worse_and_none_at_all_is_the_clean_prediction(architec
     found = attacked(model, encoded, pad)
     clean = predict(model, encoded, OneProcess(), pad)
     assert all(np.array_equal(a, b) for a, b in zip(found[0], clean, strict=True))
-    right = np.array([correct(outputs, encoded) for outputs in found])
-    loss = np.array([losses(outputs, encoded) for outputs in found])
-    assert right[0].all()
+    false = np.array([wrong(outputs, encoded) for outputs in found])
+    loss = np.array([scaled_losses(outputs, clean, encoded) for outputs in found])
+    assert not false[0].any()
     assert (loss[1] > loss[0]).all(), "every item has a worse neighbour"
-    assert loss[-1].mean() > loss[0].mean() + 0.3
-    if encoded.per_token:
-        assert (np.diff(loss, axis=0) >= 0).all()
-    else:
-        assert not (right[1:] & ~right[:-1]).any(), "once fooled, fooled"
-        newly = right[:-1] & ~right[1:]
-        assert ((np.diff(loss, axis=0) >= 0) | newly).all()
-    assert right[-1].mean() < 0.7
+    assert losses(found[-1], encoded).mean() > losses(clean, encoded).mean() + 0.15
+    assert (np.diff(false, axis=0) >= 0).all(), "once fooled, fooled"
+    assert ((np.diff(loss, axis=0) >= -1e-5) | (np.diff(false, axis=0) > 0)).all()
+    assert (false[-1] > 0).mean() > 0.3
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -268,7 +286,7 @@ def test_offsets_stay_in_the_ball_and_off_padding_and_special_tokens(
         return changed
 
     monkeypatch.setattr(forward_module._EmbeddingNoise, "_add", spy)
-    for radius in (0.05, 0.5):
+    for radius in (0.005, 0.02):
         seen.clear()
         attacked(model, encoded, pad, [radius / 2, radius], norm=norm, steps=3)
         assert len(seen) == 2 * (3 + 1)
@@ -299,20 +317,56 @@ def test_under_peft(task_class: type) -> None:
     assert len(set(flags)) == 2
 
 
-def test_under_bf16_autocast() -> None:
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_the_precision_of_the_run_changes_nothing(precision: str) -> None:
     from xrobust.engine.accelerator import accelerator
 
     model, encoded, pad = case("bert", TinySequenceTask)
-    half = accelerator("bf16")
+    half = accelerator(precision)
     if half.device.type != "cpu":
         pytest.skip("the model is on the CPU")
     found = attacked(model, encoded, pad, accelerator=half)
-    clean = predict(model, encoded, half, pad)
-    assert all(np.array_equal(a, b) for a, b in zip(found[0], clean, strict=True))
-    assert not all(np.array_equal(a, b) for a, b in zip(clean, predict(model, encoded, OneProcess(), pad), strict=True))
-    loss = [losses(outputs, encoded) for outputs in found]
-    assert np.isfinite(loss).all()
-    assert loss[-1].mean() > loss[0].mean() + 0.3
+    for one, other in zip(found, attacked(model, encoded, pad), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("task_class", TASKS)
+def test_restarts_and_losses_add_to_what_one_chain_finds(task_class: type) -> None:
+    model, encoded, pad = case("bert", task_class)
+    both = ("margin", "cross_entropy")
+    radii = [0.03, 0.1]
+    many = chains(model, encoded, pad, radii, both, restarts=2, steps=3)
+    assert [len(of_radius) for of_radius in many] == [4, 4]
+    starts = {tuple(np.concatenate([o.ravel() for o in outputs]).round(6)) for outputs in many[-1]}
+    assert len(starts) > 2, "a restart finds another offset"
+    once = chains(model, encoded, pad, radii, both, steps=3)
+    margin = chains(model, encoded, pad, radii, ("margin",), steps=3)
+
+    def most(of_radius: list[list[np.ndarray]]) -> np.ndarray:
+        return np.max([wrong(outputs, encoded) for outputs in of_radius], axis=0)
+
+    for four, two, one in zip(many, once, margin, strict=True):
+        assert (most(four) >= most(two)).all() and (most(two) >= most(one)).all()
+
+
+@pytest.mark.parametrize("task_class", TASKS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_head_times_200_is_attacked_as_hard(loss: str, task_class: type) -> None:
+    """Whose cross entropy, undivided, has no gradient left."""
+    model, encoded, pad = case("xlm-roberta", task_class)
+    radii = [0.03, 0.1, 0.3, 1.0]
+    before = chains(model, encoded, pad, radii, (loss,))
+    head = model.classifier if task_class is not TinySequenceTask else model.classifier.out_proj
+    saved = {name: p.detach().clone() for name, p in head.named_parameters()}
+    with torch.no_grad():
+        for p in head.parameters():
+            p.mul_(200)
+    after = chains(model, encoded, pad, radii, (loss,))
+    head.load_state_dict(saved)
+    count = sum(map(len, gold_of(encoded)))
+    rates = [[wrong(of_radius[0], encoded).sum() / count for of_radius in found] for found in (before, after)]
+    assert rates[1] == pytest.approx(rates[0], abs=0.01)
+    assert rates[0][-1] > 0.3
 
 
 def state(model: Any) -> list[Any]:
@@ -368,7 +422,7 @@ def test_draws_depend_on_seed_and_batch_alone(monkeypatch: pytest.MonkeyPatch) -
     assert len(one) > 3
     assert all(torch.equal(a, b) for a, b in zip(one, again, strict=True))
     assert not any(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    first = {tuple((start[0, 0] / start[0, 0].norm()).round(decimals=3).tolist()) for start in one}
+    first = {tuple((start[0, 0, 0] / start[0, 0, 0].norm()).round(decimals=3).tolist()) for start in one}
     assert len(first) == len(one), "each batch has draws of its own"
 
 

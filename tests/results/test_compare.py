@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-from scored_runs import accuracy_group, write_scored_run
+from scored_runs import accuracy_group, under_attack, write_scored_run
 
 from xrobust.errors import UserError
 from xrobust.report.comparison_tables import comparison_tables
@@ -300,6 +300,35 @@ def test_the_larger_of_two_numbers_of_examples_is_used_and_said(tmp_path: Path) 
 def _with_least(result: Any, least: int) -> None:
     evaluation = result.spec.evaluation.model_copy(update={"min_examples": least})
     result.spec = result.spec.model_copy(update={"evaluation": evaluation})
+
+
+STRENGTH = {"radius": 0.02, "attack_losses": "margin+cross_entropy", "attack_steps": 10, "attack_restarts": 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"radius": 0.02 * (1 + 1e-8)}, None),
+        ({"radius": 0.0201}, "(radius 0.02 and 0.0201)"),
+        ({"attack_losses": "margin"}, "(losses margin+cross_entropy and margin)"),
+        ({"attack_steps": 20}, "(steps 10 and 20)"),
+        ({"attack_restarts": 2}, "(restarts 1 and 2)"),
+        (dict.fromkeys(STRENGTH), "(radius 0.02 and not written down)"),
+    ],
+)
+def test_attacks_of_another_strength_are_not_compared(
+    runs: Path, tmp_path: Path, other: dict[str, Any], reason: str | None
+) -> None:
+    folder = copied(runs, tmp_path)
+    for method, strength in (("vanilla", STRENGTH), ("rs_aug", STRENGTH | other)):
+        for run in (folder / "pos" / method).iterdir():
+            edited(run, under_attack("pgd(epsilon=0.01)", **strength))
+    found = compare("method=vanilla", "method=rs_aug", runs=folder).compared[0]
+    reasons = [item.reason for item in found.not_compared]
+    assert len(reasons) == (reason is not None)
+    assert reason is None or (reason in reasons[0] and "under pgd(epsilon=0.01)" in reasons[0])
+    if reason is None:
+        assert found.find("pgd(epsilon=0.01)").n == 300
 
 
 def test_predictions_must_give_the_scores(runs: Path, tmp_path: Path) -> None:

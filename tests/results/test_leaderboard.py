@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from handmade_runs import make_run, write_runs
-from scored_runs import accuracy_group
+from scored_runs import accuracy_group, under_attack
 
 from xrobust.errors import UserError
 from xrobust.metrics.inference import infer_level
@@ -262,6 +262,18 @@ def test_other_coverage_is_listed_without_a_rank(runs: Path) -> None:
     row = entry(board, "rs_aug").under()
     assert row is not None and row.rank is None and row.unranked is not None and "lacks fr" in row.unranked
     assert rank(board, "vanilla") == 1
+
+
+def test_attacks_of_another_strength_are_listed_without_a_rank(runs: Path) -> None:
+    label = "pgd(epsilon=0.01)"
+    for method in ("vanilla", "adversarial", "rs_aug"):
+        strength = {"radius": 0.02, "attack_losses": "margin", "attack_steps": 20 if method == "rs_aug" else 10}
+        for run in (runs / "pos" / method).iterdir():
+            edit(run, under_attack(label, **strength, attack_restarts=1))
+    board = leaderboard(runs)
+    row = entry(board, "rs_aug").under(label)
+    assert row is not None and row.rank is None and "strength of the attack" in (row.unranked or "")
+    assert {rank(board, method, label) for method in ("vanilla", "adversarial")} <= {1, 2}
 
 
 def test_languages_that_only_some_seeds_have_are_left_out_of_the_mean(runs: Path) -> None:

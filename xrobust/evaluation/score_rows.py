@@ -10,6 +10,7 @@ import numpy as np
 from xrobust.contracts import Metric
 from xrobust.metrics.calls import values_of
 from xrobust.metrics.scores import Score, drop_intervals, drop_method, score_rows
+from xrobust.results.attack_strength import AttackStrength
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import ScoreRow
 
@@ -22,6 +23,7 @@ class Scored(NamedTuple):
     seconds: float
     epsilon: float | None = None
     worst_of: tuple[str, ...] = ()
+    attack: AttackStrength | None = None
 
     def row(self, metric: Metric, score: Score, **columns: Any) -> ScoreRow:
         """The row of one score, with columns of its own."""
@@ -36,6 +38,7 @@ class Scored(NamedTuple):
             n=score.n,
             epsilon=self.epsilon,
             worst_of=self.worst_of,
+            **(self.attack._asdict() if self.attack else {}),
             rows_sha256=self.rows_sha256,
             seconds=self.seconds,
             **columns,

@@ -138,8 +138,8 @@ class Scorer:
             self.result.model.embedding_norm = encoder.embedding_norm()
         return self.result.model.embedding_norm
 
-    def kept_predictions(self, under: ScoreKey, ids: Sequence[str]) -> list[Any] | None:
-        """The predicted labels that an earlier command wrote; None, with a warning, where they are lost or changed."""
+    def kept_predictions(self, under: ScoreKey, ids: Sequence[str]) -> list[Prediction] | None:
+        """The predictions that an earlier command wrote; None, with a warning, where they are lost or changed."""
         artifact = self.result.predictions_of(under)
         reason = "the document names no predictions"
         if artifact is not None:
@@ -149,7 +149,7 @@ class Scorer:
                 reason = str(error)
             else:
                 if [row["id"] for row in rows] == list(ids):
-                    return [row["prediction"] for row in rows]
+                    return [Prediction(row["prediction"], row["scores"]) for row in rows]
                 reason = "the ids of its predictions are not those of its test rows"
         self.result.warn(f"{shown_key(under)} is predicted again: {reason}")
         return None

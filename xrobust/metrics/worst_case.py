@@ -12,7 +12,12 @@ from xrobust.metrics.calls import ratio_of, score_of
 
 
 def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
-    """The worst case: for each example the statistics under one of the variants; (examples, k) each.
+    """The worst case: for each example the statistics of one variant (`worst_variants`); (examples, k) each."""
+    return np.stack(variants)[worst_variants(scorer, variants), np.arange(len(variants[0]))]
+
+
+def worst_variants(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
+    """Index of the variant that is the worst case of each example: (examples,), from statistics (examples, k) each.
 
     For a metric that is a ratio of sums these are the choices that make the score of all examples together as low as
     it can be (Dinkelbach 1967): no single variant is worse, and another variant can only lower it. The lowest F1 of
@@ -24,19 +29,19 @@ def worst_rows(scorer: Metric, variants: Sequence[np.ndarray]) -> np.ndarray:
     everyone = np.arange(stacked.shape[1])
     if isinstance(scorer, WholeSetMetric):
         right = np.array([[_share_right(*pair) for pair in variant] for variant in stacked])
-        return stacked[right.argmin(axis=0), everyone]
+        return right.argmin(axis=0)
     parts = ratio_of(scorer, stacked)
     if parts is None:
         scores = score_of(scorer, stacked)[..., 0]
         scores[~stacked.any(axis=-1)] = 1.0  # nothing was to be found, and nothing was
-        return stacked[scores.argmin(axis=0), everyone]
+        return scores.argmin(axis=0)
     numerator, denominator = parts
     value, chosen = np.inf, np.zeros(len(everyone), dtype=int)
     while True:
         total = denominator[chosen, everyone].sum()
         now = numerator[chosen, everyone].sum() / total if total else 0.0
         if now >= value:
-            return stacked[chosen, everyone]
+            return chosen
         value = now
         chosen = (numerator - value * denominator).argmin(axis=0)
 

@@ -202,6 +202,14 @@ class ScoreRow(ScoreKey):
     """The score over all examples, those that did not change as they are, as papers report it."""
     epsilon: float | None = None
     """Radius of an attack's ball, in the unit of its parameters."""
+    radius: float | None = None
+    """The same radius in the model's own units."""
+    attack_losses: str | None = None
+    """Losses that the attack ascended, as in `margin+cross_entropy`."""
+    attack_steps: int | None = None
+    """Steps of ascent at each radius."""
+    attack_restarts: int | None = None
+    """Starts of each loss at each radius. These four are null in documents from before they were written down."""
     rows_sha256: str
     seconds: float
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xrobust.results.attack_strength import strength_of
 from xrobust.results.schema import RunResult
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import ScoreRow
@@ -30,11 +31,14 @@ def name_worst_cases(result: RunResult) -> None:
 
 
 def scored_rows(result: RunResult, row: ScoreRow) -> str:
-    """sha256 of the rows that a score is of; of a worst case also those of its perturbed rows, label by label.
+    """sha256 of the rows that a score is of; of a worst case also those of its perturbed rows, label by label, and of an
+    attack with its strength.
 
     Two scores of one test set and condition may be compared where these are equal: a perturbation of another version
     or seed makes other rows under the same label.
     """
+    if row.condition == "attack":
+        return f"{row.rows_sha256} {strength_of(row).text}".rstrip()
     if row.condition != "worst_case":
         return row.rows_sha256
     parts = [f"{label} {_perturbed_sha256(result, row.language, label)}" for label in row.worst_of]

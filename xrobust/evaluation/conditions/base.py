@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xrobust.contracts import Example, Task
+from xrobust.contracts import Example, Prediction, Task
 from xrobust.contracts.encoded import Encoded
 from xrobust.data.splits import DataRows
 from xrobust.evaluation.scorer import Scorer
@@ -24,6 +24,8 @@ class ScoredTestSet:
     language: str
     examples: Sequence[Example]
     rows: DataRows
+    predictions: Sequence[Prediction]
+    """The clean predictions, in the order of `examples`."""
     clean: list[np.ndarray]
     """For each metric the statistics of each example: (examples, k)."""
     encoded: Encoded | None = None

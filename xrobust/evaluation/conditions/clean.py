@@ -67,7 +67,7 @@ class CleanTestSet:
             scorer.forget(under)
         replace_rows(result, [rows], origin_of(self.task, self.source))
         scorer.save(self.under, scores, examples, predictions)
-        return ScoredTestSet(self.language, examples, rows, statistics, encoded)
+        return ScoredTestSet(self.language, examples, rows, predictions, statistics, encoded)
 
     def recall(self, scorer: Scorer) -> ScoredTestSet:
         """The test set with the predictions that an earlier command saved; predicts and saves them again if they are
@@ -75,14 +75,15 @@ class CleanTestSet:
         examples, rows = self._load()
         saved = scorer.kept_predictions(self.under, [example["id"] for example in examples])
         if saved is not None:
-            return ScoredTestSet(self.language, examples, rows, scorer.statistics(examples, saved))
+            statistics = scorer.statistics(examples, [p.value for p in saved])
+            return ScoredTestSet(self.language, examples, rows, saved, statistics)
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples, self.under)
         statistics = scorer.statistics(examples, [p.value for p in predictions])
         artifacts = scorer.result.artifacts
         scorer.result.artifacts = [artifact for artifact in artifacts if artifact.of != self.under]
         scorer.save(self.under, [], examples, predictions)
-        return ScoredTestSet(self.language, examples, rows, statistics, encoded)
+        return ScoredTestSet(self.language, examples, rows, predictions, statistics, encoded)
 
     def _load(self) -> tuple[Sequence[Example], DataRows]:
         examples, rows = load_split(self.task, self.source, "test", self.language, self.limit)

@@ -155,7 +155,8 @@ def _difference(coverage: Layout, reference: Layout) -> str:
     if more := sorted(its.keys() - wanted.keys()):
         parts.append(f"has {', '.join(more)} besides")
     if other := sorted(name for name in its.keys() & wanted.keys() if its[name] != wanted[name]):
-        parts.append(f"other test rows or metric version in {', '.join(other)}")
+        strength = ", strength of the attack" if coverage[0].test.condition == "attack" else ""
+        parts.append(f"other test rows{strength} or metric version in {', '.join(other)}")
     return "other coverage than the ranked entries: " + "; ".join(parts)
 
 

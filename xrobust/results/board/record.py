@@ -81,7 +81,7 @@ class TestSet(NamedTuple):
 
     test: Test
     rows: str
-    """sha256 of the rows; of a worst case also of its perturbed rows, with their labels."""
+    """sha256 of the rows; of a worst case also of its perturbed rows, with their labels; of an attack its strength."""
     n: int
     metric_version: int
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xrobust.errors import UserError
 from xrobust.metrics.inference import Side
 from xrobust.metrics.influence import influence
+from xrobust.results.attack_strength import strength_difference, strength_of
 from xrobust.results.budgets import spent_budget
 from xrobust.results.comparing.document import ComparedGroup, Condition
 from xrobust.results.examples import RunExamples, ScoreMetric
@@ -163,7 +164,7 @@ def shared_keys(sides: Sequence[GroupSide], condition: Condition, *, common: boo
     """The test sets that all runs of all sides have scores of under a condition, on the same rows.
 
     Raises UserError where they have others, unless `common` leaves out those that not all have; and where rows, the
-    metric's version, or the perturbed rows of a worst case differ.
+    metric's version, the strength of an attack, or the perturbed rows of a worst case differ.
     """
     runs = [(side.name, run) for side in sides for run in side.runs]
     sets = [{row.key for row in run.scored_rows if condition_of(row) == condition} for _, run in runs]
@@ -204,7 +205,14 @@ def _require_same(key: ScoreKey, runs: Sequence[tuple[str, RunExamples]]) -> Non
             raise UserError(f"{where} were scored on other test data in {test}: their sha256 differ")
         if mine.metric_version != its.metric_version:
             raise UserError(f"{where} were scored by two versions of {mine.metric} in {test}: score one again")
-        if scored_rows(first.result, mine) != scored_rows(run.result, its):
+        if key.condition == "attack":
+            difference = strength_difference(strength_of(mine), strength_of(its))
+            if difference is not None:
+                raise UserError(
+                    f"{where} were attacked with another strength in {test} ({difference}): score both with "
+                    "one version of xrobust and the same --set attack.*"
+                )
+        elif scored_rows(first.result, mine) != scored_rows(run.result, its):
             raise UserError(
                 f"{where} have the worst case of other perturbed rows in {test}: a perturbation of another version, "
                 "seed or file"

@@ -31,8 +31,8 @@ def name_worst_cases(result: RunResult) -> None:
 
 
 def scored_rows(result: RunResult, row: ScoreRow) -> str:
-    """sha256 of the rows that a score is of; of a worst case also those of its perturbed rows, label by label, and of an
-    attack with its strength.
+    """sha256 of the rows that a score is of; of a worst case with those of its perturbed rows, of an attack with its
+    strength.
 
     Two scores of one test set and condition may be compared where these are equal: a perturbation of another version
     or seed makes other rows under the same label.

@@ -164,7 +164,7 @@ def test_a_run_scores_the_rest_and_the_same_command_tries_what_failed(
     (document,) = folder.glob("runs/*/*/*/result.json")
     result = load_result(document)
     assert (result.status, result.error) == ("failed", line.removeprefix("xrobust: ").strip())
-    tried = {(row.language, row.label) for row in result.scores}
+    tried = {(row.language, row.key.label) for row in result.scores}
     whole = {(code, label) for code in ("de", "fr", "es") for label in (None, "typos", "raises", "worst_case")}
     assert tried == whole - {("fr", "raises")}
     assert list(unscored(document)) == [("fr", "raises")]
@@ -175,7 +175,7 @@ def test_a_run_scores_the_rest_and_the_same_command_tries_what_failed(
     assert last.code == 0 and "train:" not in last.out, last
     result = load_result(document)
     assert (result.status, result.error, result.unscored) == ("complete", None, [])
-    assert {(row.language, row.label) for row in result.scores} == whole
+    assert {(row.language, row.key.label) for row in result.scores} == whole
 
 
 def test_a_failing_evaluation_leaves_a_complete_run_complete(
@@ -258,7 +258,7 @@ def test_a_test_set_that_cannot_be_loaded_stops_a_run_before_training_and_no_eva
     assert done.err.endswith(f"the first, de: {said}")
     result = load_result(document)
     assert result.status == "complete" and set(unscored(document)) == {("de", None), ("de", "typos")}
-    assert {(row.language, row.label) for row in result.scores} == {("en", x) for x in (None, "typos", "worst_case")}
+    assert {(row.language, row.key.label) for row in result.scores} == {("en", x) for x in (None, "typos", "worst_case")}
     assert not [row for row in result.data.used if not row.sha256]
 
 

@@ -40,7 +40,7 @@ def score(folder: Path, plugin: Path, *names: str, **more: Any) -> RunResult:
 
 
 def row(result: RunResult, language: str, label: str | None) -> ScoreRow:
-    (found,) = [r for r in result.main_scores() if (r.language, r.label) == (language, label)]
+    (found,) = [r for r in result.main_scores() if (r.language, r.key.label) == (language, label)]
     return found
 
 

@@ -38,7 +38,7 @@ def runs(written: Path, folder: Path) -> Path:
 def test_table_and_sentences(good: Good, runs: Path) -> None:
     out = good("compare", "method=vanilla", "method=rs_aug")
     first = out.splitlines()[0]
-    assert first == "pos: rs_aug beside vanilla, accuracy, clean (3 and 3 seeds)"
+    assert first == "pos: rs_aug beside vanilla, accuracy, clean (3 and 3 seeds; equal steps and epochs)"
     assert "en (source)" in out and "average (2)" in out and "typos, drop, average (2)" in out
     assert "On clean text, rs_aug is better than vanilla by" in out
     assert "rs_aug, clean: at least 1 of 2 are better, at least 0 worse (95% confidence)" in out
@@ -77,7 +77,7 @@ def test_markdown_and_latex_escape_text(good: Good, folder: Path) -> None:
 
 def test_one_condition_by_language(good: Good, refused: Refused, runs: Path) -> None:
     out = good("compare", "method=vanilla", "method=rs_aug", "--condition", "typos")
-    assert out.splitlines()[0] == "pos: rs_aug beside vanilla, accuracy, typos (3 and 3 seeds)"
+    assert out.splitlines()[0] == "pos: rs_aug beside vanilla, accuracy, typos (3 and 3 seeds; equal steps and epochs)"
     assert "drop, typos" in out and "worst_case, average" not in out
     assert "did you mean 'typos'" in refused("compare", "method=vanilla", "method=rs_aug", "--condition", "typo")
 
@@ -147,8 +147,12 @@ def test_what_was_left_out_is_said_and_counts_if_it_was_named(command: Any, runs
     _, damaged, _ = folders = sorted(run.relative_to(runs.parent) for run in (runs / "pos" / "vanilla").iterdir())
     (damaged / "result.json").write_text("{")
     done = command("compare", "runs/pos/vanilla", "method=rs_aug")
-    assert done.code == 0 and f"left out: {damaged}" in done.err and "(2 and 3 seeds)" in done.out
+    assert (
+        done.code == 0 and f"left out: {damaged}" in done.err and "(2 and 3 seeds; equal steps and epochs)" in done.out
+    )
     done = command("compare", *folders, "method=rs_aug")
-    assert done.code == 1 and f"left out: {damaged}" in done.err and "(2 and 3 seeds)" in done.out
+    assert (
+        done.code == 1 and f"left out: {damaged}" in done.err and "(2 and 3 seeds; equal steps and epochs)" in done.out
+    )
     done = command("compare", damaged, "method=rs_aug")
     assert done.code == 2 and "no complete run for a baseline" in done.err

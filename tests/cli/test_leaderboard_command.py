@@ -38,7 +38,10 @@ def runs(written: Path, folder: Path) -> Path:
 
 def test_build_prints_tables_and_writes_the_document(good: Good, runs: Path) -> None:
     out = good("leaderboard", "runs", "-o", "leaderboard.json")
-    assert "pos from en: accuracy, 2 languages, strict zero-shot, 1 steps of 8, verified by predictions" in out
+    assert (
+        "pos from en: accuracy, 2 languages, strict zero-shot, equal steps (1 of 8 examples, 0 looks at the dev set), "
+        "verified by predictions" in out
+    )
     assert "over pos, xnli: Borda count, strict zero-shot" in out
     assert out.splitlines()[-1] == "leaderboard.json: 4 entries of 8 runs, 0 left out"
     assert good("leaderboard", "build", "runs").splitlines()[0] == out.splitlines()[0]

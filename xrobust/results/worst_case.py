@@ -31,7 +31,7 @@ def name_worst_cases(result: RunResult) -> None:
 
 
 def scored_rows(result: RunResult, row: ScoreRow) -> str:
-    """sha256 of the rows that a score is of; of a worst case also those of its perturbed rows, label by label, and of an
+    """sha256 of the rows that a score is of; of a worst case also those of its perturbed rows, label by label; of an
     attack with its strength.
 
     Two scores of one test set and condition may be compared where these are equal: a perturbation of another version

@@ -133,7 +133,7 @@ class AttackCondition(Condition):
         for under, epsilon, strength, chains in zip(self.keys, params.epsilons, strengths, found, strict=True):
             worst = _worst([*(_predicted(items, encoded, test, scorer) for items in chains), worst], scorer.metrics[0])
             seconds = (time.perf_counter() - started) / len(params.epsilons)
-            scored = Scored(under, test.rows.sha256, seconds, epsilon, strength)
+            scored = Scored(under, test.rows.sha256, seconds, epsilon, attack=strength)
             everything = range(len(test.examples))
             rows = rows_beside_clean(scored, scorer.metrics, test.clean, everything, worst.statistics)
             curve.append((under, rows, worst.predictions))

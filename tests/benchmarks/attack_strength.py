@@ -23,9 +23,9 @@ from xrobust.engine.attack import attack
 from xrobust.engine.attack_losses import LOSSES
 from xrobust.evaluation.conditions.attack import PgdParams
 from xrobust.evaluation.predictions import decoded
-from xrobust.metrics.bootstrap import values_of, worst_rows
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.calls import statistics_of
+from xrobust.metrics.calls import statistics_of, values_of
+from xrobust.metrics.worst_case import worst_rows
 from xrobust.registry.plugins import Plugins
 
 

@@ -258,7 +258,9 @@ def test_a_test_set_that_cannot_be_loaded_stops_a_run_before_training_and_no_eva
     assert done.err.endswith(f"the first, de: {said}")
     result = load_result(document)
     assert result.status == "complete" and set(unscored(document)) == {("de", None), ("de", "typos")}
-    assert {(row.language, row.key.label) for row in result.scores} == {("en", x) for x in (None, "typos", "worst_case")}
+    assert {(row.language, row.key.label) for row in result.scores} == {
+        ("en", x) for x in (None, "typos", "worst_case")
+    }
     assert not [row for row in result.data.used if not row.sha256]
 
 

@@ -17,7 +17,7 @@ from .shared.tuning import searched
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "tanh": "Tanh"}
 
 
-RATE = 10.0
+RATE = 5.0
 """Learning rate as a multiple of that of full fine-tuning."""
 
 
@@ -32,8 +32,8 @@ class Adapter(Method):
     Weights start from a normal distribution with standard deviation 0.001, cut at two, and biases from zero, as in
     Houlsby's released code: the model starts close to the pre-trained one. Ours: the Pfeiffer adapter too sits before
     the residual connection, where the original has it behind; an adapter comes before the sub-layer's dropout; the
-    head, and what the checkpoint had no weights for (often a pooler), are always trained. Wants a learning rate well
-    above that of full fine-tuning.
+    head, and what the checkpoint had no weights for (often a pooler), are always trained; a learning rate 5 times that
+    of the task's recipe, unless one is given.
 
     Works on any encoder of transformers whose layers are attention followed by a feed-forward network: adapters are
     children of the projections, called by a forward hook.
@@ -57,8 +57,7 @@ class Adapter(Method):
 
     params: Params
 
-    @classmethod
-    def training_defaults(cls, task: Task) -> dict[str, Any]:
+    def training_defaults(self, task: Task) -> dict[str, Any]:
         return rate_times(RATE, task)
 
     def conflict(self, other: Method) -> str | None:

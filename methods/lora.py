@@ -12,7 +12,7 @@ from .shared.adaptation import rate_times, two_adapt
 from .shared.peft import linear_targets, wrap
 from .shared.tuning import searched
 
-RATE = 10.0
+RATE = 5.0
 """Learning rate as a multiple of that of full fine-tuning."""
 
 
@@ -22,8 +22,8 @@ class Lora(Method):
     Hu et al. (ICLR 2022), section 4.1, by way of the PEFT library. The paper adapts the query and value projections
     (`targets=[query,value]` for BERT and XLM-R); here every pre-trained Linear module is adapted unless `targets` names
     some, which needs no knowledge of the architecture and follows Dettmers et al. (NeurIPS 2023). The head, and what
-    the checkpoint had no weights for (often a pooler), are trained and saved whole. The default values are ours. Wants
-    a learning rate about ten times that of full fine-tuning.
+    the checkpoint had no weights for (often a pooler), are trained and saved whole. The default values are ours, and
+    so is the learning rate: 5 times that of the task's recipe, unless one is given.
     """
 
     info = MethodInfo(
@@ -45,8 +45,7 @@ class Lora(Method):
 
     params: Params
 
-    @classmethod
-    def training_defaults(cls, task: Task) -> dict[str, Any]:
+    def training_defaults(self, task: Task) -> dict[str, Any]:
         return rate_times(RATE, task)
 
     def conflict(self, other: Method) -> str | None:

@@ -22,7 +22,8 @@ class RsRandom(Method):
     (EMNLP 2021). The expectation is the mean over `samples` draws, new ones in every step; as in the paper's released
     code, nothing is smoothed when the model is used.
 
-    The paper publishes neither distribution, radius nor the number of draws: all values here are ours. `uniform` draws
+    The paper publishes neither distribution, radius nor the number of draws: all values here are ours, chosen by the
+    rise of the loss and on English dev sets (docs/methods.md). `uniform` draws
     from the ball that `adversarial` searches. `gaussian` is scaled to it: standard deviation epsilon / sqrt(dim) in
     each of the dim coordinates for l2, so that E ||delta_i||^2 = epsilon^2; epsilon itself for linf.
     """

@@ -384,8 +384,7 @@ from xrobust.contracts import Method, MethodInfo
 class Rate(Method):
     info = MethodInfo(name="rate", summary="brings a setting")
 
-    @classmethod
-    def training_defaults(cls, task):
+    def training_defaults(self, task):
         return {settings}
 
     def objective(self, inner, ctx):

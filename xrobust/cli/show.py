@@ -135,7 +135,6 @@ def _print_params(params: type[Parameters]) -> None:
 
 def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
     """The defaults that a method changes for built-in tasks, one line a task."""
-    from xrobust.config.composition import training_defaults
     from xrobust.contracts.calling import calling
     from xrobust.contracts.parameters import plain_value
 
@@ -151,7 +150,20 @@ def _task_defaults(method: type[Method], plugins: Plugins) -> Iterator[str]:
                 if key not in fields or value != fields[key].default
             ]
             changed += [
-                f"training.{key}={plain_value(value)}" for key, value in training_defaults(method, task).items()
+                f"training.{key}={plain_value(value)}" for key, value in _settings(method, defaults, task).items()
             ]
             if changed:
                 yield f"default for {record.name}: {', '.join(changed)}"
+
+
+def _settings(method: type[Method], defaults: dict[str, Any], task: Task) -> dict[str, Any]:
+    """The training settings that a method brings; none where it has a parameter that the user must give."""
+    from pydantic import ValidationError
+
+    from xrobust.config.composition import training_defaults
+
+    try:
+        params = method.Params(**defaults)
+    except ValidationError:
+        return {}
+    return training_defaults(method(params), task)

@@ -71,7 +71,7 @@ def over_method_defaults(methods: Sequence[Method], task: Task, given: Mapping[s
     return merged
 
 
-def training_defaults(method: Method | type[Method], task: Task) -> dict[str, Any]:
+def training_defaults(method: Method, task: Task) -> dict[str, Any]:
     """The training settings that a method has in place of the task's recipe. Raises PluginError for what is none."""
     where = f"task {task.info.name}"
     with calling(method, "training_defaults", where):

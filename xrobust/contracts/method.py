@@ -168,8 +168,7 @@ class Method:
         """Defaults that depend on the task; what the user sets wins."""
         return {}
 
-    @classmethod
-    def training_defaults(cls, task: Task) -> dict[str, Any]:
+    def training_defaults(self, task: Task) -> dict[str, Any]:
         """Training settings that the method has in place of the task's recipe; what a user or a preset sets wins.
 
         For methods that want a learning rate of their own: `{"learning_rate": 10 * task.recipe.learning_rate}`.

@@ -15,7 +15,7 @@ def searched(**values: Sequence[Any]) -> Tuning:
     return Tuning(
         trials=6,
         searched={RATE if name == "rate" else name: tuple(tried) for name, tried in values.items()},
-        data="English WikiANN and POS (1,000 sentences for training, 500 for dev)",
+        data="English WikiANN (1,000 sentences for training, 500 for dev)",
         model="a small XLM-R encoder (4 layers, 7.4 million parameters)",
         seeds=1,
         budget="96 steps of 32 examples",

@@ -90,9 +90,9 @@ def _names(results: Sequence[RunResult]) -> list[str]:
         settings = sorted({name for other in alike for name in differences(train, other)})
         if any(other.seed != train.seed for other in alike) and not settings:
             settings = ["seed"]
-        names.append(
-            f"{label} [{', '.join(f'{name} {setting_text(train, name)}' for name in settings)}]" if settings else label
-        )
+        # Null says nothing in a name, and the others' value tells them apart as well.
+        values = [(name, text) for name in settings if (text := setting_text(train, name)) != str(None)]
+        names.append(f"{label} [{', '.join(f'{name} {text}' for name, text in values)}]" if values else label)
     return names
 
 

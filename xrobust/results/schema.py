@@ -95,8 +95,14 @@ class RunResult(Section):
         return self.local
 
     def exported(self) -> dict[str, Any]:
-        """The document as plain values without the section `local`: what to hand on and to publish."""
-        return self.model_dump(mode="json", exclude={"local"}) | {"local": None}
+        """The document as plain values without the section `local`: what to hand on and to publish.
+
+        Its sums are those of these values: a document that is older than a field has none of it in its own.
+        """
+        whole = self.model_copy(update={"local": None})
+        whole.sums = whole.computed_sums()
+        whole.sha256 = whole.computed_sha256()
+        return whole.model_dump(mode="json")
 
     def computed_sha256(self) -> str:
         """The value that the field `sha256` must have."""

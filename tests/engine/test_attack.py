@@ -128,7 +128,7 @@ def scaled_losses(outputs: list[np.ndarray], clean: list[np.ndarray], encoded: E
     for under, before, gold in zip(outputs, clean, gold_of(encoded), strict=True):
         scale = np.sqrt(np.log(np.atleast_2d(before)).var(axis=1).mean())
         logits = SHARPNESS * np.log(np.atleast_2d(under)).astype(np.float64) / scale
-        values.append((np.log(np.exp(logits).sum(axis=1)) - logits[range(len(gold)), gold]).sum())
+        values.append((np.logaddexp.reduce(logits, axis=1) - logits[range(len(gold)), gold]).sum())
     return np.array(values)
 
 

@@ -43,8 +43,9 @@ def attack(
     Projected gradient ascent (Madry et al., ICLR 2018, section 2.1) on a loss of the gold labels, summed over an item's
     words for tagging, within ||delta_i|| <= radius for every ordinary token i; padding and special tokens stay as they
     are. The model is in eval mode and computes in float32, whatever the accelerator's precision: gradients vanish in
-    half precision. A loss sees logits divided by their scale on clean input, and a step has a length of its own: so a
-    model whose logits are multiplied by a number is attacked as hard.
+    half precision. A loss sees logits divided by their scale on clean input, for gradients by that under the offset where
+    it is larger, and a step has a length of its own: so a model whose logits are multiplied by a number is attacked as
+    hard.
 
     A chain is one loss and one restart, along all radii; there are restarts * losses of them, losses first. Every
     offset on its way counts, not only the last: an item keeps the offset with the most wrong labels, and of these the
@@ -117,7 +118,7 @@ class _Chain:
         self._batch = batch
         self._restart = restart
         self._generator = torch.Generator(device=clean.device).manual_seed(seed)
-        self._scale = logit_scale(clean, batch.labels).view(-1, *[1] * (clean.dim() - 1))
+        self._scale = self._scale_of(clean, batch.labels)
         self._loss_of = LOSSES[loss]
         self._labelled = (batch.labels != IGNORED).view(len(clean), -1).sum(dim=1)
         self.logits = clean.clone()
@@ -161,7 +162,9 @@ class _Chain:
         for _ in range(steps):
             offset.requires_grad_()
             logits = self._forward(batch, offset.flatten(0, 1)).logits
-            (gradient,) = torch.autograd.grad(self._loss(logits, items).sum(), offset)
+            # The scale of now: where clean logits were nearly equal, theirs would leave the losses without a gradient.
+            scale = torch.maximum(self._scale[items], self._scale_of(logits.detach(), batch.labels))
+            (gradient,) = torch.autograd.grad(self._loss_of(logits / scale, batch.labels).sum(), offset)
             with torch.no_grad():
                 self.consider(items, offset.detach(), logits.detach())
                 offset = project(offset + step * steepest(gradient, norm), radius, norm)
@@ -172,8 +175,13 @@ class _Chain:
         """The probabilities of each item under its worst offset so far."""
         return item_outputs(self.logits.softmax(dim=-1), self._batch.labels, per_token=per_token)
 
+    @staticmethod
+    def _scale_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The scale of each item, with the dimensions of logits."""
+        return logit_scale(logits, labels).view(-1, *[1] * (logits.dim() - 1))
+
     def _loss(self, logits: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
-        """The loss of some items of the batch: (items,)."""
+        """The loss of some items of the batch, by which offsets are compared: (items,)."""
         return self._loss_of(logits / self._scale[items], self._batch.labels[items])
 
     def _part(self, items: torch.Tensor) -> Batch:

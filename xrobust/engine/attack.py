@@ -44,8 +44,8 @@ def attack(
     words for tagging, within ||delta_i|| <= radius for every ordinary token i; padding and special tokens stay as they
     are. The model is in eval mode and computes in float32, whatever the accelerator's precision: gradients vanish in
     half precision. A loss sees logits divided by their scale on clean input, for gradients by that under the offset
-    where it is larger, and a step has a length of its own: so a model whose logits are multiplied by a number is attacked as
-    hard.
+    where it is larger, and a step has a length of its own: so a model whose logits are multiplied by a number is
+    attacked as hard.
 
     A chain is one loss and one restart, along all radii; there are restarts * losses of them, losses first. Every
     offset on its way counts, not only the last: an item keeps the offset with the most wrong labels, and of these the

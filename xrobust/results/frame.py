@@ -28,6 +28,10 @@ COLUMNS = {
     "attack": "string",
     "worst_of": "string",
     "epsilon": "float64",
+    "radius": "float64",
+    "attack_losses": "string",
+    "attack_steps": "Int64",
+    "attack_restarts": "Int64",
     "language": "string",
     "pair": "string",
     "metric": "string",
@@ -55,6 +59,10 @@ OF_THE_SCORE = (
     "perturbation",
     "attack",
     "epsilon",
+    "radius",
+    "attack_losses",
+    "attack_steps",
+    "attack_restarts",
     "language",
     "metric",
     "metric_version",
@@ -81,7 +89,8 @@ def load_results(path: Path | str = "runs", *, where: str | None = None) -> pd.D
         run_id, group_id, seed: of the run; runs of one group differ in their seed alone.
         task, method, model, source: of the run; method with its parts joined, as in `rs_aug+lora`.
         condition, perturbation, attack, epsilon: `clean`, `perturbed`, `attack` or `worst_case`; the label of the
-            perturbation or attack, and the attack's radius.
+            perturbation or attack, and the attack's radius in the unit of its parameters.
+        radius, attack_losses, attack_steps, attack_restarts: strength of the attack, in the model's own units.
         worst_of: the set of perturbations of a worst case, as in `casing, typos`: group by it, two sets are two
             conditions.
         language, pair: of the test set: one of the two; a pair as in `en:de`.

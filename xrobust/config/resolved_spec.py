@@ -104,7 +104,7 @@ class EvaluationSpec(BaseModel):
     """Label of a perturbation -> languages to score under it."""
     attacked: tuple[str, ...] = ()
     """Languages to score under the attack."""
-    min_examples: int | None = None
+    min_examples: int | None = Field(default=None, ge=1, le=2**31)
     """Fewest changed examples of a language that is in the means under a condition; null: 30."""
 
     def with_more(self, more: EvaluationSpec) -> EvaluationSpec:

@@ -15,6 +15,7 @@ class RobustnessSettings(BaseModel):
     min_examples: int | None = Field(
         default=None,
         ge=1,
+        le=2**31,
         strict=True,
         description=f"fewest changed examples of a language that is in the means under a condition; {MIN_EXAMPLES} by "
         "default",

@@ -47,8 +47,11 @@ LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
 def logit_scale(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Root mean square of an item's logits about the mean of their label set, over its labels: (items,), never 0."""
     known = labels != IGNORED
-    spread = _by_item(logits.var(dim=-1, correction=0), known) / _by_item(torch.ones_like(logits[..., 0]), known)
-    scale = spread.sqrt()
+    largest = logits.where(logits.isfinite(), 0).abs().view(len(logits), -1).amax(dim=1)
+    largest = largest.where(largest > 0, 1)
+    within = logits / largest.view(-1, *[1] * (logits.dim() - 1))  # or squares of large ones would be infinite
+    spread = _by_item(within.var(dim=-1, correction=0), known) / _by_item(torch.ones_like(logits[..., 0]), known)
+    scale = largest * spread.sqrt()
     return scale.where(scale > 0, 1)
 
 

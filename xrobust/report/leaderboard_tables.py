@@ -8,7 +8,7 @@ from typing import Any
 from xrobust.errors import UserError, did_you_mean
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
-from xrobust.results.board.document import Board, Entry, Leaderboard, Overall
+from xrobust.results.board.document import OTHER_COVERAGE, Board, ConditionScore, Entry, Leaderboard, Overall
 from xrobust.results.score_key import condition_label
 from xrobust.results.small_samples import is_small
 
@@ -62,7 +62,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         **_budget(entry),
     }
     for condition in entry.conditions:
-        if condition.label != "clean":
+        if condition.label != "clean" and not _is_other(condition):
             row[condition.label] = condition.mean
             row[f"{condition.label} rank"] = condition.rank
             if condition.drop is not None:
@@ -202,10 +202,21 @@ def remarks(board: Leaderboard) -> list[str]:
     lines = _small_samples(board)
     for entry in board.entries:
         for row in entry.conditions:
-            if row.unranked is not None and row.label == "clean":
-                lines.append(f"not ranked: {entry.task} {entry.name} ({entry.model}): {row.unranked}")
+            if row.unranked is not None and (row.label == "clean" or _is_other(row)):
+                under = "" if row.label == "clean" else f" under {row.label}"
+                lines.append(f"not ranked: {entry.task} {entry.name} ({entry.model}){under}: {row.unranked}")
+        for label, names in entry.not_in_all_runs.items():
+            lines.append(
+                f"left out of {entry.task} {entry.name} ({entry.model}) under {label}: {', '.join(names)}: not all its "
+                "seeds were scored on the same there"
+            )
     lines += [f"left out: {item.path}: {item.reason}" for item in board.excluded]
     return lines
+
+
+def _is_other(condition: ConditionScore) -> bool:
+    """True for a score under a condition that is of other test sets, or of another attack, than the ranked ones."""
+    return condition.unranked is not None and condition.unranked.startswith(OTHER_COVERAGE)
 
 
 def _small_samples(board: Leaderboard) -> list[str]:

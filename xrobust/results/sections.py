@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from xrobust.data.repeated import RepeatedRows
 from xrobust.data.splits import DataRows, RowsOrigin
 from xrobust.encoding.truncation import Truncation
@@ -202,13 +204,13 @@ class ScoreRow(ScoreKey):
     """The score over all examples, those that did not change as they are, as papers report it."""
     epsilon: float | None = None
     """Radius of an attack's ball, in the unit of its parameters."""
-    radius: float | None = None
+    radius: float | None = Field(default=None, gt=0)
     """The same radius in the model's own units."""
-    attack_losses: str | None = None
+    attack_losses: str | None = Field(default=None, pattern=r"^[a-z_]+(\+[a-z_]+)*$")
     """Losses that the attack ascended, as in `margin+cross_entropy`."""
-    attack_steps: int | None = None
+    attack_steps: int | None = Field(default=None, ge=1, le=1000)
     """Steps of ascent at each radius."""
-    attack_restarts: int | None = None
+    attack_restarts: int | None = Field(default=None, ge=1, le=100)
     """Starts of each loss at each radius. These four are null in documents from before they were written down."""
     rows_sha256: str
     seconds: float

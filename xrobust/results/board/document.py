@@ -96,6 +96,10 @@ class TestSetScore(Section):
         return pair_name(self.pair) if self.pair is not None else str(self.language)
 
 
+OTHER_COVERAGE = "other coverage"
+"""Beginning of `ConditionScore.unranked` where the entry was scored on other test sets, or attacked otherwise."""
+
+
 class ConditionScore(Condition):
     """The main metric under one condition, averaged over the test sets that all runs of the entry have, and that have
     enough changed examples."""
@@ -160,6 +164,9 @@ class Entry(Section):
     """Those under which a test set has enough changed examples for an average."""
     too_few: dict[str, list[str]]
     """Label of a condition -> test sets with fewer changed examples than `min_examples`, which are in no average."""
+    not_in_all_runs: dict[str, list[str]] = {}
+    """Label of a condition -> test sets that not all runs were scored on alike (other rows, sets of perturbations or
+    strengths of an attack), which are left out."""
     scores: list[TestSetScore]
 
     @property

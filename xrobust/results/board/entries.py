@@ -65,8 +65,18 @@ def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, va
         packages=_packages(runs),
         conditions=_conditions(scores, first.source, {u: variances.level(entry_id, u) for u in scores.columns}),
         too_few={condition(under).label: names for under, names in scores.too_few.items()},
+        not_in_all_runs=_not_in_all_runs(scores),
         scores=_test_sets(scores),
     )
+
+
+def _not_in_all_runs(scores: EntryScores) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for under, name in scores.only_some:
+        names = found.setdefault(condition(under).label, [])
+        if name not in names:
+            names.append(name)
+    return found
 
 
 def _packages(runs: Sequence[RunRecord]) -> dict[str, list[str]]:

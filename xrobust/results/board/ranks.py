@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from xrobust.metrics.inference import ALPHA, FEWEST_SEEDS, array_degrees_of_freedom, array_holm
-from xrobust.results.board.document import Board, ConditionScore, Entry, ExamplesFrom, PairTest
+from xrobust.results.board.document import OTHER_COVERAGE, Board, ConditionScore, Entry, ExamplesFrom, PairTest
 from xrobust.results.board.record import Layout, RunRecord, Under
 from xrobust.results.board.scores import EntryScores
 from xrobust.results.board.variances import ExampleVariances
@@ -157,7 +157,7 @@ def _difference(coverage: Layout, reference: Layout) -> str:
     if other := sorted(name for name in its.keys() & wanted.keys() if its[name] != wanted[name]):
         strength = ", strength of the attack" if coverage[0].test.condition == "attack" else ""
         parts.append(f"other test rows{strength} or metric version in {', '.join(other)}")
-    return "other coverage than the ranked entries: " + "; ".join(parts)
+    return f"{OTHER_COVERAGE} than the ranked entries: " + "; ".join(parts)
 
 
 def _rank(ranked: Sequence[tuple[Entry, ConditionScore]], variances: ExampleVariances) -> list[PairTest]:

@@ -34,7 +34,7 @@ def score(
         value=value,
         ci_low=value,
         ci_high=value,
-        n=10,
+        n=40,
         rows_sha256=rows or f"{language}-rows",
         seconds=0.1,
     )

@@ -82,11 +82,11 @@ def runs(write: Write) -> Path:
 @pytest.mark.usefixtures("uriel")
 def test_distance_prints_tables_and_tests(runs: Path, good: Command):
     lines = good("distance", runs).splitlines()
-    assert lines[0] == "pos: distances to en, and gain over vanilla in points of accuracy"
+    assert lines[0] == "pos: distances to en, and gain over vanilla in points of accuracy (examples)"
     assert lines[1].split() == ["language", *DISTANCES, *"rs_aug, equal steps and epochs".split()]
     table = {line.split()[0]: line.split() for line in lines[2 : 2 + len(LANGUAGES)]}
     assert set(table) == set(LANGUAGES)
-    assert [table[language][-1] for language in ("de", "nl", "ar")] == ["+0.0", "+1.0", "+11.0"]
+    assert [table[language][-2:] for language in ("de", "nl", "ar")] == [[v, "(40)"] for v in ("+0.0", "+1.0", "+11.0")]
     assert table["de"][1 + list(DISTANCES).index("genetic")] == "0.634"
     budgets = [line.split() for line in lines[3 + len(LANGUAGES) : 6 + len(LANGUAGES)]]
     assert budgets[0] == "training budget seeds epochs steps batch examples word pieces processed looks seconds".split()
@@ -275,9 +275,9 @@ def test_the_line_and_the_numbers_of_a_plot():
 def test_overlap_of_a_run(finished_run: Path, good: Command):
     lines = good("overlap", finished_run).splitlines()
     assert lines[0] == "pos: overlap with training, and accuracy (all in %)"
-    assert lines[1].split() == ["source", "test", "words", "vanilla"]
+    assert lines[1].split() == ["source", "test", "(examples)", "words", "vanilla"]
     assert [line.split()[:2] for line in lines[2:5]] == [["en", "de"], ["en", "en"], ["en", "fr"]]
-    assert lines[3].split()[2] == "100.0"
+    assert lines[3].split()[3] == "100.0"
     assert lines[-1] == (
         "score of pos vanilla, overlap (words), n = 2: with fewer than 5 languages a correlation means nothing"
     )

@@ -51,6 +51,10 @@ def _part(cls: type[Method], given: Mapping[str, Any], task: Task) -> Method:
         return cls(params)
 
 
+SCHEDULES = frozenset({"dev_looks", "select_every"})
+"""Settings of which one takes the place of the other."""
+
+
 def over_method_defaults(methods: Sequence[Method], task: Task, given: Mapping[str, Any]) -> dict[str, Any]:
     """Merges the training settings that are `given` over those that the parts of a method bring of their own.
 
@@ -66,7 +70,7 @@ def over_method_defaults(methods: Sequence[Method], task: Task, given: Mapping[s
                     f"methods {by[name]} and {part.info.name} want training.{name} at {merged[name]} and {value}: "
                     f"give one with --set training.{name}=VALUE"
                 )
-            if name not in given:
+            if name not in given and not (name in SCHEDULES and given.keys() & SCHEDULES):
                 merged[name], by[name] = value, part.info.name
     return merged
 

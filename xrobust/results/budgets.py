@@ -10,7 +10,7 @@ from xrobust.results.sections import Budget
 
 EqualIn = Literal["steps", "epochs"]
 """`steps`: as many optimiser steps on batches of as many examples, with as many looks at the source dev set; `epochs`:
-as many passes over the source data as the method presents them, with `training.max_steps` null."""
+as many passes over the source data as the method presents them, with `training.max_steps` null, batches and looks too."""
 
 
 class SpentBudget(Budget):
@@ -54,7 +54,7 @@ def equal_in(budgets: Iterable[SpentBudget | None]) -> tuple[EqualIn, ...]:
     known = list(budgets)
     ways: tuple[tuple[EqualIn, set[Any]], ...] = (
         ("steps", {its and (its.steps, its.batch_size, its.dev_evaluations) for its in known}),
-        ("epochs", {its and its.epochs for its in known}),
+        ("epochs", {its and its.epochs and (its.epochs, its.batch_size, its.dev_evaluations) for its in known}),
     )
     return tuple(name for name, values in ways if len(values) == 1 and None not in values)
 

@@ -155,8 +155,8 @@ def require_comparable(baseline: GroupSide, other: GroupSide, budget: str) -> No
     others = (budget_difference(a, run.result) for side in (baseline, other) for run in side.runs)
     if budget == "equal" and (difference := next((one for one in others if one is not None), None)) is not None:
         raise UserError(
-            f"{names} were not trained for as long as one another ({difference}): train both with one "
-            "--set training.max_steps=N, or compare them with --budget any, which marks it"
+            f"{names} were not trained for as long as one another ({difference}): train both with the same "
+            "training.max_steps, batch_size and dev_looks, or compare them with --budget any, which marks it"
         )
 
 

@@ -100,7 +100,14 @@ def _rows(comparison: Comparison) -> list[Estimate]:
     """The averages over target languages, and the source language on clean text."""
     (part,) = comparison.compared
     source = comparison.baseline.source
-    return [r for r in part.estimates if r.over == "targets" or (r.language == source and r.label == "clean")]
+    over_targets = {r.label for r in part.estimates if r.over == "targets"}
+    return [
+        r
+        for r in part.estimates
+        if r.over == "targets"
+        or (r.over == "average" and r.label not in over_targets)  # of target languages alone
+        or (r.language == source and r.label == "clean")
+    ]
 
 
 def _interval(row: Estimate) -> str:

@@ -10,7 +10,7 @@ from xrobust.results.sections import Budget
 
 EqualIn = Literal["steps", "epochs"]
 """`steps`: as many optimiser steps on batches of as many examples, with as many looks at the source dev set; `epochs`:
-as many passes over the source data as the method presents them, with batches and looks alike, `max_steps` being null."""
+as many passes over the source data as the method presents them, with batches and looks alike and no `max_steps`."""
 
 
 class SpentBudget(Budget):

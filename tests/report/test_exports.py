@@ -101,7 +101,7 @@ def test_a_record_has_the_means_and_intervals(board: Leaderboard) -> None:
     assert json.loads(german["details"]["scores_by_seed"]) == DE
     average = found["pos.clean.average over languages"]["score_details"]
     assert average["score"] == pytest.approx(np.mean([*DE, 0.9, 0.9, 0.9]))
-    assert average["uncertainty"]["num_samples"] == 20
+    assert average["uncertainty"]["num_samples"] == 80
     drop = found[f"pos.{TYPOS}.de"]["score_details"]["details"]["drop_from_clean_text"]
     assert float(drop) == pytest.approx(0.1)
     assert found["pos.clean.de"]["source_data"]["hf_repo"] == "universal/pos"

@@ -15,8 +15,6 @@ from .shared.layers import find_layers
 from .shared.tuning import searched
 
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU", "tanh": "Tanh"}
-
-
 RATE = 5.0
 """Learning rate as a multiple of that of full fine-tuning."""
 

@@ -30,7 +30,7 @@ class Adversarial(Method):
     ICLR 2020, section 3).
 
     The paper publishes neither norm, radius, steps, step size nor initialisation: all values here are ours, chosen by
-    the rise of the loss and on English dev sets (docs/methods.md). A worst offset raises the loss as much as a random
+    the rise of the loss and on an English dev set (docs/methods.md). A worst offset raises the loss as much as a random
     one of 60 to 300 times its length.
     """
 

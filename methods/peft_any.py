@@ -30,8 +30,6 @@ REFUSED = {
 }
 BEFORE_THE_TEXT = ("PROMPT_TUNING", "P_TUNING")
 """Methods whose virtual tokens lengthen the sequence; those of PREFIX_TUNING are in the layers alone."""
-
-
 RATES = {"IA3": 20.0}
 """Learning rates by type, as multiples of that of full fine-tuning."""
 OTHER_RATE = 5.0

@@ -23,9 +23,9 @@ class RsRandom(Method):
     code, nothing is smoothed when the model is used.
 
     The paper publishes neither distribution, radius nor the number of draws: all values here are ours, chosen by the
-    rise of the loss and on English dev sets (docs/methods.md). `uniform` draws
-    from the ball that `adversarial` searches. `gaussian` is scaled to it: standard deviation epsilon / sqrt(dim) in
-    each of the dim coordinates for l2, so that E ||delta_i||^2 = epsilon^2; epsilon itself for linf.
+    rise of the loss and on an English dev set (docs/methods.md). `uniform` draws from the ball that `adversarial`
+    searches. `gaussian` is scaled to it: standard deviation epsilon / sqrt(dim) in each of the dim coordinates for l2,
+    so that E ||delta_i||^2 = epsilon^2; epsilon itself for linf.
     """
 
     info = MethodInfo(

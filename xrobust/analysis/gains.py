@@ -12,12 +12,12 @@ from xrobust.results.runs import (
     PURPOSE,
     Group,
     differences,
+    differing_settings,
     few_examples,
     grouped,
     mean_scores,
     purpose_id,
     scored_with,
-    setting_text,
 )
 from xrobust.results.schema import RunResult
 
@@ -176,11 +176,10 @@ def _dev_score(group: Group) -> float:
 
 def _choice(group: Group, best: Group, count: int, equal: tuple[EqualIn, ...]) -> list[str]:
     """A note on the baseline where there were several, or where its settings are not the method's."""
-    names = differences(group.train, best.train)
-    if count == 1 and not names:
+    parts = differing_settings(group.train, best.train)
+    if count == 1 and not parts:
         return []
     of = f", the best of {count} on the source dev set" if count > 1 else ""
-    parts = [f"{name} {setting_text(group.train, name)} and {setting_text(best.train, name)}" for name in names]
     settings = f"; they differ in {', '.join(parts)}" if parts else ""
     what = f"{group.train.task} {group.method}, {how_equal(equal)}"
     return [f"{what}: beside {best.method} (group {best.group_id}){of}{settings}"]

@@ -36,7 +36,7 @@ from xrobust.results.comparing.sides import (
 )
 from xrobust.results.comparing.verdicts import sentences, supervision_note
 from xrobust.results.examples import score_metric
-from xrobust.results.runs import differences
+from xrobust.results.runs import differences, differing_settings
 from xrobust.results.select import FoundRun, LeftOut, path_text, select_all
 from xrobust.results.small_samples import least_examples
 from xrobust.results.store import RESULT
@@ -265,8 +265,8 @@ def _notes(
         scored = {key.name for side in (baseline, other) for run in side.runs for key in run.scored_keys}
         if common and (left := sorted(scored - set(part.languages))):
             notes.append(f"{baseline.name} and {other.name}: not all runs have {', '.join(left)}: left out (--common)")
-        if part.differ_in:
-            notes.append(f"{baseline.name} and {other.name} differ in {', '.join(part.differ_in)} too")
+        if parts := differing_settings(baseline.first.spec.train, other.first.spec.train):
+            notes.append(f"{baseline.name} and {other.name} differ in {', '.join(parts)} too")
         if (remark := supervision_note(baseline.first.supervision, other)) is not None:
             notes.append(remark)
     return notes

@@ -132,6 +132,12 @@ def _how(train: TrainSpec) -> dict[str, Any]:
     return train.model_dump(mode="json", include={"training", "precision"})
 
 
+def differing_settings(one: TrainSpec, other: TrainSpec) -> list[str]:
+    """The settings in which two trainings differ, with both values: `training.learning_rate 0.0005 and 0.002`."""
+    names = differences(one, other)
+    return [f"{name} {setting_text(one, name)} and {setting_text(other, name)}" for name in names]
+
+
 def differences(one: TrainSpec, other: TrainSpec) -> list[str]:
     """Names of the settings in which two trainings differ, but for method and seed: `training.epochs`, `source`."""
     a, b = (_flat(train.model_dump(mode="json", exclude={"seed", "method"})) for train in (one, other))

@@ -406,3 +406,15 @@ def test_what_is_no_setting_is_the_methods_fault(plan: Prepare, tmp_path: Path, 
     file.write_text(RATE_PLUGIN.format(settings=settings))
     with pytest.raises(PluginError, match=r"rate.*training_defaults.*learning_rat"):
         plan("rate", plugins=(file,))
+
+
+@pytest.mark.parametrize(
+    ("given", "looks"), [({"dev_looks": 5}, (5, None)), ({"select_every": 9}, (None, 9)), ({}, (None, 4))], ids=str
+)
+def test_the_schedule_that_a_method_brings_yields_to_either_way_of_giving_one(
+    plan: Prepare, tmp_path: Path, given: dict[str, int], looks: tuple[int | None, int | None]
+) -> None:
+    file = tmp_path / "rate.py"
+    file.write_text(RATE_PLUGIN.format(settings={"select_every": 4}))
+    settings = plan("rate", plugins=(file,), training=given).spec.train.training
+    assert (settings.dev_looks, settings.select_every) == looks

@@ -425,3 +425,10 @@ def test_the_document_fits_its_schema_and_is_the_same_each_time(runs: Path) -> N
     one, other = (compare("method=vanilla", "method=rs_aug", runs=runs).text() for _ in range(2))
     assert one == other
     jsonschema.validate(json.loads(one), comparison_schema())
+
+
+def test_a_note_has_both_values_of_each_setting_that_differs(runs: Path, tmp_path: Path) -> None:
+    folder = copied(runs, tmp_path)
+    accuracy_group(folder, "lora", LANGUAGES, [1, 2, 3], drop=0.2, settings={"learning_rate": 5e-3})
+    notes = compare("method=vanilla", "method=lora", runs=folder).notes
+    assert "vanilla and lora differ in training.learning_rate 0.001 and 0.005 too" in notes

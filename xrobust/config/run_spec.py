@@ -98,6 +98,7 @@ class RunSpec(EvaluationRequest):
         description="minutes after which a checkpoint is written in any case; null for never",
     )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
+    experiment: str | None = Field(default=None, description="name of the experiment that the run belongs to")
     force: bool = Field(default=False, description="do the run again though it is complete")
 
     @field_validator("data_dir", mode="before")

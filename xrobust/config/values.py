@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,14 +110,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     for section in ("training", "method_params", "perturb_params", "attack_params", "robustness"):
         if section in values and values[section] is None:  # a section whose lines are all commented out
             del values[section]
+    return with_method_parameters(values, str(path))
+
+
+def with_method_parameters(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """The settings with `method: {name: rs_aug, copies: 3}` as a name and `method_params`.
+
+    Raises UserError, which begins with `where`.
+    """
+    values = dict(values)
     if isinstance(values.get("method"), dict):
         method = dict(values.pop("method"))
         if "name" not in method:
-            raise UserError(f"{path}: 'method' has parameters but no 'name'")
+            raise UserError(f"{where}: 'method' has parameters but no 'name'")
         values["method"] = method.pop("name")
         params = _section(values, "method_params", "method_params")
         if both := sorted(method.keys() & params.keys()):
-            raise UserError(f"{path}: {both[0]!r} stands in 'method' and in 'method_params': keep one")
+            raise UserError(f"{where}: {both[0]!r} stands in 'method' and in 'method_params': keep one")
         values["method_params"] = {**method, **params}
     return values
 

@@ -24,8 +24,10 @@ from xrobust.cli.run import run_command
 from xrobust.cli.runs import runs_command
 from xrobust.cli.schema import schema_command
 from xrobust.cli.show import show_command
+from xrobust.cli.sweep import sweep_command
 from xrobust.errors import RunError, UserError
 from xrobust.runtime import early_log
+from xrobust.runtime.parent_watch import end_with_parent
 from xrobust.runtime.screen import say, say_lines
 from xrobust.runtime.signals import INTERRUPTED, asked, exit_code, ignored, message, watched
 from xrobust.runtime.standard_streams import OutputLost, lost_output, outlast
@@ -40,6 +42,7 @@ app = typer.Typer(
 )
 app.command("run")(run_command)
 app.command("eval")(eval_command)
+app.command("sweep")(sweep_command)
 app.command("predict")(predict_command)
 app.command("runs")(runs_command)
 app.command("compare")(compare_command)
@@ -82,7 +85,13 @@ def main(arguments: list[str] | None = None) -> None:
         # Read by the Hugging Face libraries when they are imported: too late for an argument.
         os.environ["HF_HUB_OFFLINE"] = os.environ["HF_DATASETS_OFFLINE"] = "1"
     early_log.keep()
-    kept = given[:1] in (["run"], ["eval"])  # its results are in a document, whatever becomes of what it prints
+    if arguments is None:
+        end_with_parent()
+    kept = given[:1] in (
+        ["run"],
+        ["eval"],
+        ["sweep"],
+    )  # its results are in a document, whatever becomes of what it prints
     if arguments is None:
         outlast(stops=not kept)
     try:

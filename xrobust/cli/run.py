@@ -192,6 +192,7 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
         from xrobust.pipeline import execute, finished_result, require_ready
         from xrobust.plan import make_plan
         from xrobust.results.plugin_changes import plugin_changes
+        from xrobust.runtime.progress_file import progress_observers
 
         plan = make_plan(request)
     if dry_run:
@@ -207,7 +208,7 @@ def _one(request: RunSpec, dry_run: bool) -> RunResult | None:
         return found
     console.header(plan)
     with console:
-        result = execute(plan, observers=[console])
+        result = execute(plan, observers=[console, *progress_observers()])
     console.results(result, plan.folder)
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -149,7 +150,7 @@ class RunFolder:
         if free < needed:
             raise UserError(
                 f"{self.path}: the run needs up to {_gigabytes(needed)} for checkpoints and model, and the disk has "
-                f"{_gigabytes(free)} free: make room or choose another --output"
+                f"{_gigabytes(free)} free: {NO_ROOM}"
             )
 
     def save(self, result: RunResult) -> None:
@@ -291,6 +292,32 @@ def _locked(path: Path) -> FileLock:
                     raise
             return lock
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+def at_work(folder: Path) -> bool:
+    """True if a process is at work on the run in `folder`. Changes nothing there."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(lock)
+    return False
+
+
+NO_ROOM = "make room or choose another --output"
+"""Advice in the error of a run that does not fit onto the disk."""
+
+
+def says_disk_is_full(reason: str) -> bool:
+    """True if an error of a run says that the disk has no room for it."""
+    return NO_ROOM in reason or os.strerror(errno.ENOSPC) in reason
 
 
 def _holder(path: Path) -> str:

@@ -14,7 +14,11 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, as shells have it."""
 TERMINATED = 75
 """Exit code after SIGTERM: EX_TEMPFAIL of sysexits.h. The same command, started again, resumes."""
-GOES_ON = {"run": "goes on from the last checkpoint", "eval": "scores what has no score yet"}
+GOES_ON = {
+    "run": "goes on from the last checkpoint",
+    "eval": "scores what has no score yet",
+    "sweep": "goes on with what is missing",
+}
 """Commands that go on after they were stopped, and how. Others begin from the start."""
 SAME_SECONDS = 2.0
 """A signal that comes again so soon is the same one: a scheduler sends it to every process, and a launcher, which is

@@ -1,0 +1,37 @@
+"""Executors: engines that jobs of a sweep are handed to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from xrobust.experiments.job import Job, Outcome
+
+
+class Executor(ABC):
+    """An engine that carries out jobs: processes on this machine, Ray, or Slurm."""
+
+    slots: int | None = None
+    """Jobs that it takes at once; None where it has a queue of its own."""
+
+    @abstractmethod
+    def submit(self, job: Job) -> None:
+        """Hands a job over."""
+
+    @abstractmethod
+    def ended(self, seconds: float) -> list[tuple[Job, Outcome]]:
+        """Waits up to `seconds` for jobs to end, and returns those that have."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Takes back the jobs that have not begun, and lets each of the others write a checkpoint and end."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Ends all jobs at once."""
+
+    def close(self) -> None:  # noqa: B027 - not every engine has anything to give back
+        """Gives back what the engine holds. No job is running any more."""
+
+    def describe(self) -> str:
+        """Words for where the jobs run."""
+        return type(self).__name__

@@ -77,7 +77,7 @@ def _carry_out(plan: SweepPlan, engine: Engine, jobs: int | None, file: Path) ->
         with view:
             complete = sweep.run()
     finally:
-        for line in summary(sweep):
+        for line in summary(sweep) if sweep.entries else ():
             say(line)
     if complete:
         say(f"compare the methods: xrobust compare {file}")
@@ -118,7 +118,7 @@ def _describe(plan: SweepPlan, jobs: int) -> None:
             seconds += expected * (total - done)
         steps = "?" if planned.steps is None else str(planned.steps)
         cost = "?" if expected is None else duration(expected)
-        rows.append([cell.task, cell.method, cell.model, _seeds(cell.seeds), f"{done} of {total}", steps, cost])
+        rows.append([cell.task, cell.method, _short(cell.model), _seeds(cell.seeds), f"{done} of {total}", steps, cost])
     print_table(["task", "method", "model", "seeds", "finished", "steps", "a run"], rows)
     for line in _changes(plan):
         say(line)
@@ -137,6 +137,11 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{seeds[0]}-{seeds[-1]}"
     return ",".join(map(str, seeds))
+
+
+def _short(model: str) -> str:
+    """The name of a model's folder; a hub id as it is."""
+    return model.rstrip("/").rpartition("/")[2] if model.startswith(("/", ".", "~")) else model
 
 
 def _trials(plan: SweepPlan) -> Iterator[str]:

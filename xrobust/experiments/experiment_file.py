@@ -129,8 +129,12 @@ def seed_list(value: Any) -> Any:
 
 def read_experiment(path: Path) -> Experiment:
     """The experiment in a YAML file, whose paths are relative to the file. Raises UserError, which names the file."""
-    path = path.absolute()
     values = {key: value for key, value in read_mapping(path, "name: my-experiment").items() if value is not None}
+    if unknown := sorted(values.keys() - Experiment.model_fields.keys()):  # before what is missing: it may be meant
+        raise UserError(f"{path}: unknown setting {unknown[0]!r}: {did_you_mean(unknown[0], Experiment.model_fields)}")
+    for axis in ("tasks", "methods", "models", "seeds"):
+        if values.get(axis, True) in ([], {}, ""):
+            raise UserError(f"{path}: {axis!r} is empty, which makes no run: name at least one, or leave it out")
     try:
         experiment = validated(Experiment, values, "")
     except UserError as error:
@@ -144,7 +148,7 @@ def read_experiment(path: Path) -> Experiment:
         update={
             **sections,
             "base": _base(experiment.base, path),
-            "output": Path(beside(path.parent, str(experiment.output))),
+            "output": Path(beside(path.absolute().parent, str(experiment.output))),
             "exclude": tuple(with_method_parameters(one, f"{path}, exclude") for one in experiment.exclude),
         }
     )
@@ -162,7 +166,7 @@ def _base(base: Mapping[str, Any], path: Path) -> dict[str, Any]:
         if not isinstance(preset, str):
             raise UserError(f"{path}, base: setting 'preset' is {shown(preset)}: a name or a file is expected")
         is_file = preset.endswith((".yaml", ".yml")) or "/" in preset
-        checked["preset"] = beside(path.parent, preset) if is_file else preset
+        checked["preset"] = beside(path.absolute().parent, preset) if is_file else preset
     return checked
 
 
@@ -196,4 +200,4 @@ def _settings(values: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
         known = [*RunSpec.model_fields, *(("preset",) if where == "base" else ())]
         raise UserError(f"{path}, {where}: unknown setting {unknown[0]!r}: {did_you_mean(unknown[0], known)}")
     check_values(values, path, where)
-    return resolve_paths(values, path)
+    return resolve_paths(values, path.absolute())

@@ -130,7 +130,7 @@ def plan_sweep(file: Path, *, many: bool = False) -> SweepPlan:
     try:
         return _plan(experiment, many)
     except UserError as error:
-        raise UserError(f"{file}: {error}") from error
+        raise UserError(f"{file}: {str(error).removeprefix(f'{file}: ')}") from error
 
 
 def _plan(experiment: Experiment, many: bool) -> SweepPlan:
@@ -165,10 +165,8 @@ def _require_settings(cells: Sequence[PlannedCell], space: Sequence[Dimension]) 
     for dimension in space:
         if not any(has_setting(planned.parameters, dimension.setting) for planned in cells):
             known = {f"method.{name}" for planned in cells for names in planned.parameters.values() for name in names}
-            raise UserError(
-                f"tune.space: no method has the parameter {dimension.setting!r}: "
-                f"{did_you_mean(dimension.setting, known)}"
-            )
+            hint = did_you_mean(dimension.setting, known) if known else "none of them has any"
+            raise UserError(f"tune.space: no method has the parameter {dimension.setting!r}: {hint}")
 
 
 def _require_different(plan: SweepPlan) -> None:

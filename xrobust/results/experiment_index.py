@@ -70,7 +70,7 @@ def load_index(folder: Path) -> ExperimentIndex | None:
     """The index in an experiment's folder; None where there is none. Raises UserError for one that is damaged."""
     try:
         text = (folder / INDEX).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UserError(f"cannot read {folder / INDEX}: {error.strerror}") from error

@@ -41,25 +41,27 @@ class PlainView:
 
     def begun(self, sweep: Sweep) -> None:
         """Says how much there is to do."""
-        say(headline(sweep))
+        self.say(headline(sweep))
 
     def started(self, job: Job) -> None:
         """Says that a run starts."""
-        say(f"started   {job.name}")
+        self.say(f"started   {job.name}")
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Says how a run ended."""
-        say(ending(job, outcome))
+        self.say(ending(job, outcome))
 
     def say(self, text: str) -> None:
-        """Prints a line."""
+        """Prints a line at once, also into a file or a pipe."""
         say(text)
+        if sys.stdout is not None:
+            sys.stdout.flush()
 
     def tick(self, sweep: Sweep) -> None:
         """Says now and then how far it is."""
         if time.monotonic() - self._said >= PLAIN_SECONDS:
             self._said = time.monotonic()
-            say(headline(sweep))
+            self.say(headline(sweep))
 
 
 class TerminalView(PlainView):

@@ -40,6 +40,7 @@ from xrobust.results.runs import differences, differing_settings
 from xrobust.results.select import FoundRun, LeftOut, path_text, select_all
 from xrobust.results.small_samples import least_examples
 from xrobust.results.store import RESULT
+from xrobust.results.tuning_effort import tuning_notes
 
 CLEAN = Condition()
 
@@ -269,4 +270,4 @@ def _notes(
             notes.append(f"{baseline.name} and {other.name} differ in {', '.join(parts)} too")
         if (remark := supervision_note(baseline.first.supervision, other)) is not None:
             notes.append(remark)
-    return notes
+    return notes + tuning_notes([(side.name, [run.result for run in side.runs]) for side in (baseline, *others)])

@@ -31,6 +31,8 @@ class ComparedGroup(Section):
     """Null where a document has none."""
     seconds: float | None
     """Training time, mean over runs."""
+    tuned_trials: int | None = None
+    """Trials that its settings were tuned with; null where they were not tuned, or its runs not alike."""
     sample: bool
     """True for the small data that come with xrobust, whose scores mean nothing."""
 

@@ -203,6 +203,38 @@ class Comparison(Section):
         return self.model_dump_json(indent=2) + "\n"
 
 
+class PartNotCompared(Section):
+    """A task and model of an experiment whose methods cannot be compared."""
+
+    task: str
+    model: str
+    reason: str
+
+
+class ExperimentComparison(Section):
+    """All methods of an experiment beside its baseline: a comparison for each task and model."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["experiment_comparison"] = "experiment_comparison"
+    name: str
+    """The experiment's name."""
+    baseline: str
+    """The method that the others are compared with."""
+    comparisons: list[Comparison] = Field(min_length=1)
+    not_compared: list[PartNotCompared]
+    excluded: list[Excluded]
+    """Documents that were left out, and the number of runs that are not complete."""
+
+    def text(self) -> str:
+        """The document as JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
 def comparison_schema() -> dict[str, Any]:
     """The JSON Schema of the document."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Comparison.model_json_schema()}
+
+
+def experiment_comparison_schema() -> dict[str, Any]:
+    """The JSON Schema of the document on an experiment."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ExperimentComparison.model_json_schema()}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xrobust.models.trained import load_model
     from xrobust.pipeline import run
     from xrobust.results.compare import compare
+    from xrobust.results.compare_experiment import compare_experiment
     from xrobust.results.frame import load_results
     from xrobust.results.leaderboard import leaderboard, load_leaderboard
     from xrobust.results.store import load_predictions, load_result
@@ -33,6 +34,7 @@ _HOME = {
     "RunSpec": "xrobust.config.run_spec",
     "UserError": "xrobust.errors",
     "compare": "xrobust.results.compare",
+    "compare_experiment": "xrobust.results.compare_experiment",
     "evaluate": "xrobust.evaluate_trained",
     "hookimpl": "xrobust.contracts.hooks",
     "leaderboard": "xrobust.results.leaderboard",
@@ -50,6 +52,7 @@ __all__ = [
     "RunSpec",
     "UserError",
     "compare",
+    "compare_experiment",
     "evaluate",
     "hookimpl",
     "leaderboard",

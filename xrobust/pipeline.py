@@ -219,10 +219,13 @@ def open_result(plan: RunPlan, found: RunResult | None, accelerate: Any) -> RunR
             sample=plan.source.sample,
             supervision=sorted({method.info.supervision for method in plan.methods}),
             unscored=[],
+            tuning=plan.request.tuning,
         )
         result.ask(plan.evaluation.keys_left(result), added=False)
     else:
         result = found
+        if result.status != "complete" and plan.request.tuning is not None:
+            result.tuning = plan.request.tuning
         if result.training is None:
             for warning in resume_warnings(result.environment, here):
                 result.warn(warning)

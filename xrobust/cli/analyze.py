@@ -28,7 +28,8 @@ analyze_app = typer.Typer(
 )
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUNS", help="Folders with runs, at any depth, or result documents.")
+    list[Path],
+    typer.Argument(metavar="RUNS", help="Folders with runs, at any depth, result documents, or experiments."),
 ]
 Metric = Annotated[
     str | None, typer.Option("--metric", metavar="METRIC", help="Metric id. [default: the task's main metric]")

@@ -14,18 +14,19 @@ from xrobust.cli.output import (
     Format,
     FormatOption,
     OutputFile,
-    remarks_text,
     require_writable,
     tables_text,
     write_or_print,
 )
-from xrobust.errors import UserError, did_you_mean
+from xrobust.errors import UserError
 from xrobust.runtime.screen import json_text, say
 
 if TYPE_CHECKING:
     from xrobust.report.tables import Table
     from xrobust.results.compare import Sides
-    from xrobust.results.comparing.document import ComparedWith, Comparison
+    from xrobust.results.comparing.estimates import CompareOptions
+    from xrobust.results.comparing.experiment_parts import ExperimentPart
+    from xrobust.results.select import LeftOut, Selection
 
 
 class Check(StrEnum):
@@ -40,11 +41,12 @@ def compare_command(
         typer.Argument(
             metavar="BASELINE OTHER...",
             help="Run folders, group or run ids, globs, or filters such as method=rs_aug. Runs of one group are one "
-            "side.",
+            "side. An experiment alone, by its name or file: its baseline and each other method, task by task.",
         ),
     ],
     folder: Annotated[
-        Path, typer.Option("--runs", metavar="FOLDER", help="Folder that ids and filters look in.")
+        Path,
+        typer.Option("--runs", metavar="FOLDER", help="Folder that ids, filters and experiments are in."),
     ] = Path("runs"),
     where: Annotated[
         str | None,
@@ -76,73 +78,59 @@ def compare_command(
     plugin: Plugin = None,
 ) -> None:
     """Compare runs with a baseline, the first argument: differences with intervals, tests, and what they show."""
-    from xrobust.results.compare import compare_sides, open_sides
+    from xrobust.cli.comparison_text import comparison_text, require_conditions
+    from xrobust.results.compare import compare_sides, sides_of
     from xrobust.results.comparing.estimates import CompareOptions
+    from xrobust.results.comparing.experiment_parts import experiment_parts
+    from xrobust.results.select import select_all
 
     if output is not None:
         require_writable(output)
     form = Format.json if as_json else form
-    sides = open_sides(runs, folder, where=where, metric=metric, plugins=plugin or ())
-    for item in sides.left_out:
-        say(f"left out: {item.path}: {item.reason}", error=True)
-    if sides.left_out:
-        say(f"runs left out: {len(sides.left_out)}", error=True)
+    options = CompareOptions(metric, common, budget.value, paired_seeds, check is not None)
+    selections = select_all(runs, folder, where=where)
+    parts = experiment_parts(selections, where)
+    if len(parts) > 1:
+        if flips is not None:
+            raise UserError(f"--flips {flips}: name one task, as in --filter task={parts[0].task}")
+        write_or_print(_experiment_text(selections[0], parts, options, condition or (), form, plugin or ()), output)
+        return
+    sides = sides_of(selections, parts[0] if parts else None, metric, plugin or ())
+    _say_left_out(sides.left_out)
     if flips is not None:
         text = _flips_text(sides, flips, form, budget.value, plugin or ())
     else:
-        options = CompareOptions(metric, common, budget.value, paired_seeds, check is not None)
         comparison = compare_sides(sides, options)
-        _require_conditions(comparison, condition or ())
-        text = _text(comparison, condition or (), form)
+        require_conditions(comparison, condition or ())
+        text = comparison_text(comparison, condition or (), form)
     write_or_print(text, output)
     if any(item.by_name for item in sides.left_out):
         raise typer.Exit(1)
 
 
-def _require_conditions(comparison: Comparison, labels: Sequence[str]) -> None:
-    """Raises UserError for a condition that is not compared, with the reason."""
-    from xrobust.report.comparison_tables import is_named
+def _experiment_text(
+    selection: Selection,
+    parts: Sequence[ExperimentPart],
+    options: CompareOptions,
+    conditions: Sequence[str],
+    form: Format,
+    plugins: Sequence[Path],
+) -> str:
+    """The comparisons of an experiment with several tasks or models. Raises UserError where none can be made."""
+    from xrobust.cli.comparison_text import experiment_text, with_conditions
+    from xrobust.results.compare_experiment import compare_parts, open_parts
 
-    for label in labels:
-        for part in comparison.compared:
-            known = {row.label for row in part.estimates}
-            reasons = [item.reason for item in part.not_compared if is_named(item, [label])]
-            if not any(is_named(row, [label]) for row in part.estimates):
-                raise UserError(f"--condition {label}: {reasons[0] if reasons else did_you_mean(label, known)}")
-
-
-def _text(comparison: Comparison, conditions: Sequence[str], form: Format) -> str:
-    from xrobust.report.comparison_tables import (
-        comparison_csv,
-        comparison_tables,
-        small_samples,
-        trained_models_tables,
-    )
-
-    if form is Format.json:
-        return comparison.text()
-    if form is Format.csv:
-        return comparison_csv(comparison)
-    tables = comparison_tables(comparison, conditions)
-    if not conditions:
-        tables += trained_models_tables(comparison)
-    remarks = [
-        *small_samples(comparison),
-        *comparison.notes,
-        *(line for part in comparison.compared for line in _remarks(part)),
-    ]
-    return "\n".join(filter(None, (tables_text(tables, form), remarks_text(remarks, form))))
+    opened = open_parts(selection, parts, options.metric, plugins)
+    _say_left_out(opened.left_out)
+    document = compare_parts(opened, options)
+    return experiment_text(with_conditions(document, conditions), conditions, form)
 
 
-def _remarks(part: ComparedWith) -> list[str]:
-    """Lines below the tables: sentences, counts of languages that differ, conditions that are not compared."""
-    counts = [
-        f"{part.other.name}, {count.label}: at least {count.better} of {count.languages} are better, at least "
-        f"{count.worse} worse (95% confidence)"
-        for count in part.counts
-    ]
-    left = [f"{part.other.name}: {item.label} is not compared: {item.reason}" for item in part.not_compared]
-    return [*part.sentences, *counts, *left]
+def _say_left_out(items: Sequence[LeftOut]) -> None:
+    for item in items:
+        say(f"left out: {item.path}: {item.reason}", error=True)
+    if items:
+        say(f"runs left out: {sum(item.runs for item in items)}", error=True)
 
 
 def _flips_text(sides: Sides, language: str, form: Format, budget: str, plugin_files: Sequence[Path]) -> str:

@@ -67,7 +67,9 @@ leaderboard_app.command("export")(export_command)
 def build_command(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUNS...", help="Folders with runs, at any depth, documents, globs or filters."),
+        typer.Argument(
+            metavar="RUNS...", help="Folders with runs, at any depth, documents, globs, filters or experiments."
+        ),
     ],
     output: OutputFile = None,
     where: Annotated[

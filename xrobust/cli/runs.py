@@ -21,7 +21,13 @@ Columns = dict[str, tuple[Callable[["Row"], Any], Callable[["Row"], str]]]
 
 
 def runs_command(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder that runs were written to.")] = Path("runs"),
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder that runs were written to, or the name (in runs) or file of an experiment.",
+        ),
+    ] = Path("runs"),
     group: Annotated[
         bool, typer.Option("--group", help="One line for the seeds of one configuration, with mean and deviation.")
     ] = False,
@@ -41,13 +47,23 @@ def runs_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
     """List the runs in a folder: id, task, method, seed, state, main score, age."""
+    from xrobust.results.experiment_index import output_of
+    from xrobust.results.find_experiment import find_experiment, hint
     from xrobust.results.listing import group_rows, run_row
+    from xrobust.results.select import documents_below
 
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder (xrobust run writes to runs/ unless --output says otherwise)")
+    below = Path("runs")
+    experiment = find_experiment(str(folder), below)
+    if experiment is None and not folder.is_dir():
+        raise UserError(
+            f"{folder} is not a folder, nor an experiment{hint(str(folder), below)} (xrobust run writes to runs/ "
+            "unless --output says otherwise)"
+        )
+    files = documents_below(folder) if experiment is None else _documents_of(experiment)
+    folder = folder if experiment is None else output_of(experiment)
     columns = _group_columns() if group else _run_columns(folder)
     order = None if sort is None else _order(sort, columns)
-    found, damaged = _found(folder, filters)
+    found, damaged = _found(files, filters, f"in {folder}")
     rows = group_rows(found) if group else [run_row(run, folder) for run in found]
     if order is not None:
         rows = _sorted(rows, *order)
@@ -57,22 +73,32 @@ def runs_command(
         _print_table(rows, columns, folder, damaged)
 
 
-def _found(folder: Path, filters: Sequence[str] | None) -> tuple[list[FoundRun], list[LeftOut]]:
-    """The runs in a folder that fit, in whatever state, and the documents that cannot be read. Raises UserError."""
+def _documents_of(experiment: Path) -> list[Path]:
+    """The documents of an experiment's runs; the number of runs that have none yet is said. Raises UserError."""
+    from xrobust.results.asked_runs import AskedRuns
+
+    asked = AskedRuns.of(experiment)
+    if missing := len(asked.index.runs) - len(asked.documents):
+        say(f"{asked.name}: {missing} of {len(asked.index.runs)} runs not begun", error=True)
+    return list(asked.documents)
+
+
+def _found(files: Sequence[Path], filters: Sequence[str] | None, where: str) -> tuple[list[FoundRun], list[LeftOut]]:
+    """The runs that fit, in whatever state, and the documents that cannot be read. Raises UserError."""
     from xrobust.results.run_filter import RunFilter
-    from xrobust.results.select import FoundRun, documents_below, read
+    from xrobust.results.select import FoundRun, read
 
     wanted = RunFilter(",".join(filters)) if filters else None
     found: list[FoundRun] = []
     damaged: list[LeftOut] = []
-    for file in documents_below(folder):
+    for file in files:
         document = read(file)
         if not isinstance(document, FoundRun):
             damaged.append(document)
         elif wanted is None or wanted.fits(document.result):
             found.append(document)
     if wanted is not None and wanted.looked_at and not found:
-        raise wanted.nothing_fits(f"in {folder}")
+        raise wanted.nothing_fits(where)
     return found, damaged
 
 

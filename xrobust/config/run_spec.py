@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from xrobust.config.presets import DEFAULT_METHOD, over_preset
 from xrobust.config.robustness_settings import RobustnessSettings
 from xrobust.config.training_settings import Precision, TrainingSettings
+from xrobust.config.tuning_record import TuningSection
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
 from xrobust.errors import UserError
@@ -100,6 +101,9 @@ class RunSpec(EvaluationRequest):
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     experiment: str | None = Field(default=None, description="name of the experiment that the run belongs to")
     force: bool = Field(default=False, description="do the run again though it is complete")
+    tuning: TuningSection | None = Field(
+        default=None, description="how the settings were chosen: written by xrobust sweep"
+    )
 
     @field_validator("data_dir", mode="before")
     @classmethod

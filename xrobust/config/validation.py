@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -41,6 +41,6 @@ def _model_at(cls: type[BaseModel], place: Sequence[int | str]) -> type[BaseMode
     """The model whose fields stand at a place in the values of another: of the setting `robustness`, its own."""
     for name in place:
         field = cls.model_fields.get(str(name))
-        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            cls = field.annotation
+        inside = () if field is None else (field.annotation, *get_args(field.annotation))  # of a list, or one or None
+        cls = next((one for one in inside if isinstance(one, type) and issubclass(one, BaseModel)), cls)
     return cls

@@ -8,7 +8,7 @@ from xrobust.report.budget_columns import BUDGET_COLUMNS, budget_cells
 from xrobust.report.format import percent
 from xrobust.report.tables import Table, csv_text
 from xrobust.results.budgets import how_equal
-from xrobust.results.comparing.document import ComparedWith, Comparison, Condition, Estimate
+from xrobust.results.comparing.document import ComparedWith, Comparison, Condition, Estimate, ExperimentComparison
 
 
 def comparison_tables(comparison: Comparison, conditions: Collection[str] = ()) -> list[Table]:
@@ -159,11 +159,23 @@ def _trained_models(comparison: Comparison, part: ComparedWith) -> Table:
     )
 
 
+ABOUT = ("task", "metric", "baseline_name", "other_name", "budgets_differ", "sample", "common_only")
+"""Columns of the comparison that an estimate is of."""
+
+
 def comparison_csv(comparison: Comparison) -> str:
     """All estimates, a row each, numbers as the document has them: fractions of 1."""
-    about = ["task", "metric", "baseline_name", "other_name", "budgets_differ", "sample", "common_only"]
-    columns = [*about, *Estimate.model_fields]
-    rows = [
+    return csv_text([*ABOUT, *Estimate.model_fields], _rows(comparison))
+
+
+def experiment_csv(document: ExperimentComparison) -> str:
+    """All estimates of all comparisons, a row each, with the model that was trained in the first column."""
+    rows = [[one.baseline.model, *row] for one in document.comparisons for row in _rows(one)]
+    return csv_text(["model", *ABOUT, *Estimate.model_fields], rows)
+
+
+def _rows(comparison: Comparison) -> list[list[object]]:
+    return [
         [
             *(comparison.task, comparison.metric, comparison.baseline.name, part.other.name),
             *(part.budgets_differ, part.other.sample, comparison.common_only),
@@ -172,7 +184,6 @@ def comparison_csv(comparison: Comparison) -> str:
         for part in comparison.compared
         for row in part.estimates
     ]
-    return csv_text(columns, rows)
 
 
 def _plain(row: Estimate) -> list[object]:

@@ -22,6 +22,8 @@ ASCENDING = ("rank", "entry", "model", "gap", *BUDGET)
 HEADS = {"ci_low": "95% interval"}
 WITH_OTHERS = ("sd", "ci_high", "rank_to")
 """Columns that are shown in the cell of another: mean ± sd, low to high, the ranks that cannot be told apart."""
+MOST_NAMES = 4
+"""Most names of entries in one remark."""
 
 
 def leaderboard_tables(board: Leaderboard, sort: str | None = None, *, languages: bool = False) -> list[Table]:
@@ -198,8 +200,8 @@ def _overall_table(board: Leaderboard, i: int) -> Table:
 
 
 def remarks(board: Leaderboard) -> list[str]:
-    """Test sets that are in no average, entries without a rank, and documents that were left out, with the reasons."""
-    lines = _small_samples(board)
+    """Test sets that are in no average, unequal tuning, entries without a rank, and documents that were left out."""
+    lines = [*_small_samples(board), *_tuning(board)]
     for entry in board.entries:
         for row in entry.conditions:
             if row.unranked is not None and (row.label == "clean" or _is_other(row)):
@@ -212,6 +214,27 @@ def remarks(board: Leaderboard) -> list[str]:
             )
     lines += [f"left out: {item.path}: {item.reason}" for item in board.excluded]
     return lines
+
+
+def _tuning(board: Leaderboard) -> list[str]:
+    """Lines on boards whose entries were tuned with different numbers of trials."""
+    lines, entries = [], {entry.id: entry for entry in board.entries}
+    for one in board.boards:
+        names: dict[int | None, list[str]] = {}
+        for entry in (entries[entry_id] for entry_id in one.entries):
+            names.setdefault(entry.tuned_trials, []).append(entry.name)
+        if len(names) > 1:
+            parts = [f"{trials or 'none'} ({_some(its)})" for trials, its in names.items()]
+            lines.append(
+                f"{one.task} from {one.source}: tuned with different numbers of trials, {' and '.join(parts)}: ranks "
+                "are partly the tuning's"
+            )
+    return lines
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} others" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{more}"
 
 
 def _is_other(condition: ConditionScore) -> bool:

@@ -24,6 +24,7 @@ from xrobust.results.comparing.document import (
     NotCompared,
 )
 from xrobust.results.comparing.estimates import CompareOptions, Question, adjust_averages
+from xrobust.results.comparing.experiment_parts import ExperimentPart, experiment_parts
 from xrobust.results.comparing.mcnemar import compare_trained_models
 from xrobust.results.comparing.sides import (
     GroupSide,
@@ -37,9 +38,10 @@ from xrobust.results.comparing.sides import (
 from xrobust.results.comparing.verdicts import sentences, supervision_note
 from xrobust.results.examples import score_metric
 from xrobust.results.runs import differences, differing_settings
-from xrobust.results.select import FoundRun, LeftOut, path_text, select_all
+from xrobust.results.select import FoundRun, LeftOut, Selection, path_text, select_all
 from xrobust.results.small_samples import least_examples
 from xrobust.results.store import RESULT
+from xrobust.results.tuning_effort import tuning_notes
 
 CLEAN = Condition()
 
@@ -52,6 +54,8 @@ class Sides:
     others: tuple[GroupSide, ...]
     metric: str
     left_out: tuple[LeftOut, ...]
+    absent: tuple[str, ...] = ()
+    """Notes on methods of an experiment of which there is no run to compare."""
 
 
 def compare(
@@ -66,7 +70,9 @@ def compare(
     Args:
         arguments: run folders, group or run ids, globs, or filters such as `method=rs_aug`. Runs of one group are one
             side, whatever arguments they come from; a later argument that has several groups gives several sides.
-        runs: folder that ids and filters look in.
+            An experiment alone stands for its baseline and all of its other methods, on one task with one model:
+            `compare_experiment` takes one with more.
+        runs: folder that ids, filters and names of experiments are looked up in.
         where: filter over all arguments, such as `task=wikiann`.
         plugins: files with task plugins whose own metrics are compared.
         options: `metric`, `common`, `budget`, `paired_seeds`, `bootstrap`: see `CompareOptions`.
@@ -87,13 +93,34 @@ def open_sides(
     plugins: Sequence[Path] = (),
 ) -> Sides:
     """Finds the runs of each side. Raises UserError where there are none, or no two sides."""
-    groups, left_out = _sides_asked_for(arguments, runs, where)
+    selections = select_all(arguments, runs, where=where)
+    parts = experiment_parts(selections, where)
+    if len(parts) > 1:
+        names = "; ".join(part.name for part in parts)
+        raise UserError(
+            f"{arguments[0]}: the experiment has {len(parts)} comparisons ({names}): narrow it with a filter, as in "
+            f"task={parts[0].task}, or use compare_experiment"
+        )
+    return sides_of(selections, parts[0] if parts else None, metric, plugins)
+
+
+def sides_of(
+    selections: Sequence[Selection], part: ExperimentPart | None, metric: str | None, plugins: Sequence[Path]
+) -> Sides:
+    """The sides that selections stand for; of an experiment those of one part of it. Raises UserError."""
+    left_out = [item for selection in selections for item in selection.left_out]
+    if part is not None:
+        if (problem := part.problem()) is not None:
+            counted = f" ({left_out[-1].path}: {left_out[-1].reason})" if left_out else ""
+            raise UserError(f"{problem}{counted}")
+        selections = part.selections()
+    groups = _sides_asked_for(selections)
     name = metric or groups[0][0].result.main_metric
     _require_metric(groups, name)
     scored_by = score_metric(name, groups[0][0].result.spec.train.task, Plugins(plugins))
-    named = {argument.rstrip("/") for argument in arguments}
+    named = {selection.argument.rstrip("/") for selection in selections}
     baseline, *others = (_with_predictions(side, named, left_out) for side in make_sides(groups, scored_by))
-    return Sides(baseline, tuple(others), name, tuple(left_out))
+    return Sides(baseline, tuple(others), name, tuple(left_out), () if part is None else part.absent())
 
 
 def _with_predictions(side: GroupSide, named: AbstractSet[str], left_out: list[LeftOut]) -> GroupSide:
@@ -143,22 +170,20 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
         notes=[
             *_least_note(used),
             *_notes(baseline, others, compared, common=given.common),
+            *sides.absent,
             *(f"NOT COMPARED: {other.name}: {error}" for other, error in refused),
         ],
         excluded=[Excluded(path=item.path, reason=item.reason) for item in sides.left_out],
     )
 
 
-def _sides_asked_for(
-    arguments: Sequence[str], below: Path, where: str | None
-) -> tuple[list[list[FoundRun]], list[LeftOut]]:
-    """The sides that the arguments name, the baseline first, and the documents that were left out."""
-    if not arguments:
+def _sides_asked_for(selections: Sequence[Selection]) -> list[list[FoundRun]]:
+    """The sides that the arguments name, the baseline first."""
+    if not selections:
         raise UserError("name the baseline and what to compare it with: run folders, group ids, globs or filters")
-    selections = select_all(arguments, below, where=where)
-    left_out = [item for selection in selections for item in selection.left_out]
     if not selections[0].runs:
-        raise UserError(f"{arguments[0]}: no complete run for a baseline ({selections[0].left_out[0].reason})")
+        reason = selections[0].left_out[0].reason
+        raise UserError(f"{selections[0].argument}: no complete run for a baseline ({reason})")
     groups: dict[str, dict[str, FoundRun]] = {}
     for selection in selections:
         for run in selection.runs:
@@ -170,13 +195,12 @@ def _sides_asked_for(
             f"{_listed([groups[g] for g in first])}; narrow it, as in task=wikiann,method=vanilla"
         )
     if len(groups) > 1:
-        return [list(group.values()) for group in groups.values()], left_out
+        return [list(group.values()) for group in groups.values()]
     single = [list(selection.runs) for selection in selections]
     if len(single) > 1 and all(len(runs) == 1 for runs in single) and len(groups[first.pop()]) == len(single):
-        return single, left_out
-    raise UserError(
-        f"{' '.join(arguments)}: these are runs of one group, {_listed(groups.values())}: name what to compare it with"
-    )
+        return single
+    given = " ".join(one.argument for one in selections)
+    raise UserError(f"{given}: these are runs of one group, {_listed(groups.values())}: name what to compare it with")
 
 
 def _listed(groups: Iterable[Mapping[str, FoundRun]]) -> str:
@@ -269,4 +293,4 @@ def _notes(
             notes.append(f"{baseline.name} and {other.name} differ in {', '.join(parts)} too")
         if (remark := supervision_note(baseline.first.supervision, other)) is not None:
             notes.append(remark)
-    return notes
+    return notes + tuning_notes([(side.name, [run.result for run in side.runs]) for side in (baseline, *others)])

@@ -6,6 +6,7 @@ An experiment `robust` with `output: runs` keeps its own files in `runs/experime
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -87,14 +88,30 @@ def load_index(folder: Path) -> ExperimentIndex | None:
 
 def documents_of(folder: Path) -> list[Path]:
     """The documents of an experiment's runs, as far as there are any. Raises UserError without a usable index."""
+    index = require_index(folder)
+    return [file for run in index.runs if (file := document_of(folder, run)) is not None]
+
+
+def document_of(folder: Path, run: ExperimentRun) -> Path | None:
+    """The document of a run of the experiment in `folder`; None where it has none yet."""
+    file = None if run.folder is None else output_of(folder) / run.folder / RESULT
+    return file if file is not None and file.exists() else None
+
+
+def require_index(folder: Path) -> ExperimentIndex:
+    """The index in an experiment's folder. Raises UserError where there is no usable one."""
     index = load_index(folder)
     if index is None:
         raise UserError(f"there is no {INDEX} in {folder}: xrobust sweep FILE writes it")
-    files = [output_of(folder) / run.folder / RESULT for run in index.runs if run.folder is not None]
-    return [file for file in files if file.exists()]
+    return index
 
 
 def is_trial(path: Path, below: Path) -> bool:
-    """True for a path in the trials of an experiment that lies in the folder `below`."""
-    parts = path.relative_to(below).parts
+    """True for a path in the trials of an experiment, unless the folder `below`, in which it lies, is in them too."""
+    return in_trials(path) and not in_trials(below)
+
+
+def in_trials(path: Path) -> bool:
+    """True for the folder of the trials of an experiment, and for all in it."""
+    parts = Path(os.path.abspath(path)).parts  # noqa: PTH100 - not through links, which may have other names
     return any(parts[i] == EXPERIMENTS and parts[i + 2] == TRIALS for i in range(len(parts) - 2))

@@ -107,7 +107,8 @@ def load_results(path: Path | str = "runs", *, where: str | None = None) -> pd.D
     What does not apply is NA or NaN. Types do not depend on what there is (`COLUMNS`).
 
     Args:
-        path: what `xrobust compare` takes too: a folder of runs or a run, a glob, or, over `runs`, an id or a filter.
+        path: what `xrobust compare` takes too: a folder of runs or a run, a glob, or, over `runs`, an id, a
+            filter or the name of an experiment.
         where: filter on top, as in `task=wikiann,seed=1`.
 
     Runs that are not complete and documents that are damaged are left out, with a warning each in the log. Raises

@@ -63,7 +63,7 @@ def build_leaderboard(
     progress: Progress = lambda what, done, total: None,
     only: Collection[str] | None = None,
 ) -> tuple[Leaderboard, list[Excluded]]:
-    """Builds the leaderboard of the runs in folders (at any depth), documents or globs.
+    """Builds the leaderboard of the runs in folders (at any depth), documents, globs, filters and experiments.
 
     `only` are ids of runs, if not all that are found are to be taken. Returns the document, and those of its `excluded`
     that were named one by one. Raises UserError where an argument is wrong or nothing is left.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -104,6 +104,11 @@ class RunFilter:
                 held = False
         return held
 
+    def may_fit(self, known: Mapping[str, Sequence[Any]]) -> bool:
+        """True if a run may fit of which only the values of some keys are known."""
+        terms = (term for term in self.terms if term.key in known)
+        return all(any(term.fits(value) for value in known[term.key]) for term in terms)
+
     def nothing_fits(self, where: str) -> UserError:
         """The error for a filter that none of the runs fits, which names the values that there are."""
         for key, seen in self._seen.items():
@@ -114,6 +119,12 @@ class RunFilter:
         fits = "fits" if lonely else "fits all of"
         runs = "1 run" if self.looked_at == 1 else f"{self.looked_at} runs"
         return UserError(f"no run {where} {fits} {self.text} ({runs} looked at): {values}")
+
+
+def identity_values(task: str, method: str, model: str, seed: int) -> dict[str, list[str | int]]:
+    """The values that keys have for a run of which no more than this is known: see `KEYS`."""
+    models = dict.fromkeys((model, model.rstrip("/").rpartition("/")[2]))
+    return {"task": [*_names(task)], "method": [*_names(method)], "model": [*models], "seed": [seed]}
 
 
 def method_parameters(result: RunResult) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from xrobust.config.resolved_spec import Spec
+from xrobust.config.tuning_record import TuningSection
 from xrobust.data.splits import DataRows, RowsOrigin
 from xrobust.errors import UserError
 from xrobust.results.host_free import host_free
@@ -57,6 +58,8 @@ class RunResult(Section):
     local: Local | None
     """Null in a document that was exported."""
     training: TrainingSection | None = None
+    tuning: TuningSection | None = None
+    """Null where the settings were not tuned by `xrobust sweep`."""
     scores: list[ScoreRow] = []
     summary: Summary | None = None
     supervision: list[str]

@@ -1,8 +1,9 @@
-"""Selects runs by what a user names them with: a path, a glob, an id or a filter."""
+"""Selects runs by what a user names them with: a path, a glob, an id, a filter or an experiment."""
 
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xrobust.errors import UserError, shown
+from xrobust.results.asked_runs import AskedRuns
+from xrobust.results.experiment_index import INDEX, TRIALS, in_trials, is_trial
+from xrobust.results.find_experiment import find_experiment, hint
 from xrobust.results.run_filter import RunFilter, is_filter
 from xrobust.results.schema import RunResult
 from xrobust.results.store import RESULT, load_result, run_folder_of
@@ -39,6 +43,8 @@ class LeftOut:
     """One line, which reads on after the path."""
     by_name: bool = False
     """True if the user named exactly this run: by its path or its whole run id, not by a search."""
+    runs: int = 1
+    """Runs that it counts as: of an experiment those that have no document."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,8 @@ class Selection:
     argument: str
     runs: tuple[FoundRun, ...]
     left_out: tuple[LeftOut, ...]
+    experiment: AskedRuns | None = None
+    """Set where the argument is an experiment."""
 
 
 def path_text(argument: object) -> str:
@@ -68,9 +76,11 @@ def select_all(
     """The runs that each argument stands for; every document is read once, whichever arguments reach it.
 
     An argument is a run's folder or document, a folder of runs at any depth, a glob (`**` goes any depth), the id of a
-    run or group below the folder `below` or its first 6 digits or more, or a filter over the runs there, such as
-    `method=rs_aug,seed=1`. `where` is a filter on top of each. With `complete`, runs that are not complete or have no
-    scores are left out, as are damaged documents always. Of several documents of one run the newest is taken.
+    run or group below the folder `below` or its first 6 digits or more, a filter over the runs there, such as
+    `method=rs_aug,seed=1`, or an experiment: its name, looked up there, or its file or folder. `where` is a filter on
+    top of each. Trials of tuning are left out, unless the argument names their folder or something in it. With
+    `complete`, runs that are not complete or have no scores are left out, as are damaged documents always. Of several
+    documents of one run the newest is taken.
 
     Raises UserError for an argument that is none of these, or that nothing fits.
     """
@@ -89,8 +99,8 @@ def select_all(
 
 
 def documents_below(folder: Path) -> list[Path]:
-    """The documents in a folder, at any depth, in order."""
-    return sorted(folder.rglob(RESULT))
+    """The documents in a folder, at any depth, in order; without trials of tuning, unless the folder is among these."""
+    return sorted(file for file in folder.rglob(RESULT) if not is_trial(file, folder))
 
 
 def read(file: Path) -> FoundRun | LeftOut:
@@ -129,6 +139,7 @@ class Search:
     prefix: str | None = None
     """Digits that the run id or the group id begins with."""
     filter: RunFilter | None = None
+    experiment: AskedRuns | None = None
     fitting: list[FoundRun] = field(default_factory=list)
     damaged: list[LeftOut] = field(default_factory=list)
 
@@ -147,14 +158,33 @@ class Search:
             if any(run.result.run_id == the_id for run in fitting):
                 self.by_name, unreadable = self.prefix == the_id, []
             fitting = [run for run in fitting if self._passes(run)]
-        if self.filter is not None and self.filter.looked_at and not fitting:
-            raise self.filter.nothing_fits(self.where)
+        self.require_fitting(bool(fitting))
         reasons = [unfit(run.result) if complete else None for run in fitting]
         usable = [run for run, reason in zip(fitting, reasons, strict=True) if reason is None]
         others = [LeftOut(str(run.folder), reason) for run, reason in zip(fitting, reasons, strict=True) if reason]
         runs, duplicates = each_once(usable)
         left_out = [replace(one, by_name=self.by_name) for one in (*unreadable, *others, *duplicates)]
-        return Selection(self.argument, tuple(runs), tuple(left_out))
+        left_out += self.not_complete(len(usable), len(unreadable) + len(others))
+        return Selection(self.argument, tuple(runs), tuple(left_out), self.experiment)
+
+    def require_fitting(self, found: bool) -> None:
+        """Raises UserError for a filter that no run fits, nor a run that an experiment asks for and has not begun."""
+        if self.filter is None or found or self._without_document():
+            return
+        if self.filter.looked_at or self.experiment is not None:
+            raise self.filter.nothing_fits(self.where)
+
+    def not_complete(self, complete: int, others: int) -> list[LeftOut]:
+        """A line on the runs of an experiment that are not complete, of which `others` have a document."""
+        missing = self._without_document()
+        if self.experiment is None or not missing + others:
+            return []
+        are = "is" if missing + others == 1 else "are"
+        reason = f"{missing + others} of {complete + others + missing} runs {are} not complete"
+        return [LeftOut(self.experiment.name, reason, runs=missing)]
+
+    def _without_document(self) -> int:
+        return 0 if self.experiment is None else self.experiment.without_document(self.filter)
 
     def takes(self, run: FoundRun) -> bool:
         """True if the run has the id, or one that begins like it, and passes the filter."""
@@ -194,13 +224,17 @@ def unfit(result: RunResult) -> str | None:
 def search(argument: str, below: Path, where: str | None) -> Search:
     """The kind of an argument, and the documents to look at. Raises UserError."""
     on_top = None if where is None else RunFilter(where)
+    if (experiment := find_experiment(argument, below)) is not None:
+        asked = AskedRuns.of(experiment)
+        return Search(argument, list(asked.documents), f"in experiment {asked.name}", filter=on_top, experiment=asked)
     if argument and os.path.exists(argument):  # noqa: PTH110 - Path.exists raises for a name that is too long
         path = Path(argument)
         if path.is_file() or (path / RESULT).exists():
             return Search(argument, [path if path.is_file() else path / RESULT], f"in {path}", True, filter=on_top)
         files = documents_below(path)
         if not files:
-            raise UserError(f"no runs in {path}: there is no {RESULT} at any depth")
+            trials = " but in trials of tuning, which are no results" if any(path.rglob(RESULT)) else ""
+            raise UserError(f"no runs in {path}: there is no {RESULT} at any depth{trials}")
         return Search(argument, files, f"in {path}", filter=on_top)
     if is_filter(argument):
         both = argument if where is None else f"{argument},{where}"
@@ -212,7 +246,8 @@ def search(argument: str, below: Path, where: str | None) -> Search:
         return Search(argument, _matching(argument), f"in {argument}", filter=on_top)
     raise UserError(
         f"{argument or shown(argument)} does not exist: name a folder of runs, a run's folder or document, an id of "
-        f"{FEWEST_DIGITS} digits or more, a glob, or a filter such as method=rs_aug"
+        f"{FEWEST_DIGITS} digits or more, a glob, a filter such as method=rs_aug, or an experiment"
+        f"{hint(argument, below)}"
     )
 
 
@@ -226,8 +261,13 @@ def _all_below(below: Path, argument: str) -> list[Path]:
 
 
 def _matching(pattern: str) -> list[Path]:
-    """The documents that a glob matches, and those in the folders that it matches. Raises UserError."""
+    """The documents that a glob matches, and those in the folders that it matches. Raises UserError.
+
+    Trials of tuning are among them where the pattern names their folder.
+    """
     paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - absolute ones too
+    if not _names_trials(Path(pattern)):
+        paths = [path for path in paths if not in_trials(path)]
     if not paths:
         raise UserError(f"{pattern} matches nothing")
     files: dict[Path, None] = {}
@@ -244,6 +284,12 @@ def _matching(pattern: str) -> list[Path]:
     return list(files)
 
 
+def _names_trials(pattern: Path) -> bool:
+    """True for a glob below the folder of trials of tuning, or one with the name of that folder in it."""
+    plain = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    return TRIALS in pattern.parts or in_trials(plain)
+
+
 def _part_of_a_run(path: Path) -> bool:
-    """True for a file in the folder of a run, such as the configuration of its model."""
-    return any((folder / RESULT).exists() for folder in path.parents)
+    """True for a file in the folder of a run, such as the configuration of its model, or in that of an experiment."""
+    return any((folder / name).exists() for folder in path.parents for name in (RESULT, INDEX))

@@ -154,6 +154,8 @@ class Entry(Section):
     zero_shot: bool
     """True for strict zero-shot transfer: training saw labelled data of the source language, and nothing else."""
     budget: BudgetClass
+    tuned_trials: int | None = None
+    """Trials that its settings were tuned with; null where they were not tuned, or its runs not alike."""
     sample: bool
     metric: str
     runs: list[EntryRun]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,27 +52,31 @@ def find_documents(
             reached.setdefault(file, []).append(one)
     files = sorted(reached)
     by_name = {file for one in searches if one.by_name for file in one.files}
+    counts: dict[Search, Counter[bool]] = {one: Counter() for one in searches}
     documents = Documents(root=_common_root(files), by_name=by_name)
     for found in read_documents(files, arguments, progress):
-        its = reached[found.file]
-        if not _is_asked_for(found.file, its):
+        asking = _asking(found.file, reached[found.file])
+        if not asking:
             continue
+        for one in asking:
+            counts[one][found.record is not None] += 1
         if found.record is None:
             documents.leave_out(found.file, found.reason or "")
         else:
             _add(documents, found.file, found.record, sample=sample)
     for one in searches:
-        if one.filter is not None and one.filter.looked_at and not documents.records:
-            raise one.filter.nothing_fits(one.where)
+        one.require_fitting(bool(documents.records))
+        lacking = one.not_complete(counts[one][True], counts[one][False])
+        documents.excluded += [Excluded(path=item.path, reason=item.reason) for item in lacking]
     return documents
 
 
-def _is_asked_for(file: Path, searches: Sequence[Search]) -> bool:
-    """True if a search takes the document, or might: a filter and an id are looked up in the whole of it."""
-    if any(one.filter is None and one.prefix is None for one in searches):
-        return True
+def _asking(file: Path, searches: Sequence[Search]) -> list[Search]:
+    """The searches that take the document, or might: a filter and an id are looked up in the whole of it."""
+    if all(one.filter is None and one.prefix is None for one in searches):
+        return list(searches)
     found = read(file)
-    return not isinstance(found, FoundRun) or any(one.takes(found) for one in searches)
+    return [one for one in searches if not isinstance(found, FoundRun) or one.takes(found)]
 
 
 def _add(documents: Documents, file: Path, record: RunRecord, *, sample: bool) -> None:

@@ -36,6 +36,7 @@ def make_entry(entry_id: str, runs: Sequence[RunRecord], scores: EntryScores, va
         zero_shot=first.supervision == ZERO_SHOT,
         budget=BudgetClass(steps=first.steps, batch_size=first.batch_size, dev_evaluations=first.dev_evaluations),
         sample=first.sample,
+        tuned_trials=first.tuned_trials if len({run.tuned_trials for run in runs}) == 1 else None,
         metric=first.metric,
         runs=[
             EntryRun(
@@ -233,6 +234,7 @@ def _record(entry: Entry, i: int, least: int) -> RunRecord:
         seconds=run.seconds,
         peak_memory_bytes=run.peak_memory_bytes,
         selected_step=run.selected_step,
+        tuned_trials=entry.tuned_trials,
         device=SEVERAL.join(entry.cost.devices),
         packages={name: SEVERAL.join(versions) for name, versions in entry.packages.items()},
         sample=entry.sample,

@@ -20,6 +20,7 @@ from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import DataSection, ScoreRow
 from xrobust.results.small_samples import least_examples
 from xrobust.results.summary import summarise
+from xrobust.results.tuning_effort import tuned_trials
 from xrobust.results.worst_case import perturbations_tried, scored_rows
 
 NORMAL_95 = 1.959963984540054
@@ -120,6 +121,7 @@ class RunRecord:
     seconds: float
     peak_memory_bytes: int
     selected_step: int
+    tuned_trials: int | None
     device: str
     packages: dict[str, str]
     sample: bool
@@ -204,6 +206,7 @@ def record_of(result: RunResult) -> RunRecord:
         seconds=training.seconds,
         peak_memory_bytes=training.peak_memory_bytes,
         selected_step=training.selected_step,
+        tuned_trials=tuned_trials([result]),
         device=result.environment.device,
         packages=dict(result.environment.packages),
         sample=result.sample,

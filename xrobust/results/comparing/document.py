@@ -31,6 +31,8 @@ class ComparedGroup(Section):
     """Null where a document has none."""
     seconds: float | None
     """Training time, mean over runs."""
+    tuned_trials: int | None = None
+    """Trials that its settings were tuned with; null where they were not tuned, or its runs not alike."""
     sample: bool
     """True for the small data that come with xrobust, whose scores mean nothing."""
 
@@ -201,6 +203,38 @@ class Comparison(Section):
         return self.model_dump_json(indent=2) + "\n"
 
 
+class PartNotCompared(Section):
+    """A task and model of an experiment whose methods cannot be compared."""
+
+    task: str
+    model: str
+    reason: str
+
+
+class ExperimentComparison(Section):
+    """All methods of an experiment beside its baseline: a comparison for each task and model."""
+
+    schema_version: Literal[1] = 1
+    kind: Literal["experiment_comparison"] = "experiment_comparison"
+    name: str
+    """The experiment's name."""
+    baseline: str
+    """The method that the others are compared with."""
+    comparisons: list[Comparison] = Field(min_length=1)
+    not_compared: list[PartNotCompared]
+    excluded: list[Excluded]
+    """Documents that were left out, and the number of runs that are not complete."""
+
+    def text(self) -> str:
+        """The document as JSON."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
 def comparison_schema() -> dict[str, Any]:
     """The JSON Schema of the document."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Comparison.model_json_schema()}
+
+
+def experiment_comparison_schema() -> dict[str, Any]:
+    """The JSON Schema of the document on an experiment."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ExperimentComparison.model_json_schema()}

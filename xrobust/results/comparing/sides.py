@@ -19,6 +19,7 @@ from xrobust.results.schema import RunResult, mean
 from xrobust.results.score_key import ScoreKey
 from xrobust.results.sections import Budget, ScoreRow
 from xrobust.results.select import FoundRun
+from xrobust.results.tuning_effort import tuned_trials
 from xrobust.results.worst_case import scored_rows
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class GroupSide:
             supervision=self.first.supervision,
             budget=spent_budget([run.result for run in self.runs]),
             seconds=mean(run.result.training.seconds if run.result.training else None for run in self.runs),
+            tuned_trials=tuned_trials([run.result for run in self.runs]),
             sample=self.first.sample,
         )
 

@@ -128,6 +128,17 @@ def test_control_c_in_an_observer_ends_the_run():
         finish_step(Observers([("it", Interrupted())]), 1)
 
 
+def test_a_run_that_is_being_stopped_waits_for_less_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing, "STOPPING_SECONDS", 0.6)  # of the 30 of others
+    hanging = Hanging()
+    observers = Observers([("hanging", hanging)])
+    with pytest.raises(KeyboardInterrupt), signals.watched(), signals.held():
+        signal.raise_signal(signal.SIGINT)
+        finish_step(observers, 1)
+    hanging.release.set()
+    assert observers.failed == {"hanging": "step_finished took longer than 0.6 s"}
+
+
 class Hanging(Watch):
     """Hangs in its first step, until it is let go."""
 
@@ -186,7 +197,7 @@ def test_a_signal_cuts_the_wait_for_an_observer_short() -> None:
 
 
 def test_an_observer_has_a_thread_of_its_own_on_which_it_is_made() -> None:
-    """As objects of sqlite3, which belong to the thread that made them, need it. None is started before it is needed."""
+    """Objects of sqlite3 belong to the thread that made them. No thread is started before it is needed."""
     threads: dict[str, list[int]] = {"own": [], "terminal": []}
 
     class Own:

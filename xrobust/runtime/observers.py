@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from xrobust.errors import did_you_mean, one_line
+from xrobust.runtime import signals
 
 if TYPE_CHECKING:
     import pluggy
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 LIMIT_SECONDS = 30.0
 """Seconds that a run waits for an observer's hook before it leaves the observer out."""
+STOPPING_SECONDS = 10.0
+"""The same, after Ctrl-C or SIGTERM: schedulers give 30 seconds as a rule, and there is a checkpoint to write."""
 WAITS = 60
 """Parts that the limit is waited in. A process that is stopped (Ctrl-Z) for an hour has used up one part, not all."""
 
@@ -151,7 +154,7 @@ class _Call:
         self._hook = hook
         self._call = call
         self._done = threading.Event()
-        self._waits = WAITS
+        self._waited = 0.0
 
     def run(self) -> None:
         """Makes the call, and keeps what it raises."""
@@ -164,10 +167,12 @@ class _Call:
 
     def wait(self) -> None:
         """Waits for the call's end, for as long as is left of the limit. Raises _Dropped."""
-        while not self._done.wait(LIMIT_SECONDS / WAITS):
-            self._waits -= 1
-            if self._waits <= 0:
-                raise _Dropped(f"{self._hook} took longer than {LIMIT_SECONDS:g} s")
+        part = LIMIT_SECONDS / WAITS
+        while not self._done.wait(part):
+            self._waited += part
+            limit = LIMIT_SECONDS if signals.asked() is None else min(LIMIT_SECONDS, STOPPING_SECONDS)
+            if self._waited >= limit:
+                raise _Dropped(f"{self._hook} took longer than {limit:g} s")
 
 
 def _serve(calls: queue.SimpleQueue[_Call | None]) -> None:

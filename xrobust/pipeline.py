@@ -21,6 +21,8 @@ from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult, now
 from xrobust.results.sections import DataSection, ModelSection
 from xrobust.results.summary import summarise
+from xrobust.results.tracking.libraries import LIBRARIES, TrackedRun
+from xrobust.results.tracking.observer import Tracker
 from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 
@@ -65,7 +67,7 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
         if main and existing is None and plan.request.force:
             folder.clear()
         accelerate.wait_for_everyone()
-        watching = plan.plugins.observers(observers) if main else Observers()
+        watching = plan.plugins.observers(observers, trackers(plan, existing)) if main else Observers()
         if main:
             remember(plan.plugins.files)
         result = open_result(plan, existing, accelerate)
@@ -80,6 +82,23 @@ def execute(plan: RunPlan, observers: Iterable[Any] = ()) -> RunResult:
             with signals.held():  # a complete run has no checkpoints any more: it is not to be called interrupted
                 _finish(plan, folder, result, accelerate, watching)
     return result
+
+
+def trackers(plan: RunPlan, found: RunResult | None) -> list[tuple[str, Tracker]]:
+    """The experiment trackers that a run is to be logged to, by name. `found` is the document of a run that goes on."""
+    request, train = plan.request, plan.spec.train
+    parts = (train.task, plan.method_name, f"seed{train.seed}", plan.run_id)
+    run = TrackedRun(
+        run_id=plan.run_id,
+        name="-".join(parts).replace("/", "."),
+        group=request.experiment or train.task.replace("/", "."),
+        experiment=request.experiment,
+        folder=request.output.absolute() / "trackers",
+        anew=found is None,
+        offline=request.offline,
+        trained_steps=0 if found is None or found.training is None else found.training.total_steps,
+    )
+    return [(name, Tracker(LIBRARIES[name], run)) for name in request.log_with]
 
 
 def finished_result(plan: RunPlan) -> RunResult | None:

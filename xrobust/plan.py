@@ -23,6 +23,7 @@ from xrobust.evaluation.requested_perturbations import requested_perturbations
 from xrobust.metrics.by_name import metric
 from xrobust.registry.plugins import Plugins
 from xrobust.results.plugin_changes import plugin_code
+from xrobust.results.tracking.libraries import require_trackers
 from xrobust.storage.hashing import file_sha256
 
 
@@ -117,6 +118,7 @@ def _make_plan(request: RunSpec) -> RunPlan:
     from xrobust.models.pretrained import check_model
     from xrobust.models.word_vectors import word_vectors
 
+    require_trackers(request.log_with, offline=request.offline)
     plugins, task, methods, language = load_plugins(request)
     settings = TrainingSettings.resolve(task.recipe, over_method_defaults(methods, task, request.training))
     data_dir = data_folder(request.data_dir)

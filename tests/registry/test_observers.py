@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import inspect
 import logging
+import os
+import signal
+import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,9 @@ from xrobust.cli.progress import Console
 from xrobust.contracts import hooks as hookspecs
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
-from xrobust.runtime.observers import Observers, hook_problem
+from xrobust.runtime import observers as observing
+from xrobust.runtime import signals
+from xrobust.runtime.observers import Observers, Synchronous, hook_problem
 
 HOOKS = {name: value for name, value in vars(hookspecs).items() if inspect.isfunction(value)}
 
@@ -120,6 +126,125 @@ def test_control_c_in_an_observer_ends_the_run():
 
     with pytest.raises(KeyboardInterrupt):
         finish_step(Observers([("it", Interrupted())]), 1)
+
+
+def test_a_run_that_is_being_stopped_waits_for_less_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observing, "STOPPING_SECONDS", 0.6)  # of the 30 of others
+    hanging = Hanging()
+    observers = Observers([("hanging", hanging)])
+    with pytest.raises(KeyboardInterrupt), signals.watched(), signals.held():
+        signal.raise_signal(signal.SIGINT)
+        finish_step(observers, 1)
+    hanging.release.set()
+    assert observers.failed == {"hanging": "step_finished took longer than 0.6 s"}
+
+
+class Hanging(Watch):
+    """Hangs in its first step, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release, self.entered = threading.Event(), threading.Event()
+
+    @hookimpl
+    def step_finished(self, step: int) -> None:
+        self.seen.append(step)
+        self.entered.set()
+        self.release.wait(20)  # a test that does not patch the limit, or a run that waits for ever, fails
+
+    @hookimpl
+    def run_interrupted(self) -> None:
+        self.seen.append("interrupted")
+
+
+def test_a_hanging_observer_is_dropped_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(observing, "LIMIT_SECONDS", 0.06)
+    first, hanging, last = Watch(), Hanging(), Watch()
+    observers = Observers([("first", first), ("hanging", hanging), ("last", last)])
+    with caplog.at_level(logging.WARNING, logger="xrobust"):
+        finish_step(observers, 1)
+        assert not hanging.release.is_set()
+        finish_step(observers, 2)
+    hanging.release.set()
+    assert (first.seen, hanging.seen, last.seen) == ([1, 2], [1], [1, 2])
+    assert observers.failed == {"hanging": "step_finished took longer than 0.06 s"}
+    (record,) = caplog.records
+    assert record.getMessage() == "observer hanging is left out: step_finished took longer than 0.06 s"
+
+
+def test_a_signal_cuts_the_wait_for_an_observer_short() -> None:
+    """The observer stays, and is told of the end once it is through with what it was doing."""
+    hanging, others = Hanging(), Watch()
+    observers = Observers([("hanging", hanging), ("others", others)])
+
+    def interrupt() -> None:
+        hanging.entered.wait(20)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    sender = threading.Thread(target=interrupt)
+    with signals.watched():
+        sender.start()
+        with pytest.raises(KeyboardInterrupt):
+            finish_step(observers, 1)
+    sender.join()
+    assert not hanging.release.is_set()
+    hanging.release.set()
+    observers.call("run_interrupted")
+    assert hanging.seen == [1, "interrupted"]
+    assert others.seen == [] and not observers.failed
+
+
+def test_an_observer_has_a_thread_of_its_own_on_which_it_is_made() -> None:
+    """Objects of sqlite3 belong to the thread that made them. No thread is started before it is needed."""
+    threads: dict[str, list[int]] = {"own": [], "terminal": []}
+
+    class Own:
+        def __init__(self) -> None:
+            threads["own"].append(threading.get_ident())
+
+        @hookimpl
+        def step_finished(self) -> None:
+            threads["own"].append(threading.get_ident())
+
+    class Terminal(Synchronous):
+        @hookimpl
+        def step_finished(self) -> None:
+            threads["terminal"].append(threading.get_ident())
+
+    before = threading.active_count()
+    observers = Observers([("own", Own), ("terminal", Terminal())])
+    assert threading.active_count() == before and threads["own"] == []
+    finish_step(observers, 1)
+    finish_step(observers, 2)
+    assert len(threads["own"]) == 3 and len(set(threads["own"])) == 1
+    assert threads["terminal"] == [threading.get_ident()] * 2
+    assert threading.get_ident() not in threads["own"]
+    (thread,) = (thread for thread in threading.enumerate() if thread.ident == threads["own"][0])
+    del observers
+    thread.join(20)
+    assert not thread.is_alive(), "it ends with the run that it was made for"
+
+
+HANGS = """
+import threading
+from xrobust import hookimpl
+from xrobust.runtime import observers
+observers.LIMIT_SECONDS = 0.06
+class Hanging:
+    @hookimpl
+    def run_failed(self): threading.Event().wait()
+observers.Observers([("hanging", Hanging)]).call("run_failed", error="")
+"""
+
+
+def test_no_exit_waits_for_an_observer_that_hangs() -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.splitlines()) == (
+        0,
+        ["observer hanging is left out: run_failed took longer than 0.06 s"],
+    )
 
 
 def test_an_unknown_hook_is_a_defect_even_if_nobody_listens():

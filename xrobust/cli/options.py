@@ -96,6 +96,16 @@ TransferPairs = Annotated[
     ),
 ]
 
+LogWith = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log-with",
+        metavar="TRACKERS",
+        help="Log to experiment trackers, as in tensorboard,mlflow,wandb, which need xrobust[trackers]; "
+        "--set experiment=NAME groups runs there.",
+    ),
+]
+
 Seeds = Annotated[
     str | None, typer.Option("--seeds", metavar="SEEDS", help="Seeds, one run each, as in 1,2,3. [default: 0]")
 ]

@@ -30,7 +30,7 @@ DROPPED = logging.getLogger(observers.__name__)
 """Logger of the warnings that an observer is left out."""
 
 
-class Console:
+class Console(observers.Synchronous):
     """Prints to standard output, and observes a run. Use it as a context while the run goes on."""
 
     def __init__(self, *, enabled: bool) -> None:

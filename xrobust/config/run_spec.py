@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,11 +15,15 @@ from xrobust.config.training_settings import Precision, TrainingSettings
 from xrobust.config.tuning_record import TuningSection
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
-from xrobust.errors import UserError
+from xrobust.errors import UserError, did_you_mean, shown
 from xrobust.storage.regular_file import unusable
 
 DEFAULT_MODEL = "bert-base-multilingual-cased"
 KeepCheckpoints = Literal["none", "best", "all"]
+TRACKERS = ("tensorboard", "mlflow", "wandb")
+"""Experiment trackers that a run can be logged to."""
+EXPERIMENT = re.compile(r"\w[\w .-]{0,99}")
+"""Names of experiments: they become names of folders, and are quoted in queries."""
 
 
 class EvaluationRequest(BaseModel):
@@ -98,6 +103,12 @@ class RunSpec(EvaluationRequest):
         allow_inf_nan=False,
         description="minutes after which a checkpoint is written in any case; null for never",
     )
+    log_with: tuple[str, ...] = Field(
+        default=(), description="experiment trackers to log to: tensorboard, mlflow, wandb"
+    )
+    experiment: str | None = Field(
+        default=None, description="name of the experiment that the run belongs to: its group in experiment trackers"
+    )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
     experiment: str | None = Field(default=None, description="name of the experiment that the run belongs to")
     force: bool = Field(default=False, description="do the run again though it is complete")
@@ -118,6 +129,32 @@ class RunSpec(EvaluationRequest):
         for name in value if isinstance(value, tuple) else (value,):
             if (problem := unusable(str(name))) is not None:
                 raise ValueError(f"no name of a file: {problem}")
+        return value
+
+    @field_validator("log_with", mode="before")
+    @classmethod
+    def _several_trackers(cls, value: Any) -> Any:
+        """Splits `tensorboard,mlflow` in one string."""
+        return cls._several_names(value)
+
+    @field_validator("log_with")
+    @classmethod
+    def _known_trackers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuses trackers that there are not."""
+        for name in value:
+            if name not in TRACKERS:
+                raise ValueError(f"unknown tracker {shown(name)}: {did_you_mean(name, TRACKERS)}")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("experiment")
+    @classmethod
+    def _usable_experiment(cls, value: str | None) -> str | None:
+        """Refuses what is no name of a folder, or cannot be quoted."""
+        if value is not None and not EXPERIMENT.fullmatch(value):
+            raise ValueError(
+                "the name of an experiment begins with a letter or digit, and goes on with letters, digits, spaces, "
+                "'.', '_' and '-', 100 at most"
+            )
         return value
 
     @classmethod

@@ -1,7 +1,8 @@
 """Hooks of a run for observers. Decorate functions of these names with `hookimpl`, take only the arguments that you
 need, and name the module (or an object or class that has them as methods) in entry-point group `xrobust.observers`.
 
-They are called on the main process only. An observer cannot change a run; one that raises is dropped with a warning.
+They are called on the main process only, those of an observer on one thread of its own, and the run waits for each. An
+observer cannot change a run; one that raises, or takes longer than 30 seconds over a hook, is dropped with a warning.
 Each hook has the run's id, and its folder, which keeps what there is of the run.
 """
 

@@ -128,8 +128,9 @@ class Plugins:
         others = [_bundle(r) for r in self._installed if r.group not in (*GROUPS, OBSERVERS)]
         return [self._complete(record) for record in found] + others
 
-    def observers(self, extra: Iterable[Any] = ()) -> Observers:
-        """The observers for one run: installed ones, those in plugin files, and the `extra` objects of a Python caller.
+    def observers(self, extra: Iterable[Any] = (), named: Iterable[tuple[str, Any]] = ()) -> Observers:
+        """The observers for one run: installed ones, those in plugin files, the `extra` objects of a Python caller, and
+        `named` ones of xrobust's own with their names.
 
         An installed one that is broken is noted in `Observers.failed`, one in the former group warned of. Raises
         UserError for a broken `extra`.
@@ -141,7 +142,7 @@ class Plugins:
             chosen.append((f"{getattr(observer, '__name__', type(observer).__name__)} (argument {i})", observer))
         found = self._found(OBSERVERS)
         usable = [(record.qualified, self._loaded[record.key]) for record in found if self._import(record)]
-        observers = Observers([*usable, *chosen])
+        observers = Observers([*usable, *chosen, *named])
         for record in found:
             if record.key in self._failures:
                 observers.fail(record.qualified, self._failures[record.key])

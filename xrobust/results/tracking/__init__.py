@@ -1,0 +1,1 @@
+"""Experiment trackers: a run logged to TensorBoard, MLflow and Weights & Biases."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from xrobust.cli.options import LogWith
+from xrobust.config.values import names
 from xrobust.errors import UserError
 from xrobust.runtime.screen import say
 
@@ -39,6 +41,7 @@ def sweep_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs, which exist, and what they cost; nothing is written.")
     ] = False,
+    log_with: LogWith = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do more than 1,000 runs.")] = False,
 ) -> int:
     """Run an experiment: tasks x methods x models x seeds, from one file.
@@ -58,7 +61,7 @@ def sweep_command(
         raise UserError("xrobust sweep starts the processes of its runs itself: give it without torchrun")
     if jobs is not None and executor is not Engine.local:
         raise UserError(f"--jobs is for this machine: {executor.value} runs as many at once as it has room for")
-    plan = plan_sweep(file, many=yes)
+    plan = plan_sweep(file, many=yes, log_with=names(log_with) or ())
     if dry_run:
         _describe(plan, jobs or 1)
         return 0

@@ -110,7 +110,6 @@ class RunSpec(EvaluationRequest):
         default=None, description="name of the experiment that the run belongs to: its group in experiment trackers"
     )
     plugins: tuple[Path, ...] = Field(default=(), description="files with plugins")
-    experiment: str | None = Field(default=None, description="name of the experiment that the run belongs to")
     force: bool = Field(default=False, description="do the run again though it is complete")
     tuning: TuningSection | None = Field(
         default=None, description="how the settings were chosen: written by xrobust sweep"

@@ -8,11 +8,12 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from xrobust.experiments.job import Attempt, Job, Outcome, Place
-from xrobust.experiments.run_process import RunProcess
+from xrobust.experiments.run_process import RunProcess, run_command
 from xrobust.results.run_folder import at_work, says_disk_is_full
 from xrobust.results.schema import now
 from xrobust.results.store import RESULT
@@ -26,9 +27,13 @@ OUT_OF_MEMORY = "out of memory"
 class JobRunner:
     """Starts the run of a job, up to `retries` times more after failures; can be told to stop from another thread."""
 
-    def __init__(self, job: Job, place: Place) -> None:
+    def __init__(
+        self, job: Job, place: Place, command: Callable[[Job, Sequence[str]], list[str]] = run_command
+    ) -> None:
+        """`command` gives the command of a job with more arguments."""
         self._job = job
         self._place = place
+        self._command = command
         self._process: RunProcess | None = None
         self._guard = threading.Lock()
         self._stopping = False
@@ -70,7 +75,7 @@ class JobRunner:
             with self._guard:
                 if self._stopping:
                     return None
-                self._process = process = RunProcess(self._job, self._place, more)
+                self._process = process = RunProcess(self._job, self._place, self._command(self._job, more))
         except OSError as error:
             return Attempt(began, 0.0, 1, f"the run cannot be started: {error.strerror or error}", micro)
         code = process.wait()

@@ -31,7 +31,7 @@ class RunProcess:
     started.
     """
 
-    def __init__(self, job: Job, place: Place, more: Sequence[str] = ()) -> None:
+    def __init__(self, job: Job, place: Place, command: Sequence[str]) -> None:
         self._log = job.log
         self._lifeline: int | None = None
         job.log.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class RunProcess:
             with job.log.open("ab") as log:
                 self._begin = log.tell()
                 self._process = subprocess.Popen(
-                    run_command(job, more),
+                    command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

@@ -121,12 +121,14 @@ class SweepPlan:
         return new, gone
 
 
-def plan_sweep(file: Path, *, many: bool = False) -> SweepPlan:
-    """Reads, expands and checks the experiment in a file; writes nothing.
+def plan_sweep(file: Path, *, many: bool = False, log_with: Sequence[str] = ()) -> SweepPlan:
+    """Reads, expands and checks the experiment in a file; writes nothing. `log_with` are trackers for all runs.
 
     Raises UserError for every mistake in it; for more than 1,000 runs unless `many`.
     """
     experiment = read_experiment(file)
+    if log_with:
+        experiment = experiment.model_copy(update={"base": {**experiment.base, "log_with": list(log_with)}})
     try:
         return _plan(experiment, many)
     except UserError as error:

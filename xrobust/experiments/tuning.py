@@ -68,7 +68,7 @@ class CellTuning:
     @property
     def sampler(self) -> str:
         """Name of the sampler."""
-        return "random" if all(dimension.is_point for dimension in self._space) else "TPE"
+        return "random" if all(dimension.is_point for dimension in self._space) else "tpe"
 
     def chosen(self) -> dict[str, Any] | None:
         """The record of the search, with the settings that were chosen; None while it goes on."""
@@ -131,7 +131,7 @@ class CellTuning:
         seed = int(hashlib.sha256(f"{self._tune.seed} {self._key} {number}".encode()).hexdigest()[:8], 16)
         sampler = (
             optuna.samplers.TPESampler(n_startup_trials=self.startup, seed=seed)
-            if self.sampler == "TPE"
+            if self.sampler == "tpe"
             else optuna.samplers.RandomSampler(seed=seed)
         )
         journal = str(self.folder.path / "journal.log")

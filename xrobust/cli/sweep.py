@@ -97,10 +97,10 @@ def _executor(plan: SweepPlan, engine: Engine, jobs: int | None) -> Executor:
 
 def _changes(plan: SweepPlan) -> Iterator[str]:
     """Lines on how the experiment differs from its last sweep."""
-    for names, what in zip(plan.changes(), ("new", "no longer asked for, and kept"), strict=True):
-        if names:
-            more = f" and {len(names) - 5} others" if len(names) > 5 else ""
-            yield f"{len(names)} run{'s' * (len(names) > 1)} {what}: {', '.join(names[:5])}{more}"
+    for runs, what in zip(plan.changes(), ("new", "no longer asked for, and kept"), strict=True):
+        if runs:
+            more = f" and {len(runs) - 5} others" if len(runs) > 5 else ""
+            yield f"{len(runs)} run{'s' * (len(runs) > 1)} {what}: {', '.join(runs[:5])}{more}"
 
 
 def _describe(plan: SweepPlan, jobs: int) -> None:

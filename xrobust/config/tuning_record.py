@@ -29,7 +29,7 @@ class TuningSection(BaseModel):
     seeds: list[int] = Field(min_length=1)
     """Seeds that each trial was trained with."""
     sampler: str
-    """Method that chose the settings to try: `tpe`, `random`, `grid`."""
+    """Method that chose the settings to try: `TPE` or `random`."""
     space: dict[str, Any]
     """Setting -> `[low, high]`, `[low, high, "log"]` or `{"values": [...]}`."""
     metric: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from xrobust.errors import UserError
 from xrobust.experiments import sweep as sweep_module
 from xrobust.experiments.executor import Executor
 from xrobust.experiments.folder import spec_text
@@ -107,7 +109,7 @@ def test_specs_and_index_are_written_before_the_first_run_starts(write_experimen
     for entry in index.runs:
         spec = folder / str(entry.spec)
         assert yaml.safe_load(spec.read_text())["seed"] == entry.seed
-        assert entry.spec_sha256 == __import__("hashlib").sha256(spec.read_bytes()).hexdigest()
+        assert entry.spec_sha256 == hashlib.sha256(spec.read_bytes()).hexdigest()
 
 
 def test_what_is_finished_is_not_started_again(write_experiment: WriteExperiment) -> None:
@@ -260,7 +262,7 @@ def test_an_output_that_cannot_be_written_is_said_before_anything_starts(
 ) -> None:
     (tmp_path / "file").touch()
     executor = Played()
-    with pytest.raises(Exception, match=r"output .*cannot be written to"):
+    with pytest.raises(UserError, match=r"output .*cannot be written to"):
         carried_out(write_experiment(output="file/out"), executor)
     assert executor.submitted == []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from xrobust.errors import RunError
+from xrobust.errors import UserError
 from xrobust.experiments import tuning as tuning_module
 from xrobust.experiments.executor import Executor
 from xrobust.experiments.job import Attempt, Job, Outcome
@@ -81,8 +83,8 @@ def scores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def file(write_experiment: WriteExperiment) -> Path:
-    """Two methods, of which one has an epsilon; eight trials, with two seeds each."""
-    tune = {"trials": 8, "seeds": [101, 102], "space": SPACE}
+    """Two methods, of which one has an epsilon; four trials, with two seeds each."""
+    tune = {"trials": 4, "seeds": [101, 102], "space": SPACE}
     return write_experiment(methods=["vanilla", "adversarial"], seeds=2, tune=tune, base={"perturb": ["typos"]})
 
 
@@ -106,9 +108,9 @@ def test_every_method_has_as_many_trials_and_the_best_values_are_taken(file: Pat
     for tuning in plan.tunings:
         method = tuning.planned.cell.method
         trials = [job for job in executor.jobs if job.trial and job.method == method]
-        assert len(trials) == 8 * 2 and {job.seed for job in trials} == {101, 102}
+        assert len(trials) == 4 * 2 and {job.seed for job in trials} == {101, 102}
         study, record = study_of(tuning), tuning.chosen()
-        assert record is not None and record["trials"] == record["scored"] == 8 and record["sampler"] == "tpe"
+        assert record is not None and record["trials"] == record["scored"] == 4 and record["sampler"] == "tpe"
         assert [one["dev"] for one in record["values"]] == [trial.value for trial in study.trials]
         assert record["chosen"] == study.best_params
         assert set(record["chosen"]) == (set(SPACE) if method == "adversarial" else {"training.learning_rate"})
@@ -134,13 +136,11 @@ def test_a_search_that_is_cut_short_goes_on_with_the_same_trials(file: Path, tmp
     whole = Scored()
     plan, _, _ = tuned(file, whole)
     expected = [tuning.chosen() for tuning in plan.tunings]
-    import shutil
-
     shutil.rmtree(tmp_path / "runs")
 
     class CutShort(Scored):
         def ended(self, seconds: float) -> list[tuple[Job, Outcome]]:
-            if len(self.jobs) == 11:
+            if len(self.jobs) == 7:
                 raise RuntimeError("the machine went down")
             return super().ended(seconds)
 
@@ -151,18 +151,18 @@ def test_a_search_that_is_cut_short_goes_on_with_the_same_trials(file: Path, tmp
     assert done and [tuning.chosen() for tuning in plan.tunings] == expected
     names = [job.name for job in rest.jobs]
     assert len(set(names)) == len(names)
-    assert not [job for job in tuned(file, again := Scored())[1].entries.values() if job.job.trial] or not [
-        job for job in again.jobs if job.trial
-    ]
+    again = Scored()
+    tuned(file, again)
+    assert not {job.name for job in again.jobs if job.trial} & set(names)
 
 
 def test_the_later_trials_go_by_the_scores_of_the_earlier_ones(write_experiment: WriteExperiment) -> None:
-    tune = {"trials": 16, "space": {"training.learning_rate": [1e-6, 1e-1, "log"]}}
+    tune = {"trials": 12, "space": {"training.learning_rate": [1e-6, 1e-1, "log"]}}
     plan, _, _ = tuned(write_experiment(tune=tune), Scored())
     record = plan.tunings[0].chosen()
     assert record is not None
     distances = [abs(math.log10(one["params"]["training.learning_rate"]) + 3) for one in record["values"]]
-    assert sum(distances[8:]) < 0.7 * sum(distances[:8])
+    assert sum(distances[6:]) < 0.7 * sum(distances[:6])
 
 
 def test_more_trials_go_on_with_the_study(write_experiment: WriteExperiment) -> None:
@@ -182,16 +182,16 @@ def test_a_trial_that_fails_counts_and_has_no_score(file: Path) -> None:
     assert not done and failed
     for tuning in plan.tunings:
         record = tuning.chosen()
-        assert record is not None and len(record["values"]) == 8
+        assert record is not None and len(record["values"]) == 4
         missing = [one for one in record["values"] if one["dev"] is None]
-        assert record["scored"] == 8 - len(missing)
+        assert record["scored"] == 4 - len(missing)
         assert all(one["params"]["training.learning_rate"] > 2e-3 for one in missing)
 
 
 def test_without_any_score_nothing_is_chosen_and_the_others_go_on(file: Path) -> None:
     executor = Scored(lambda job: job.trial and job.method == "vanilla")
     plan, sweep, done = tuned(file, executor)
-    assert not done and len(sweep.problems) == 1 and "none of its 8 trials ended with a score" in sweep.problems[0]
+    assert not done and len(sweep.problems) == 1 and "none of its 4 trials ended with a score" in sweep.problems[0]
     assert [job.method for job in executor.jobs if not job.trial] == ["adversarial"] * 2
     assert plan.tunings[0].chosen() is None
 
@@ -229,7 +229,6 @@ def test_values_of_any_kind_can_be_searched() -> None:
 
 
 def test_optuna_that_is_missing_is_one_line(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(Exception, match=r"pip install 'xrobust\[tune\]'"):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match=r"pip install 'xrobust\[tune\]'"):
         plan_sweep(file)
-    assert issubclass(RunError, Exception)

@@ -90,9 +90,9 @@ class CellTuning:
             study = self._study()
             open_trials = self._take_in(study, state)
             while len(study.trials) < self._tune.trials and (len(study.trials) < self.startup or not open_trials):
-                number = self._ask().number
+                self._ask()
                 study = self._study()
-                open_trials.add(number)
+                open_trials = self._take_in(study, state)  # its values may be those of a trial that has ended
             new = [item for trial in study.trials for item in self._jobs(trial) if item[0].name not in self._handed_out]
             self._handed_out.update(job.name for job, _ in new)
             if not open_trials and len(study.trials) >= self._tune.trials:
@@ -140,12 +140,12 @@ class CellTuning:
             storage=storage, study_name=self._key, direction="maximize", sampler=sampler, load_if_exists=True
         )
 
-    def _ask(self) -> optuna.Trial:
+    def _ask(self) -> None:
+        """Adds a trial to the study."""
         study = self._study(number=len(self._study().trials))
         trial = study.ask()
         for dimension in self._space:
             dimension.suggest(trial)
-        return trial
 
     def _values(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         """The settings of a trial."""

@@ -18,6 +18,7 @@ DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 ANALYSIS = [Requirement(text) for text in PROJECT["optional-dependencies"]["analysis"]]
 EXPORT = [Requirement(text) for text in PROJECT["optional-dependencies"]["export"]]
+EXPERIMENTS = [Requirement(text) for extra in ("tune", "ray", "slurm") for text in PROJECT["optional-dependencies"][extra]]
 
 DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub"}
 """Top-level module -> distribution, where the names differ."""
@@ -37,9 +38,9 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("folder", ["xrobust", "tasks", "methods"])
 def test_every_import_is_declared(folder: str):
     core = {canonicalize_name(requirement.name) for requirement in DECLARED}
-    extra = {canonicalize_name(requirement.name) for requirement in (*ANALYSIS, *EXPORT)}
+    extra = {canonicalize_name(requirement.name) for requirement in (*ANALYSIS, *EXPORT, *EXPERIMENTS)}
     for path in sorted((ROOT / folder).rglob("*.py")):
-        with_extra = path.parent in (ROOT / "xrobust" / "analysis", ROOT / "xrobust" / "report")
+        with_extra = path.parent in [ROOT / "xrobust" / room for room in ("analysis", "report", "experiments")]
         declared = core | extra if with_extra else core
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -57,11 +58,11 @@ def test_every_import_is_declared(folder: str):
 
 def test_every_dependency_is_pinned_to_a_version_in_its_range():
     versions = pins()
-    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT):
+    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *EXPERIMENTS):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} excludes {version}"
 
 
 def test_nothing_else_is_pinned():
-    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT)}
+    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *EXPERIMENTS)}
     assert set(pins()) == direct

@@ -16,11 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
-ANALYSIS = [Requirement(text) for text in PROJECT["optional-dependencies"]["analysis"]]
-EXPORT = [Requirement(text) for text in PROJECT["optional-dependencies"]["export"]]
-EXPERIMENTS = [Requirement(text) for extra in ("tune", "ray", "slurm") for text in PROJECT["optional-dependencies"][extra]]
+EXTRAS = [
+    Requirement(text) for extra, texts in PROJECT["optional-dependencies"].items() if extra != "dev" for text in texts
+]
+USE_EXTRAS = [ROOT / "xrobust" / room for room in ("analysis", "experiments", "report", "results/tracking")]
 
-DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub"}
+DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml", "huggingface_hub": "huggingface-hub", "mlflow": "mlflow-skinny"}
 """Top-level module -> distribution, where the names differ."""
 
 OWN = {"xrobust", "xrobust_tasks", "xrobust_methods"}
@@ -38,9 +39,9 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("folder", ["xrobust", "tasks", "methods"])
 def test_every_import_is_declared(folder: str):
     core = {canonicalize_name(requirement.name) for requirement in DECLARED}
-    extra = {canonicalize_name(requirement.name) for requirement in (*ANALYSIS, *EXPORT, *EXPERIMENTS)}
+    extra = {canonicalize_name(requirement.name) for requirement in EXTRAS}
     for path in sorted((ROOT / folder).rglob("*.py")):
-        with_extra = path.parent in [ROOT / "xrobust" / room for room in ("analysis", "report", "experiments")]
+        with_extra = path.parent in USE_EXTRAS
         declared = core | extra if with_extra else core
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -58,11 +59,11 @@ def test_every_import_is_declared(folder: str):
 
 def test_every_dependency_is_pinned_to_a_version_in_its_range():
     versions = pins()
-    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *EXPERIMENTS):
+    for requirement in (*DECLARED, *DEVELOPMENT, *EXTRAS):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} excludes {version}"
 
 
 def test_nothing_else_is_pinned():
-    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *EXPERIMENTS)}
+    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *EXTRAS)}
     assert set(pins()) == direct

@@ -13,13 +13,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-XROBUST = ROOT / "xrobust"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 DECLARED = [Requirement(text) for text in PROJECT["dependencies"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
-ANALYSIS = [Requirement(text) for text in PROJECT["optional-dependencies"]["analysis"]]
-EXPORT = [Requirement(text) for text in PROJECT["optional-dependencies"]["export"]]
-TRACKERS = [Requirement(text) for text in PROJECT["optional-dependencies"]["trackers"]]
+EXTRAS = [
+    Requirement(text) for extra, texts in PROJECT["optional-dependencies"].items() if extra != "dev" for text in texts
+]
+USE_EXTRAS = [ROOT / "xrobust" / room for room in ("analysis", "experiments", "report", "results/tracking")]
 
 DISTRIBUTION = {
     "sklearn": "scikit-learn",
@@ -44,9 +44,9 @@ def pins() -> dict[str, str]:
 @pytest.mark.parametrize("folder", ["xrobust", "tasks", "methods"])
 def test_every_import_is_declared(folder: str):
     core = {canonicalize_name(requirement.name) for requirement in DECLARED}
-    extra = {canonicalize_name(requirement.name) for requirement in (*ANALYSIS, *EXPORT, *TRACKERS)}
+    extra = {canonicalize_name(requirement.name) for requirement in EXTRAS}
     for path in sorted((ROOT / folder).rglob("*.py")):
-        with_extra = path.parent in (XROBUST / "analysis", XROBUST / "report", XROBUST / "results" / "tracking")
+        with_extra = path.parent in USE_EXTRAS
         declared = core | extra if with_extra else core
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
@@ -64,11 +64,11 @@ def test_every_import_is_declared(folder: str):
 
 def test_every_dependency_is_pinned_to_a_version_in_its_range():
     versions = pins()
-    for requirement in (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *TRACKERS):
+    for requirement in (*DECLARED, *DEVELOPMENT, *EXTRAS):
         version = versions[canonicalize_name(requirement.name)]
         assert requirement.specifier.contains(version), f"{requirement} excludes {version}"
 
 
 def test_nothing_else_is_pinned():
-    every = (*DECLARED, *DEVELOPMENT, *ANALYSIS, *EXPORT, *TRACKERS)
-    assert set(pins()) == {canonicalize_name(requirement.name) for requirement in every}
+    direct = {canonicalize_name(requirement.name) for requirement in (*DECLARED, *DEVELOPMENT, *EXTRAS)}
+    assert set(pins()) == direct

@@ -89,6 +89,10 @@ def _carry_out(plan: SweepPlan, engine: Engine, jobs: int | None, file: Path) ->
 
 def _executor(plan: SweepPlan, engine: Engine, jobs: int | None) -> Executor:
     """The engine that carries out the runs. Raises UserError where it cannot be used."""
+    if engine is Engine.ray:
+        from xrobust.experiments.ray_executor import RayExecutor
+
+        return RayExecutor(plan.experiment)
     from xrobust.experiments.local_executor import LocalExecutor, local_places
 
     places = local_places(jobs, plan.experiment.processes)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from xrobust.errors import UserError
 from xrobust.experiments.cells import expand
-from xrobust.experiments.experiment_file import read_experiment
+from xrobust.experiments.experiment_file import Experiment, read_experiment
 from xrobust.experiments.sweep_plan import plan_sweep
 
 
@@ -151,3 +151,15 @@ def test_mistakes_in_the_grid_are_one_line(write_experiment: object, text: str) 
     assert MISTAKES_OF_PLANS[text] in str(error.value)
     assert str(error.value).startswith(str(file)) and "\n" not in str(error.value)
     assert not (file.parent / "runs").exists()
+
+
+def test_the_experiment_of_the_docs_is_one(tmp_path: Path, tiny_model: Path, tiny_data: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    content = yaml.safe_load(page.partition("```yaml\n")[2].partition("```")[0])
+    content["base"] |= {"model": str(tiny_model), "data_dir": str(tiny_data)}
+    file = tmp_path / "experiment.yaml"
+    file.write_text(yaml.safe_dump(content))
+    plan = plan_sweep(file)
+    assert (plan.runs, plan.trials) == (14 * 5, 14 * 8)
+    described = page.partition("## The file")[2].partition("##")[0]
+    assert all(f"`{key}`" in described for key in Experiment.model_fields)

@@ -43,9 +43,9 @@ class PlainView:
         """Says how much there is to do."""
         self.say(headline(sweep))
 
-    def started(self, job: Job) -> None:
-        """Says that a run starts."""
-        self.say(f"started   {job.name}")
+    def started(self, job: Job, *, queued: bool) -> None:
+        """Says that a run starts, or waits in the queue of an engine."""
+        self.say(f"{'queued' if queued else 'started':<9} {job.name}")
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """Says how a run ended."""
@@ -83,7 +83,7 @@ class TerminalView(PlainView):
         """Draws the table."""
         self.tick(sweep)
 
-    def started(self, job: Job) -> None:
+    def started(self, job: Job, *, queued: bool) -> None:
         """The table shows it."""
 
     def ended(self, job: Job, outcome: Outcome) -> None:
@@ -112,7 +112,7 @@ def headline(sweep: Sweep) -> str:
     total = len(entries) + sweep.to_come()
     counts = {
         "complete": sum(entry.state == "complete" for entry in entries),
-        "running": len(sweep.running()),
+        "queued or running" if sweep.queued else "running": len(sweep.running()),
         "elsewhere": len(sweep.elsewhere()),
         "failed": len(sweep.failed()),
     }
@@ -126,7 +126,7 @@ def time_left(sweep: Sweep) -> float | None:
     """Seconds until the end, from what earlier runs took; None where too little is known."""
     running, waiting = sweep.running(), sweep.waiting()
     expected = [sweep.plan.costs.expected(entry.job) for entry in (*running, *waiting)]
-    if not expected or any(one is None for one in expected):
+    if sweep.queued or not expected or any(one is None for one in expected):
         return None
     passed = sum(time.monotonic() - entry.since for entry in running)
     total = sum(one for one in expected if one is not None)
@@ -149,7 +149,7 @@ def drawn(sweep: Sweep) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False, title_justify="left", caption_justify="left")
     for _ in range(5):
         table.add_column(no_wrap=True)
-    running = sweep.running()
+    running = [entry for entry in sweep.running() if not sweep.queued or entry.job.progress.exists()]
     for entry in running[:MOST_LINES]:
         table.add_row(*_line(sweep, entry))
     if len(running) > MOST_LINES:

@@ -44,8 +44,6 @@ class Job:
     """Processes of the run, one a GPU."""
     trial: bool = False
     """True for a trial of tuning."""
-    expected: float | None = None
-    """Seconds that it will probably take, from earlier runs."""
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,8 @@ class View(Protocol):
     def begun(self, sweep: Sweep) -> None:
         """The sweep begins."""
 
-    def started(self, job: Job) -> None:
-        """A run was started, or handed to an engine that starts it when it has room."""
+    def started(self, job: Job, *, queued: bool) -> None:
+        """A run was started, or `queued` by an engine that starts it when it has room."""
 
     def ended(self, job: Job, outcome: Outcome) -> None:
         """A run ended."""
@@ -77,6 +77,8 @@ class Sweep:
         self.no_room: str | None = None
         """Reason why nothing is started any more, if the disk is full."""
         self.stopping = False
+        self.queued = False
+        """True if jobs are handed to an engine with a queue of its own: they need not have begun."""
         self._make_executor = make_executor
         self._view = view
         self._index: ExperimentIndex | None = None
@@ -97,6 +99,7 @@ class Sweep:
         return not self.problems and all(entry.state == "complete" for entry in self.entries.values())
 
     def _carry_out(self, executor: Executor) -> None:
+        self.queued = executor.slots is None
         try:
             with signals.held():
                 self._loop(executor)
@@ -170,7 +173,7 @@ class Sweep:
             else:
                 entry.running, entry.since = True, time.monotonic()
                 executor.submit(entry.job)
-                self._view.started(entry.job)
+                self._view.started(entry.job, queued=self.queued)
 
     def _stop_starting(self, reason: str) -> None:
         self.no_room = reason

@@ -59,6 +59,7 @@ class CellTuning:
         self._key = key
         self._trials: dict[int, list[tuple[Job, PlannedCell]]] = {}
         self._handed_out: set[str] = set()
+        self._final: PlannedCell | None = None
 
     @property
     def startup(self) -> int:
@@ -101,8 +102,10 @@ class CellTuning:
 
     def final(self, record: dict[str, Any]) -> PlannedCell:
         """The cell with the settings that were chosen."""
-        cell = self.planned.cell
-        return plan_cell(replace(cell, values=with_settings(cell.values, record["chosen"])))
+        if self._final is None:
+            cell = self.planned.cell
+            self._final = plan_cell(replace(cell, values=with_settings(cell.values, record["chosen"])))
+        return self._final
 
     def _identity(self) -> dict[str, Any]:
         train = {key: value for key, value in self.planned.train.items() if key != "seed"}

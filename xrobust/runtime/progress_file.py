@@ -24,6 +24,7 @@ class ProgressFile:
         self._path = path
         self._written = 0.0
         self._phase, self._done, self._total = "start", 0, 0
+        self._scored: set[tuple[Any, ...]] = set()
 
     @hookimpl
     def phase_started(self, name: str, total: int | None) -> None:
@@ -39,8 +40,9 @@ class ProgressFile:
 
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
-        """Notes a score."""
-        self._done += 1
+        """Notes a score; a test set under a condition counts once, whatever the number of its metrics."""
+        self._scored.add((row["language"], str(row["pair"]), row["condition"], row["perturbation"], row["attack"]))
+        self._done = len(self._scored)
         self._write(often=True)
 
     def _write(self, *, often: bool = False) -> None:

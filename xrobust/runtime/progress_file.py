@@ -41,6 +41,8 @@ class ProgressFile:
     @hookimpl
     def language_scored(self, row: dict[str, Any]) -> None:
         """Notes a score; a test set under a condition counts once, whatever the number of its metrics."""
+        if row["condition"] == "worst_case":  # computed from the others
+            return
         self._scored.add((row["language"], str(row["pair"]), row["condition"], row["perturbation"], row["attack"]))
         self._done = len(self._scored)
         self._write(often=True)

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from xrobust.cli.sweep_view import summary
 from xrobust.errors import UserError
 from xrobust.experiments import sweep as sweep_module
 from xrobust.experiments.executor import Executor
 from xrobust.experiments.folder import spec_text
 from xrobust.experiments.job import Attempt, Job, Outcome
 from xrobust.experiments.job_runner import finished_mark, save_status
-from xrobust.experiments.sweep import Sweep, summary
+from xrobust.experiments.sweep import Sweep
 from xrobust.experiments.sweep_plan import plan_sweep
 from xrobust.results.experiment_index import load_index
 from xrobust.runtime import signals

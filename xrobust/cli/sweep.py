@@ -69,8 +69,8 @@ def sweep_command(
 
 
 def _carry_out(plan: SweepPlan, engine: Engine, jobs: int | None, file: Path) -> int:
-    from xrobust.cli.sweep_view import make_view
-    from xrobust.experiments.sweep import Sweep, summary
+    from xrobust.cli.sweep_view import make_view, summary
+    from xrobust.experiments.sweep import Sweep
 
     for line in _changes(plan):
         say(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -173,3 +174,22 @@ def _line(sweep: Sweep, entry: Entry) -> list[Text | ProgressBar]:
         Text(f"{done}/{total}" if total else ""),
         Text(f"{duration(passed)}  {left}"),
     ]
+
+
+def summary(sweep: Sweep) -> Iterator[str]:
+    """Lines at the end of a sweep: counts, and each failure with the place of its log."""
+    entries = list(sweep.entries.values())
+    before = sum(entry.done_before for entry in entries)
+    complete = sum(entry.state == "complete" for entry in entries)
+    parts = [f"{complete} of {len(entries) + sweep.to_come()} runs complete"]
+    if before:
+        parts.append(f"{before} of them before")
+    if failed := sweep.failed():
+        parts.append(f"{len(failed)} failed")
+    if left := len(sweep.waiting()) + sum(entry.state in ("stopped", "no room") for entry in entries):
+        parts.append(f"{left} not finished")
+    yield ", ".join(parts)
+    for entry in sweep.failed():
+        reason = entry.outcome.reason if entry.outcome else ""
+        yield f"failed: {entry.job.name}: {reason} ({entry.job.log})"
+    yield from (f"failed: {problem}" for problem in sweep.problems)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,7 +87,10 @@ class Outcome:
 
 def file_name(task: str, method: str, model: str | None, seed: int, run_id: str) -> str:
     """Name of a job and of its files: what the run is, and the first digits of its id."""
-    parts: Sequence[str | None] = (task, method, model and model.rstrip("/").rpartition("/")[2], f"seed{seed}")
-    readable = "-".join(part for part in parts if part)
-    kept = "".join(char if char.isalnum() or char in "+-_." else "." for char in readable)
-    return f"{kept[:150]}-{run_id[:8]}"
+    return f"{readable(task, method, model and model.rstrip('/').rpartition('/')[2], f'seed{seed}')}-{run_id[:8]}"
+
+
+def readable(*parts: str | None) -> str:
+    """Parts that are not None, joined with `-`, as a name that a file can have."""
+    text = "-".join(part for part in parts if part)
+    return "".join(char if char.isalnum() or char in "+-_." else "." for char in text)[:150]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -277,25 +278,4 @@ class Sweep:
 
 
 def _sha256(text: str) -> str:
-    import hashlib
-
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def summary(sweep: Sweep) -> Iterator[str]:
-    """Lines at the end of a sweep: counts, and each failure with the place of its log."""
-    entries = list(sweep.entries.values())
-    before = sum(entry.done_before for entry in entries)
-    complete = sum(entry.state == "complete" for entry in entries)
-    parts = [f"{complete} of {len(entries) + sweep.to_come()} runs complete"]
-    if before:
-        parts.append(f"{before} of them before")
-    if failed := sweep.failed():
-        parts.append(f"{len(failed)} failed")
-    if left := len(sweep.waiting()) + sum(entry.state in ("stopped", "no room") for entry in entries):
-        parts.append(f"{left} not finished")
-    yield ", ".join(parts)
-    for entry in sweep.failed():
-        reason = entry.outcome.reason if entry.outcome else ""
-        yield f"failed: {entry.job.name}: {reason} ({entry.job.log})"
-    yield from (f"failed: {problem}" for problem in sweep.problems)

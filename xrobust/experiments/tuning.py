@@ -15,7 +15,7 @@ from filelock import FileLock
 from xrobust.errors import RunError, UserError
 from xrobust.experiments.experiment_file import Experiment, Tune
 from xrobust.experiments.folder import ExperimentFolder
-from xrobust.experiments.job import Job, State
+from xrobust.experiments.job import Job, State, readable
 from xrobust.experiments.planned_cell import PlannedCell, plan_cell
 from xrobust.experiments.search_space import Dimension, dimensions_of, with_settings
 from xrobust.results.store import load_result
@@ -54,8 +54,7 @@ class CellTuning:
         self._space = dimensions_of(planned.parameters, space)
         cell = planned.cell
         key = hashlib.sha256(canonical_json(self._identity()).encode()).hexdigest()
-        readable = "".join(char if char.isalnum() or char in "+-_." else "." for char in f"{cell.task}-{cell.method}")
-        self.folder = folder.tuning(f"{readable[:100]}-{key[:8]}")
+        self.folder = folder.tuning(f"{readable(cell.task, cell.method)}-{key[:8]}")
         self._key = key
         self._trials: dict[int, list[tuple[Job, PlannedCell]]] = {}
         self._handed_out: set[str] = set()

@@ -81,9 +81,9 @@ def _carry_out(plan: SweepPlan, engine: Engine, jobs: int | None, file: Path) ->
             complete = sweep.run()
     finally:
         for line in summary(sweep) if sweep.entries else ():
-            say(line)
+            view.say(line)
     if complete:
-        say(f"compare the methods: xrobust compare {file}")
+        view.say(f"compare the methods: xrobust compare {file}")
     return 0 if complete else 1
 
 

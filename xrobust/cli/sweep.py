@@ -93,6 +93,10 @@ def _executor(plan: SweepPlan, engine: Engine, jobs: int | None) -> Executor:
         from xrobust.experiments.ray_executor import RayExecutor
 
         return RayExecutor(plan.experiment)
+    if engine is Engine.slurm:
+        from xrobust.experiments.slurm_executor import SlurmExecutor
+
+        return SlurmExecutor(plan.experiment, plan.folder.path / "slurm")
     from xrobust.experiments.local_executor import LocalExecutor, local_places
 
     places = local_places(jobs, plan.experiment.processes)

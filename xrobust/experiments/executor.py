@@ -13,6 +13,9 @@ class Executor(ABC):
     slots: int | None = None
     """Jobs that it takes at once; None where it has a queue of its own."""
 
+    stops_runs: bool = True
+    """False where runs stay with the engine, and go on, when the sweep is stopped."""
+
     @abstractmethod
     def submit(self, job: Job) -> None:
         """Hands a job over."""

@@ -107,14 +107,14 @@ class RayExecutor(Executor):
             return Outcome("failed", f"Ray could not carry it out: {_last_line(error)}")
         except errors.RayError as error:
             if self._stopping:
-                return Outcome("stopped", _first_line(error))
+                return Outcome("stopped", _first_sentence(error))
             self._lost[job.name] = self._lost.get(job.name, 0) + 1
             if self._lost[job.name] > MOST_LOSSES:
                 times = self._lost[job.name]
                 return Outcome(
-                    "failed", f"its node or worker was lost {times} times; the last time: {_first_line(error)}"
+                    "failed", f"its node or worker was lost {times} times; the last time: {_first_sentence(error)}"
                 )
-            say(f"lost      {job.name}: {_first_line(error)}; it is started again")
+            say(f"lost      {job.name}: {_first_sentence(error)}; it is started again")
             return None
 
     def _nodes(self) -> list[dict[str, float]]:
@@ -161,15 +161,14 @@ def _connect(ray: Any) -> str:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
         try:
             ray.init(address="auto", **quiet)
-        except ConnectionError as error:
+        except (ConnectionError, ValueError) as error:
             if address := os.environ.get("RAY_ADDRESS"):
-                raise UserError(f"RAY_ADDRESS={address}: no Ray cluster answers there: {_first_line(error)}") from None
+                raise UserError(f"RAY_ADDRESS={address}: no Ray cluster answers: {_first_sentence(error)}") from None
             ray.init(
                 address="local",
                 include_dashboard=False,
                 num_cpus=_cores(),
                 object_store_memory=STORE_BYTES,
-                _system_config={"kill_child_processes_on_worker_exit": False},  # runs end by themselves, and save
                 **quiet,
             )
             return "this machine"
@@ -191,8 +190,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+def _first_sentence(error: BaseException) -> str:
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line.partition(". ")[0].rstrip(".")
 
 
 def _last_line(error: BaseException) -> str:

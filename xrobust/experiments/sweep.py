@@ -151,7 +151,7 @@ class Sweep:
         self.stopping = True
         running = len(self.running())
         executor.stop()
-        if running:
+        if running and executor.stops_runs:
             self._view.say(
                 f"stopping: {running} run{'s write' if running > 1 else ' writes'} a checkpoint and "
                 f"end{'s' * (running == 1)}; again ends {'them' if running > 1 else 'it'} at once"

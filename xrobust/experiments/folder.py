@@ -12,7 +12,7 @@ from xrobust.experiments.experiment_file import Experiment
 from xrobust.experiments.job import Job, file_name
 from xrobust.experiments.planned_cell import PlannedCell
 from xrobust.results.experiment_index import TRIALS, experiment_folder
-from xrobust.storage.atomic import write_atomically
+from xrobust.storage.atomic import replace_content
 
 HEADER = "# Written by xrobust sweep. Repeat this run by hand: xrobust run --config FILE\n"
 
@@ -88,8 +88,7 @@ def write_spec(job: Job, text: str) -> str:
         same = False
     if not same:
         try:
-            job.spec.parent.mkdir(parents=True, exist_ok=True)
+            replace_content(job.spec, content)
         except OSError as error:
-            raise RunError(f"cannot write {job.spec.parent}: {error.strerror or error}") from error
-        write_atomically(job.spec, lambda file: file.write(content))
+            raise RunError(f"cannot write {job.spec}: {error.strerror or error}") from error
     return hashlib.sha256(content).hexdigest()

@@ -18,7 +18,7 @@ from xrobust.results.run_folder import at_work, says_disk_is_full
 from xrobust.results.schema import now
 from xrobust.results.store import RESULT
 from xrobust.runtime.signals import INTERRUPTED, TERMINATED
-from xrobust.storage.atomic import write_atomically
+from xrobust.storage.atomic import replace_content
 from xrobust.storage.file_memo import file_state
 
 OUT_OF_MEMORY = "out of memory"
@@ -131,12 +131,8 @@ def read_status(job: Job) -> dict[str, Any]:
 
 def save_status(job: Job, status: dict[str, Any]) -> None:
     """Writes the status file of a job; on a full disk it is left as it is."""
-    from xrobust.errors import RunError
-
-    text = json.dumps(status, indent=1) + "\n"
-    with contextlib.suppress(OSError, RunError):
-        job.status.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(job.status, lambda file: file.write(text.encode()))
+    with contextlib.suppress(OSError):
+        replace_content(job.status, (json.dumps(status, indent=1) + "\n").encode())
 
 
 def finished_mark(job: Job) -> dict[str, Any]:

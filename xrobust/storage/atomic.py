@@ -46,6 +46,17 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], Any], *, through: 
         write(file)
 
 
+def replace_content(path: Path, content: bytes) -> None:
+    """Writes a file so that readers see the old content or all of the new one, without waiting for the disk.
+
+    For files that can be made again: after a power cut such a file may be empty. Folders are made. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path, *, through: bool = False) -> Iterator[IO[bytes]]:
     """A file to write to that becomes `path` when the context ends without an error, and is gone if it does not.

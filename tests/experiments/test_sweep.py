@@ -48,6 +48,9 @@ class Played(Executor):
         self._play = play
         self._jobs: list[Job] = []
 
+    def describe(self) -> str:
+        return "played"
+
     def submit(self, job: Job) -> None:
         self.submitted.append(job.name)
         self._jobs.append(job)
@@ -117,7 +120,7 @@ def test_what_is_finished_is_not_started_again(write_experiment: WriteExperiment
     file = write_experiment(seeds=3)
     fails = Played(lambda job: complete(job) if job.seed != 2 else Outcome("failed", "no luck"))
     sweep, view, done = carried_out(file, fails)
-    assert not done and view.said == ["vanilla 1 complete", "vanilla 2 failed", "vanilla 3 complete"]
+    assert not done and view.said == ["played", "vanilla 1 complete", "vanilla 2 failed", "vanilla 3 complete"]
     lines = list(summary(sweep))
     assert lines[0] == "2 of 3 runs complete, 1 failed"
     assert lines[1].startswith("failed: pos-vanilla-seed2-") and "no luck" in lines[1] and lines[1].endswith(".log)")
@@ -222,7 +225,7 @@ def test_nothing_is_started_on_a_disk_that_is_full_from_the_start(
     monkeypatch.setattr(sweep_module, "free_space", lambda job: 5_000_000)
     executor = Played()
     _, view, done = carried_out(write_experiment(seeds=2), executor)
-    assert not done and executor.submitted == [] and "5 MB free" in view.said[0]
+    assert not done and executor.submitted == [] and "5 MB free" in view.said[1]
 
 
 def test_after_a_signal_nothing_is_started_and_runs_are_told_to_stop(write_experiment: WriteExperiment) -> None:

@@ -52,6 +52,9 @@ class Scored(Executor):
         self._fails = fails
         self._new: list[Job] = []
 
+    def describe(self) -> str:
+        return "played"
+
     def submit(self, job: Job) -> None:
         self.jobs.append(job)
         self._new.append(job)

@@ -35,6 +35,6 @@ class Executor(ABC):
     def close(self) -> None:  # noqa: B027 - not every engine has anything to give back
         """Gives back what the engine holds. No job is running any more."""
 
+    @abstractmethod
     def describe(self) -> str:
-        """Words for where the jobs run."""
-        return type(self).__name__
+        """A line on where the jobs run, and what each has."""

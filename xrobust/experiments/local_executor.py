@@ -60,7 +60,7 @@ class LocalExecutor(Executor):
         self._pool.shutdown(wait=True)
 
     def describe(self) -> str:
-        """`2 at once, 1 core each`."""
+        """`on this machine, 2 at once, 1 thread each`."""
         return self._described
 
     def _carry_out(self, job: Job, runner: JobRunner, place: Place) -> None:
@@ -117,6 +117,6 @@ def visible_gpus() -> list[str]:
 
 
 def _described(place: Place, jobs: int) -> str:
-    share = f", GPU {'+'.join(place.gpus)} and the like" if place.gpus and jobs > 1 else ""
+    share = f", each with {len(place.gpus)} GPU{'s' * (len(place.gpus) != 1)}" if place.gpus else ""
     threads = f", {place.threads} thread{'s' * (place.threads != 1)} each" if place.threads else ""
-    return f"{jobs} at once{threads}{share}"
+    return f"on this machine, {jobs} at once{threads}{share}"

@@ -48,7 +48,6 @@ class RayExecutor(Executor):
         self._running: dict[Any, Job] = {}
         self._lost: dict[str, int] = {}
         self._stopping = False
-        say(self.describe())
 
     def submit(self, job: Job) -> None:
         """Queues a task."""

@@ -86,7 +86,8 @@ class SlurmExecutor(Executor):
     def describe(self) -> str:
         """`Slurm: 3 PENDING, 2 RUNNING`."""
         states = Counter(submitted.state for _, submitted in self._running.values())
-        return "Slurm: " + ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        counts = ", ".join(f"{number} {state}" for state, number in sorted(states.items()))
+        return f"Slurm: {counts or 'nothing submitted yet'}"
 
     def _leave(self) -> list[tuple[Job, Outcome]]:
         left = [*self._pending, *(job for job, _ in self._running.values())]

@@ -101,6 +101,7 @@ class Sweep:
 
     def _carry_out(self, executor: Executor) -> None:
         self.queued = executor.slots is None
+        self._view.say(executor.describe())
         try:
             with signals.held():
                 self._loop(executor)
@@ -143,7 +144,7 @@ class Sweep:
             if not self.running() and (self.stopping or self.no_room or not (self.waiting() or self.elsewhere())):
                 return
             for job, outcome in executor.ended(TICK):
-                self._note(job, outcome)
+                self._note(job, outcome, shown=outcome.state != "stopped" or executor.stops_runs)
             self._look_elsewhere()
             self._view.tick(self)
 
@@ -180,7 +181,7 @@ class Sweep:
         self.no_room = reason
         self._view.say(f"{reason}: no more runs are started; make room, and the same command goes on")
 
-    def _note(self, job: Job, outcome: Outcome) -> None:
+    def _note(self, job: Job, outcome: Outcome, *, shown: bool) -> None:
         """Takes in the end of a job."""
         entry = self.entries[job.name]
         entry.running, entry.outcome = False, outcome
@@ -190,7 +191,8 @@ class Sweep:
         entry.state = outcome.state
         if outcome.state == "complete":
             self.plan.costs.note(job, outcome.seconds)
-        self._view.ended(job, outcome)
+        if shown:
+            self._view.ended(job, outcome)
         if outcome.state == "no room" and self.no_room is None:
             self._stop_starting(outcome.reason or "the disk is full")
         if job.trial and not self.stopping:

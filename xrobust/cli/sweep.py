@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xrobust.cli.options import LogWith
 from xrobust.config.values import names
 from xrobust.errors import UserError
 from xrobust.runtime.screen import say
@@ -41,7 +40,14 @@ def sweep_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the runs, which exist, and what they cost; nothing is written.")
     ] = False,
-    log_with: LogWith = None,
+    log_with: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log-with",
+            metavar="TRACKERS",
+            help="Log every run to tensorboard, mlflow, wandb, where the experiment is a group (xrobust[trackers]).",
+        ),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do more than 1,000 runs.")] = False,
 ) -> int:
     """Run an experiment: tasks x methods x models x seeds, from one file.

@@ -386,7 +386,8 @@ def test_version(good: Good) -> None:
 COMMANDS = {
     "run": "--task --method --model --data-dir --source --languages --perturb --attack --pairs --transfer-pairs "
     "--seeds --limit --precision --output --set --config --preset --plugin --num-processes --keep-checkpoints "
-    "--offline --force --dry-run",
+    "--log-with --offline --force --dry-run",
+    "sweep": "FILE --jobs --executor --dry-run --log-with --yes",
     "eval": "RUN --languages --perturb --attack --pairs --set --plugin --data-dir --num-processes --offline",
     "predict": "RUN FILE --output --offline",
     "runs": "FOLDER --group --filter --sort --json",

@@ -95,7 +95,7 @@ MISTAKES = {
     "{name: a/b, tasks: [pos]}": "make a name",
     "{name: x, tasks: [pos], base: {learning_rate: 1}}": "base: unknown setting 'learning_rate'",
     "{name: x, tasks: [pos], base: {languagse: [de]}}": "did you mean 'languages'?",
-    "{name: x, tasks: [pos], base: {seed: 3}}": "'seed' is not for single runs here; use 'seeds'",
+    "{name: x, tasks: [pos], base: {seed: 3}}": "'seed' is the experiment's to decide: use 'seeds'",
     "{name: x, tasks: [pos], base: {force: true}}": "finished runs are not done again",
     "{name: x, tasks: [pos], base: {method: rs_aug}}": "'method' stands in 'methods' of an experiment",
     "{name: x, tasks: [pos], methods: [{copies: 3}]}": "has no 'method'",
@@ -131,6 +131,11 @@ MISTAKES_OF_PLANS = {
     "tune: {trials: 2, space: {training.learning_rate: [a, b]}}": "the ends of a range are numbers",
     "{methods: [adversarial], tune: {trials: 2, space: {method.epsilonn: [0.1, 1]}}}": "did you mean 'method.epsilon'",
     "tune: {trials: 2, space: {method.epsilon: [0.1, 1]}}": "none of them has any",
+    "tune: {trials: 2, space: {training.batch_size: [8, 64]}}": "this is training budget",
+    "tune: {trials: 2, space: {training.learning_rate: {values: [1e-4, fast]}}}": "should be a valid number",
+    "{methods: [adversarial], tune: {trials: 2, space: {method.epsilon: [-1, 1]}}}": "method.epsilon: task pos",
+    "{methods: [lora], tune: {trials: 2, space: {method.rank: [2.5, 8]}}}": "it takes whole numbers only",
+    "output: tiny.yaml": "is no folder",
 }
 """Mistakes that planning finds, in lines over a good file."""
 

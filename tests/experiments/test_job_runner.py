@@ -96,6 +96,12 @@ def test_a_run_that_another_process_works_on_is_left_to_it(make_job: MakeJob, pr
     assert outcome.state == "busy" and outcome.attempts == () and not job.log.exists()
 
 
+def test_a_run_that_another_process_took_first_is_no_failure(make_job: MakeJob, program: Program) -> None:
+    source = fails_twice("another process (id 7 on node1) is at work on this run (runs/x): wait until it has ended")
+    outcome = JobRunner(make_job(retries=5), Place(), program(source)).run()  # and has ended by now
+    assert outcome.state == "busy" and outcome.attempts == ()
+
+
 def waiting(job: Job, program: Program, tmp_path: Path) -> tuple[JobRunner, list[object], threading.Thread]:
     """A runner on a thread, whose program waits for a signal."""
     pipe = tmp_path / "ready"

@@ -264,10 +264,11 @@ def test_a_second_signal_ends_the_runs_at_once(
 def test_an_output_that_cannot_be_written_is_said_before_anything_starts(
     write_experiment: WriteExperiment, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "experiments").touch()  # where a folder belongs
     executor = Played()
     with pytest.raises(UserError, match=r"output .*cannot be written to"):
-        carried_out(write_experiment(output="file/out"), executor)
+        carried_out(write_experiment(output="out"), executor)
     assert executor.submitted == []
 
 

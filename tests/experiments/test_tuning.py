@@ -21,7 +21,7 @@ from xrobust.errors import UserError
 from xrobust.experiments import tuning as tuning_module
 from xrobust.experiments.executor import Executor
 from xrobust.experiments.job import Attempt, Job, Outcome
-from xrobust.experiments.search_space import parse_space
+from xrobust.experiments.search_space import dimensions_of, parse_space
 from xrobust.experiments.sweep import Sweep
 from xrobust.experiments.sweep_plan import SweepPlan, plan_sweep
 from xrobust.experiments.tuning import CellTuning
@@ -216,8 +216,10 @@ def test_a_space_of_one_point_is_one_run_and_is_counted_as_all_trials(write_expe
     integers=st.booleans(),
 )
 def test_suggestions_lie_in_the_range(low: float, factor: float, log: bool, integers: bool) -> None:
-    ends: list[float | int] = [1 + int(low * 10), 1 + int(low * 10) + int(factor)] if integers else [low, low * factor]
-    (dimension,) = parse_space({"training.weight_decay": [*ends, *(["log"] if log else [])]})
+    ends: list[float | int] = [1 + int(low * 10), 1 + int(low * 10) + int(factor)]
+    name = "method.rank" if integers else "method.alpha"  # whole numbers as ends do not make a setting take them alone
+    space = parse_space({name: [*ends, *(["log"] if log else [])]})
+    (dimension,) = dimensions_of({"lora": {"rank": True, "alpha": False}}, space)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     value = dimension.suggest(study.ask())
     assert ends[0] <= value <= ends[1] and isinstance(value, int) == integers

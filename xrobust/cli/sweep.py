@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -88,7 +88,7 @@ def _carry_out(plan: SweepPlan, engine: Engine, jobs: int | None, file: Path) ->
     finally:
         for line in summary(sweep) if sweep.entries else ():
             view.say(line)
-    if complete:
+    if complete and len({planned.cell.method for planned in plan.cells}) > 1:
         view.say(f"compare the methods: xrobust compare {file}")
     return 0 if complete else 1
 
@@ -120,12 +120,15 @@ def _changes(plan: SweepPlan) -> Iterator[str]:
 def _describe(plan: SweepPlan, jobs: int) -> None:
     """Prints the runs by cell: how many there are, how many are finished, their steps and their seconds."""
     from xrobust.cli.table import print_table
+    from xrobust.config.resolved_spec import MethodSpec
     from xrobust.experiments.cost import duration
+    from xrobust.results.runs import method_labels
 
     rows, missing, unknown, seconds = [], 0, 0, 0.0
     cells = plan.settled_cells()
+    labels = method_labels([[MethodSpec(**part) for part in planned.train["method"]] for planned, _ in cells])
     finished = [_finished(plan, settled) for _, settled in cells]  # before any cost is asked for
-    for (planned, settled), done in zip(cells, finished, strict=True):
+    for (planned, settled), done, label in zip(cells, finished, labels, strict=True):
         cell, total = planned.cell, len(planned.cell.seeds)
         expected = plan.costs.expected(plan.jobs_of(settled or planned)[0])
         missing += total - done
@@ -135,11 +138,11 @@ def _describe(plan: SweepPlan, jobs: int) -> None:
             seconds += expected * (total - done)
         steps = "?" if planned.steps is None else str(planned.steps)
         cost = "?" if expected is None else duration(expected)
-        rows.append([cell.task, cell.method, _short(cell.model), _seeds(cell.seeds), f"{done} of {total}", steps, cost])
+        rows.append([cell.task, label, _short(cell.model), _seeds(cell.seeds), f"{done} of {total}", steps, cost])
     print_table(["task", "method", "model", "seeds", "finished", "steps", "a run"], rows)
     for line in _changes(plan):
         say(line)
-    for line in _trials(plan):
+    for line in (*_trials(plan), *_failures(plan, [settled for _, settled in cells])):
         say(line)
     say(f"{missing} of {plan.runs} runs are missing{_cost(seconds, unknown, missing, jobs)}")
     say(f"runs in {plan.experiment.output}, specs and logs in {plan.folder.path}; nothing was written")
@@ -169,6 +172,16 @@ def _trials(plan: SweepPlan) -> Iterator[str]:
             f"tuning: {tune.trials} trials of {len(tune.seeds)} seed{'s' * (len(tune.seeds) > 1)} each for "
             f"{len(plan.tunings)} cells, on the source dev set; settings of {chosen} are chosen"
         )
+
+
+def _failures(plan: SweepPlan, cells: Sequence[PlannedCell | None]) -> Iterator[str]:
+    """A line for each run that failed the last time."""
+    from xrobust.experiments.job_runner import read_status
+
+    for job in (job for settled in cells if settled is not None for job in plan.jobs_of(settled)):
+        status = read_status(job)
+        if status.get("state") == "failed":
+            yield f"failed last time: {job.name}: {status['attempts'][-1]['reason']} ({job.log})"
 
 
 def _cost(seconds: float, unknown: int, missing: int, jobs: int) -> str:

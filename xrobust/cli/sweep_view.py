@@ -181,11 +181,13 @@ def summary(sweep: Sweep) -> Iterator[str]:
     entries = list(sweep.entries.values())
     before = sum(entry.done_before for entry in entries)
     complete = sum(entry.state == "complete" for entry in entries)
-    parts = [f"{complete} of {len(entries) + sweep.to_come()} runs complete"]
+    parts = [f"{complete} of {len(entries) + sweep.to_come() + sweep.never} runs complete"]
     if before:
         parts.append(f"{before} of them before")
     if failed := sweep.failed():
         parts.append(f"{len(failed)} failed")
+    if sweep.never:
+        parts.append(f"{sweep.never} cannot be run")
     if left := len(sweep.waiting()) + sum(entry.state in ("stopped", "no room") for entry in entries):
         parts.append(f"{left} not finished")
     yield ", ".join(parts)

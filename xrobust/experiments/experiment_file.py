@@ -134,7 +134,7 @@ def read_experiment(path: Path) -> Experiment:
         raise UserError(f"{path}: unknown setting {unknown[0]!r}: {did_you_mean(unknown[0], Experiment.model_fields)}")
     for axis in ("tasks", "methods", "models", "seeds"):
         if values.get(axis, True) in ([], {}, ""):
-            raise UserError(f"{path}: {axis!r} is empty, which makes no run: name at least one, or leave it out")
+            raise UserError(f"{path}: {axis!r} is empty, which makes no run: name at least one")
     try:
         experiment = validated(Experiment, values, "")
     except UserError as error:
@@ -195,7 +195,7 @@ def _settings(values: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
     """Settings of runs in an experiment's file, checked, with paths as seen from here. Raises UserError."""
     for name, instead in EXPERIMENT_DECIDES.items():
         if name in values:
-            raise UserError(f"{path}, {where}: {name!r} is not for single runs here; use {instead}")
+            raise UserError(f"{path}, {where}: {name!r} is the experiment's to decide: use {instead}")
     if unknown := sorted(values.keys() - RunSpec.model_fields.keys()):
         known = [*RunSpec.model_fields, *(("preset",) if where == "base" else ())]
         raise UserError(f"{path}, {where}: unknown setting {unknown[0]!r}: {did_you_mean(unknown[0], known)}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from xrobust.experiments.job import Attempt, Job, Outcome, Place
 from xrobust.experiments.run_process import RunProcess, run_command
-from xrobust.results.run_folder import at_work, says_disk_is_full
+from xrobust.results.run_folder import at_work, says_at_work, says_disk_is_full
 from xrobust.results.schema import now
 from xrobust.results.store import RESULT
 from xrobust.runtime.signals import INTERRUPTED, TERMINATED
@@ -91,9 +91,9 @@ class JobRunner:
             return Outcome("complete", attempts=tuple(attempts))
         if self._stopping and last.exit_code in (TERMINATED, INTERRUPTED, -signal.SIGTERM, -signal.SIGKILL):
             return Outcome("stopped", last.reason, tuple(attempts))
-        if at_work(self._job.folder):  # another process was quicker to take the run
-            return Outcome("busy", attempts=tuple(attempts[:-1]))
         reason = last.reason or ""
+        if says_at_work(reason):  # another process was quicker to take the run
+            return Outcome("busy", attempts=tuple(attempts[:-1]))
         if says_disk_is_full(reason):
             return Outcome("no room", reason, tuple(attempts))
         if self._stopping or len(attempts) > self._job.retries:

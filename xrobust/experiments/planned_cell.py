@@ -11,13 +11,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from xrobust.config.parameters import split_parameters
 from xrobust.config.resolved_spec import run_id
 from xrobust.config.run_spec import RunSpec
 from xrobust.errors import OutOfReach, UserError
 from xrobust.experiments.cells import Cell
+from xrobust.experiments.search_space import is_whole
 from xrobust.registry import bundles
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
@@ -45,8 +46,8 @@ class PlannedCell:
     """Folder that holds the folders of the runs."""
     steps: int | None
     """Optimiser steps of a run; None where a method has to augment the training set before they are known."""
-    parameters: dict[str, list[str]]
-    """Part of the method -> names of its parameters."""
+    parameters: dict[str, dict[str, bool]]
+    """Part of the method -> name of a parameter -> True where it takes whole numbers only."""
     asked: str
     """sha256 of all that decides which scores a run is to have."""
 
@@ -88,7 +89,7 @@ def plan_cell(cell: Cell) -> PlannedCell:
         made.append(_planned(cell))
         return _facts(made[0]), _files(made[0])
 
-    what = {"planned cell": 1, "values": _plain(cell.values), "python": sys.version, "folder": str(Path.cwd())}
+    what = {"planned cell": 2, "values": _plain(cell.values), "python": sys.version, "folder": str(Path.cwd())}
     facts = cached_with_files(what, find, _checked_facts)
     planned = PlannedCell(cell=cell, **{**facts, "parent": Path(facts["parent"])})
     if made:
@@ -119,9 +120,13 @@ def _facts(plan: RunPlan) -> dict[str, Any]:
         "train": plan.spec.train.model_dump(mode="json"),
         "parent": str(plan.folder.parent),
         "steps": _steps(plan),
-        "parameters": {method.info.name: sorted(type(method).Params.model_fields) for method in plan.methods},
+        "parameters": {method.info.name: _parameters(type(method).Params) for method in plan.methods},
         "asked": hashlib.sha256(canonical_json(_asked(plan)).encode()).hexdigest(),
     }
+
+
+def _parameters(params: type[BaseModel]) -> dict[str, bool]:
+    return {name: is_whole(field.annotation) for name, field in params.model_fields.items()}
 
 
 def _checked_facts(value: Any) -> dict[str, Any]:

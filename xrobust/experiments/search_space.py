@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
 
 from xrobust.config.training_settings import TrainingSettings
 from xrobust.config.values import assign
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import optuna
 
 FORMS = "[low, high], [low, high, log] or {values: [...]}"
-NOT_TUNED = ("max_steps", "epochs", "dev_looks", "select_every")
+NOT_TUNED = ("max_steps", "epochs", "batch_size", "dev_looks", "select_every")
 """Training settings that are budget: with more of it every method does better."""
 
 
@@ -29,6 +29,8 @@ class Dimension:
     high: float | int = 0
     log: bool = False
     values: tuple[Any, ...] = ()
+    whole: bool = False
+    """True where the setting takes whole numbers only."""
 
     @property
     def is_point(self) -> bool:
@@ -41,13 +43,17 @@ class Dimension:
             return {"values": list(self.values)}
         return [self.low, self.high, *(("log",) if self.log else ())]
 
+    def ends(self) -> tuple[Any, ...]:
+        """The values that the others lie between, or all of them."""
+        return self.values or (self.low, self.high)
+
     def suggest(self, trial: optuna.Trial) -> Any:
         """A value that a sampler chooses."""
         if self.values:
             index = trial.suggest_categorical(self.setting, list(range(len(self.values))))
             return self.values[index]
-        if isinstance(self.low, int) and isinstance(self.high, int):
-            return trial.suggest_int(self.setting, self.low, self.high, log=self.log)
+        if self.whole:
+            return trial.suggest_int(self.setting, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(self.setting, float(self.low), float(self.high), log=self.log)
 
 
@@ -99,21 +105,31 @@ def _number(value: Any) -> Any:
     return value
 
 
-def dimensions_of(parameters: Mapping[str, Sequence[str]], space: Sequence[Dimension]) -> list[Dimension]:
-    """The dimensions that a method has: all of training, and those of its own parameters.
-
-    `parameters` are the parts of the method with the names of their parameters.
-    """
-    return [dimension for dimension in space if has_setting(parameters, dimension.setting)]
+Parameters = Mapping[str, Mapping[str, bool]]
+"""Part of a method -> name of a parameter -> True where it takes whole numbers only."""
 
 
-def has_setting(parameters: Mapping[str, Sequence[str]], setting: str) -> bool:
-    """True if a setting is one of training, or a parameter of a part of the method."""
+def dimensions_of(parameters: Parameters, space: Sequence[Dimension]) -> list[Dimension]:
+    """The dimensions that a method has: all of training, and those of its own parameters."""
+    found = [(dimension, takes_whole_numbers(parameters, dimension.setting)) for dimension in space]
+    return [replace(dimension, whole=whole) for dimension, whole in found if whole is not None]
+
+
+def takes_whole_numbers(parameters: Parameters, setting: str) -> bool | None:
+    """True for a setting of training or of the method that takes whole numbers only, False for any other of them; None
+    where there is no such setting."""
     head, _, rest = setting.partition(".")
     if head == "training":
-        return True
+        return is_whole(TrainingSettings.model_fields[rest].annotation)
     part, dot, name = rest.partition(".")
-    return name in parameters.get(part, ()) if dot else any(rest in names for names in parameters.values())
+    if dot:
+        return parameters.get(part, {}).get(name)
+    return next((names[rest] for names in parameters.values() if rest in names), None)
+
+
+def is_whole(annotation: Any) -> bool:
+    """True for `int` and `int | None`."""
+    return annotation is int or set(get_args(annotation)) == {int, type(None)}
 
 
 def with_settings(values: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Sweep:
         """By the name of the job, in the order in which they became known."""
         self.problems: list[str] = []
         """Reasons why runs of a cell cannot be known."""
+        self.never = 0
+        """Number of runs that cannot be known: no trial of their cell has a score."""
         self.no_room: str | None = None
         """Reason why nothing is started any more, if the disk is full."""
         self.stopping = False
@@ -259,6 +261,7 @@ class Sweep:
         except (RunError, UserError) as error:
             self._unsettled.remove(tuning)
             self.problems.append(str(error))
+            self.never += len(tuning.planned.cell.seeds)
             self._view.say(f"failed: {error}")
             return []
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from xrobust.errors import UserError, did_you_mean
 from xrobust.experiments.cells import MOST_RUNS, expand
+from xrobust.experiments.check_space import check_space
 from xrobust.experiments.cost import Costs
 from xrobust.experiments.experiment_file import Experiment, read_experiment
 from xrobust.experiments.folder import ExperimentFolder
@@ -16,7 +17,7 @@ from xrobust.experiments.job import Job
 from xrobust.experiments.job_runner import is_marked_finished, read_status
 from xrobust.experiments.matched_steps import match_steps
 from xrobust.experiments.planned_cell import PlannedCell, plan_cell
-from xrobust.experiments.search_space import Dimension, has_setting, parse_space
+from xrobust.experiments.search_space import Dimension, parse_space, takes_whole_numbers
 from xrobust.experiments.tuning import CellTuning, require_optuna
 from xrobust.results.experiment_index import ExperimentIndex, ExperimentRun, load_index, output_of
 
@@ -136,6 +137,7 @@ def plan_sweep(file: Path, *, many: bool = False, log_with: Sequence[str] = ()) 
 
 
 def _plan(experiment: Experiment, many: bool) -> SweepPlan:
+    _require_folder(experiment.output)
     space = [] if experiment.tune is None else parse_space(experiment.tune.space)
     cells = expand(experiment)
     _require_few(experiment, sum(len(cell.seeds) for cell in cells), sum(bool(cell.seeds) for cell in cells), many)
@@ -147,10 +149,18 @@ def _plan(experiment: Experiment, many: bool) -> SweepPlan:
     if experiment.tune is not None:
         require_optuna()
         _require_settings(planned, space)
+        check_space(planned, space)
         tunings = [CellTuning(one, experiment.tune, space, folder, experiment) for one in planned]
     plan = SweepPlan(experiment, folder, planned, tunings, load_index(folder.path))
     _require_different(plan)
     return plan
+
+
+def _require_folder(output: Path) -> None:
+    """Raises UserError where the output is no folder, and none can be made there."""
+    there = next(path for path in (output, *output.parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"output {output}: {there} is no folder: name another")
 
 
 def _require_few(experiment: Experiment, runs: int, cells: int, many: bool) -> None:
@@ -165,7 +175,7 @@ def _require_few(experiment: Experiment, runs: int, cells: int, many: bool) -> N
 def _require_settings(cells: Sequence[PlannedCell], space: Sequence[Dimension]) -> None:
     """Raises UserError for a setting of the space that none of the methods has."""
     for dimension in space:
-        if not any(has_setting(planned.parameters, dimension.setting) for planned in cells):
+        if all(takes_whole_numbers(planned.parameters, dimension.setting) is None for planned in cells):
             known = {f"method.{name}" for planned in cells for names in planned.parameters.values() for name in names}
             hint = did_you_mean(dimension.setting, known) if known else "none of them has any"
             raise UserError(f"tune.space: no method has the parameter {dimension.setting!r}: {hint}")

@@ -112,7 +112,7 @@ class RunFolder:
             lock = _locked(path)
         except Timeout as error:
             raise RunError(
-                f"another process{_holder(path)} is at work on this run ({self.path}): wait until it has ended"
+                f"another process{_holder(path)} {AT_WORK} ({self.path}): wait until it has ended"
             ) from error
         except OSError as error:
             raise UserError(
@@ -309,6 +309,15 @@ def at_work(folder: Path) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+AT_WORK = "is at work on this run"
+"""Words in the error of a run that another process has."""
+
+
+def says_at_work(reason: str) -> bool:
+    """True if an error of a run says that another process has it."""
+    return AT_WORK in reason
 
 
 NO_ROOM = "make room or choose another --output"

@@ -31,7 +31,6 @@ class PlainView:
     """Lines for each run that starts and ends."""
 
     def __init__(self) -> None:
-        self._ended = 0
         self._said = time.monotonic()
 
     def __enter__(self) -> PlainView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import shutil
 import signal
 import threading
 import time
@@ -149,5 +149,4 @@ def is_marked_finished(job: Job, status: dict[str, Any]) -> bool:
 def free_space(job: Job) -> int:
     """Free bytes on the disk that a job writes to."""
     folder = next(path for path in (job.folder, *job.folder.parents) if path.exists())
-    stat = os.statvfs(folder)
-    return stat.f_bavail * stat.f_frsize
+    return shutil.disk_usage(folder).free

@@ -85,7 +85,7 @@ def local_places(jobs: int | None, processes: int) -> list[Place]:
     require_gpus(processes)
     if jobs is None:
         jobs = max(1, len(gpus) // processes)
-    if jobs > len(cores):
+    if jobs > len(cores) and not gpus:
         raise UserError(f"--jobs {jobs}: this machine lets xrobust use {len(cores)} cores: give at most that many")
     if gpus and jobs * processes > len(gpus):
         raise UserError(
@@ -94,7 +94,7 @@ def local_places(jobs: int | None, processes: int) -> list[Place]:
     each = len(cores) // jobs
     return [
         Place(
-            cores=tuple(cores[i * each : (i + 1) * each]) if jobs > 1 else (),
+            cores=tuple(cores[i * each : (i + 1) * each]) if jobs > 1 else (),  # none: fewer cores than GPUs
             threads=None if gpus else _threads(each),
             gpus=tuple(gpus[i * processes : (i + 1) * processes]) if gpus else None,
         )

@@ -102,8 +102,8 @@ class RunProcess:
 
 def _environment(job: Job, place: Place, lifeline: int) -> dict[str, str]:
     env = {**os.environ, PARENT_PIPE: str(lifeline), PROGRESS_FILE: str(job.progress), "PYTHONUNBUFFERED": "1"}
-    if place.threads is not None and job.processes == 1:
-        env["OMP_NUM_THREADS"] = str(place.threads)
+    if place.threads is not None:
+        env["OMP_NUM_THREADS"] = str(max(1, place.threads // job.processes))
     if place.gpus is not None:
         env["CUDA_VISIBLE_DEVICES"] = ",".join(place.gpus)
     return env

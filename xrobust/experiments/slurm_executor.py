@@ -144,7 +144,7 @@ class SlurmExecutor(Executor):
         return Outcome("failed", reason) if submitted.state.startswith("CANCELLED") else reason
 
     def _result(self, submitted: Any) -> Outcome | str:
-        """What a job gave back."""
+        """The outcome that a job gave back, or the reason why it has to be submitted again."""
         try:
             outcome: Outcome = submitted.result()
         except Exception as error:  # whatever the job raised, such as a node that has no xrobust

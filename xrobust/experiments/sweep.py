@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,8 +52,8 @@ class Entry:
 
     job: Job
     planned: PlannedCell
-    text: str
-    """Content of the spec."""
+    spec_sha256: str
+    """sha256 of its spec."""
     state: State | None = None
     """State in which it ended; None before."""
     running: bool = False
@@ -162,12 +161,11 @@ class Sweep:
 
     def _fill(self, executor: Executor) -> None:
         """Starts the jobs that there is room for, the longest first."""
-        slots = executor.slots
-        while (slots is None or len(self.running()) < slots) and self.no_room is None:
-            ready = self.waiting()
-            if not ready:
+        if self._is_full(executor):  # most times; then nothing is sorted
+            return
+        for entry in sorted(self.waiting(), key=lambda one: self.plan.costs.rank(one.job), reverse=True):
+            if self._is_full(executor):
                 return
-            entry = max(ready, key=lambda one: self.plan.costs.rank(one.job))
             if is_marked_finished(entry.job, read_status(entry.job)):  # by another sweep
                 self._complete(entry)
             elif at_work(entry.job.folder):
@@ -178,6 +176,10 @@ class Sweep:
                 entry.running, entry.since = True, time.monotonic()
                 executor.submit(entry.job)
                 self._view.started(entry.job, queued=self.queued)
+
+    def _is_full(self, executor: Executor) -> bool:
+        """True if nothing more can be started now."""
+        return bool(self.no_room) or (executor.slots is not None and len(self.running()) >= executor.slots)
 
     def _stop_starting(self, reason: str) -> None:
         self.no_room = reason
@@ -232,8 +234,7 @@ class Sweep:
     def _add(self, job: Job, planned: PlannedCell, values: dict[str, object]) -> None:
         if job.name in self.entries:  # two trials with the same values are one run
             return
-        entry = self.entries[job.name] = Entry(job, planned, spec_text(values))
-        write_spec(job, entry.text)
+        entry = self.entries[job.name] = Entry(job, planned, write_spec(job, spec_text(values)))
         if self.plan.is_finished(job, planned):
             entry.state, entry.done_before = "complete", True
             status = read_status(job)
@@ -271,7 +272,7 @@ class Sweep:
 
     def _save_index(self) -> None:
         index = self.plan.index()
-        hashes = {entry.job.run_id: _sha256(entry.text) for entry in self.entries.values()}
+        hashes = {entry.job.run_id: entry.spec_sha256 for entry in self.entries.values()}
         runs = tuple(
             run if run.run_id is None else run.model_copy(update={"spec_sha256": hashes.get(run.run_id)})
             for run in index.runs
@@ -280,7 +281,3 @@ class Sweep:
         if index != self._index:
             index.save(self.plan.folder.path)
             self._index = index
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

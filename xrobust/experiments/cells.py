@@ -84,7 +84,8 @@ def _without(cells: Sequence[Cell], excluded: Mapping[str, Any]) -> list[Cell]:
         wanted[key] = value if isinstance(value, list) else [value]
         for one in wanted[key]:
             if one not in known[key]:
-                hint = did_you_mean(str(one), [str(there) for there in known[key]])
+                there = [str(value) for value in known[key]]
+                hint = did_you_mean(str(one), there) if key != "seed" else f"there are {', '.join(sorted(there))}"
                 raise UserError(f"exclude: no run has {key} {shown(one)}: {hint}")
     left = [_left_of(cell, wanted) for cell in cells]
     if left == list(cells):

@@ -13,7 +13,7 @@ from xrobust.config.presets import DEFAULT_METHOD
 from xrobust.config.run_spec import RunSpec, check_values
 from xrobust.config.validation import validated
 from xrobust.config.values import beside, read_mapping, resolve_paths, with_method_parameters
-from xrobust.errors import UserError, did_you_mean, shown
+from xrobust.errors import UserError, did_you_mean, nearest, shown
 
 FIRST_SEEDS = 1
 """`seeds: 3` stands for this seed and the two after it."""
@@ -111,7 +111,7 @@ class Experiment(BaseModel):
 
 def seed_list(value: Any) -> Any:
     """`3` -> (1, 2, 3); a list as it is. Raises ValueError for seeds that are there twice, negative or none."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, int | list | tuple):
         raise ValueError("a number of seeds or a list of them is expected, as in 3 or [1, 2, 3]")
     if isinstance(value, int):
         if not 0 < value <= MOST_SEEDS:
@@ -197,7 +197,11 @@ def _settings(values: dict[str, Any], path: Path, where: str) -> dict[str, Any]:
         if name in values:
             raise UserError(f"{path}, {where}: {name!r} is the experiment's to decide: use {instead}")
     if unknown := sorted(values.keys() - RunSpec.model_fields.keys()):
-        known = [*RunSpec.model_fields, *(("preset",) if where == "base" else ())]
-        raise UserError(f"{path}, {where}: unknown setting {unknown[0]!r}: {did_you_mean(unknown[0], known)}")
+        if where.startswith("methods") and nearest(unknown[0], RunSpec.model_fields) == []:
+            hint = f"parameters of a method go beside its name: {{name: {values['method']}, {unknown[0]}: ...}}"
+        else:
+            known = {*RunSpec.model_fields, *(("preset",) if where == "base" else ())} - EXPERIMENT_DECIDES.keys()
+            hint = did_you_mean(unknown[0], known)
+        raise UserError(f"{path}, {where}: unknown setting {unknown[0]!r}: {hint}")
     check_values(values, path, where)
     return resolve_paths(values, path.absolute())

@@ -6,12 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from fork_server import Pythons
 
 from xrobust import RunSpec, load_result, run
 from xrobust.experiments.cells import expand
@@ -118,24 +118,28 @@ def test_an_experiment_from_its_file_to_the_last_run(
 
 
 def test_a_sweep_that_is_killed_leaves_no_orphan_and_goes_on_from_the_checkpoints(
-    write_experiment: WriteExperiment, plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_experiment: WriteExperiment,
+    plugin: Path,
+    xrobust: Command,
+    pythons: Pythons,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = write_experiment(methods=["waits"], base={"plugins": [plugin.name], "training": {"epochs": 4}})
     pipe = tmp_path / "at-work"
     os.mkfifo(pipe)
     env = {**os.environ, "AT_WORK": str(pipe), "SEEN": str(tmp_path / "seen")}
-    command = [sys.executable, "-P", "-m", "xrobust", "sweep", str(file)]
-    sweep = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+    sweep = pythons.start("-m", "xrobust", "sweep", file, cwd=tmp_path, env=env)
     os.open(pipe, os.O_RDONLY)  # waits for the middle of the training
     os.kill(sweep.pid, signal.SIGKILL)
-    sweep.communicate()
+    sweep.wait()
     (lock,) = (tmp_path / "runs").glob("pos/waits/*/.lock")
     while at_work(lock.parent):  # until the run has written its checkpoint
         os.sched_yield()
     stopped = load_result(lock.parent)
     assert stopped.status == "interrupted" and list(lock.parent.glob("checkpoints/step-*"))
 
-    again = subprocess.run(command, env=env, capture_output=True, text=True)
+    again = xrobust("sweep", file, env=env)
     assert again.returncode == 0, again.stdout + again.stderr
     ours = load_result(lock.parent)
     assert "goes on from the checkpoint of step" in (lock.parent / "run.log").read_text()

@@ -13,6 +13,7 @@ from xrobust.contracts.task import Recipe
 from xrobust.errors import UserError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+EmbeddingRows = Literal["used", "all"]
 SENSIBLE = {
     "learning_rate": (1e-9, 1.0),
     "weight_decay": (0.0, 1.0),
@@ -59,6 +60,12 @@ class TrainingSettings(BaseModel):
     )
     adam_epsilon: float = Field(default=1e-8, gt=0, description="AdamW's epsilon")
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this L2 norm")
+    embedding_rows: EmbeddingRows = Field(
+        default="used",
+        exclude=True,  # the weights are the same bit for bit: no part of a run's identity, and in no document
+        description="word embeddings held for training: those of word pieces that occur in the training set, or all; "
+        "the weights are the same",
+    )
 
     @classmethod
     def resolve(cls, recipe: Recipe, overrides: Mapping[str, Any]) -> TrainingSettings:

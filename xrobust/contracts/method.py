@@ -203,6 +203,15 @@ class Method:
         """True when `augment` is to be called anew for each epoch (with `ctx.epoch`)."""
         return False
 
+    @property
+    def uses_embedding_table(self) -> bool:
+        """True for a method that in training reads or writes the table of word embeddings itself, or makes word pieces
+        that no training text has: all rows of the table are in the model then, else only those that occur.
+
+        By default where `adapt` is overridden, which is given the model.
+        """
+        return "adapt" in self.stages()
+
     def augment(self, train: Sequence[Example], ctx: DataContext) -> Sequence[Example]:
         """The examples to train on. May be lazy: anything with `__len__` and `__getitem__(int)`."""
         return train

@@ -20,13 +20,16 @@ Shapes = Mapping[str, tuple[int, ...]]
 class ExpectedContent:
     """Properties that the content of a checkpoint must have for a training to go on from it."""
 
-    def __init__(self, model: nn.Module, optimiser: Any, scaler: Any, total_steps: int) -> None:
+    def __init__(
+        self, model: nn.Module, optimiser: Any, scaler: Any, total_steps: int, embedding_rows: str | None = None
+    ) -> None:
         """
         Args:
             model: the model that is trained.
             optimiser: its AdamW.
             scaler: the gradient scaler of fp16, or None.
             total_steps: optimiser steps of the whole training.
+            embedding_rows: sha256 of the numbers of the word embeddings that are trained, None for all.
         """
         self._shapes = {name: tuple(p.shape) for name, p in model.named_parameters() if p.requires_grad}
         self._groups = optimiser.state_dict()["param_groups"]
@@ -35,6 +38,7 @@ class ExpectedContent:
         """Shape of the parameter that each number in the optimiser's state stands for."""
         self._scaled = scaler is not None
         self._total_steps = total_steps
+        self._embedding_rows = embedding_rows
 
     def require_weights(self, weights: Mapping[str, Any]) -> None:
         """Raises ValueError unless the tensors are the trained parameters."""
@@ -74,6 +78,8 @@ class ExpectedContent:
         TypeAdapter(TrainerState).validate_json(json.dumps(vars(state)), strict=True)
         if state.step != step or not 0 < step < self._total_steps:
             raise ValueError(f"it is of step {state.step} of {self._total_steps}")
+        if state.embedding_rows != self._embedding_rows:
+            raise ValueError("it is of a training of other word embeddings: see training.embedding_rows")
         if state.best is not None and state.best != best_name(state.best_step):
             raise ValueError(f"{state.best!r} is no name of best weights")
 

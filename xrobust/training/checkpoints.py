@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -131,6 +132,15 @@ class Checkpoints:
         if (why := _differs(path, self._best_sums.get(name))) is not None:
             raise RunError(f"{why}: the same command trains on from a checkpoint before it")
         return load_file(path)
+
+    def newest_progress(self) -> dict[str, Any] | None:
+        """The progress of the newest checkpoint that can be read, or None; it is not compared with anything."""
+        for path in reversed(self._steps()):
+            with suppress(OSError, ValueError):
+                progress = _read_progress(path / PROGRESS)
+                if isinstance(progress, dict):
+                    return progress
+        return None
 
     def newest(self, warn: Callable[[str], None], expected: ExpectedContent) -> Path | None:
         """Folder of the newest checkpoint that is whole and whose content is as `expected`, or None.

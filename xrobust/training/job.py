@@ -36,6 +36,9 @@ class TrainingJob:
     checkpoints: Checkpoints
     metric: str
     """Name of the metric that `score_dev` computes."""
+    all_rows: str | None = ""
+    """Reason that all rows of the word embeddings are trained, empty where it goes without saying; None where those
+    that occur are."""
     warn_of_cut: Callable[[Truncation | None], object] = lambda found: None
     """Logs what was cut away from the training set where that is much."""
     place: Place = field(default_factory=Place)

@@ -10,11 +10,13 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any, NamedTuple, NoReturn
 
 import torch
 from accelerate.utils import broadcast_object_list
+from torch import nn
 
 from xrobust.contracts.encoded import Encoded
 from xrobust.encoding.truncation import count_truncation
@@ -27,6 +29,8 @@ from xrobust.runtime import signals
 from xrobust.runtime.observers import Observers
 from xrobust.training.best_weights import BestWeights
 from xrobust.training.checkpoint_content import ExpectedContent
+from xrobust.training.clipping import clip_gradients
+from xrobust.training.embedding_rows import EmbeddingRows, rows_that_occur
 from xrobust.training.epoch import Epoch
 from xrobust.training.job import TrainingJob, look_steps, total_steps
 from xrobust.training.micro_batches import MicroBatcher
@@ -62,7 +66,9 @@ class Trainer:
         self.accelerator = accelerator
         self.observers = observers
         self.warn = warn
-        self.state = TrainerState()
+        self._rows = self._rows_to_train()
+        self.state = TrainerState(embedding_rows=None if self._rows is None else self._rows.sha256)
+        self._table: nn.Parameter | None = getattr(job.model.get_input_embeddings(), "weight", None)
         self.total = total_steps(job.examples, job.settings)
         self._looks = look_steps(job.examples, job.settings)
         optimiser = torch.optim.AdamW(
@@ -96,13 +102,36 @@ class Trainer:
         self._micro_batches.agree()
         self.state.micro_batch_size = self._micro_batches.reduced_to
         self._best.restore(self.state)
+        if self._rows is not None:
+            self._rows.restore()
         return self.state
+
+    def _rows_to_train(self) -> EmbeddingRows | None:
+        """Leaves only those word embeddings in the model that occur in training; None where all are to be trained."""
+        job, reason = self.job, self.job.all_rows
+        if reason is None:
+            earlier = [job.checkpoints.newest_progress()]
+            broadcast_object_list(earlier)
+            if earlier[0] is not None and earlier[0].get("embedding_rows") is None:
+                reason = "the checkpoint that training goes on from has all"
+        if reason is not None:
+            if reason:
+                logger.info("all word embeddings are trained, not only those that occur in training: %s", reason)
+            return None
+        with signals.released():
+            encoded = job.encoded(0)
+        vocabulary = len(job.model.get_input_embeddings().weight)
+        rows = rows_that_occur(encoded, job.pad_id, vocabulary)
+        logger.info("%d of %d word embeddings occur in training: only they are held for it", len(rows), vocabulary)
+        return EmbeddingRows(job.model, rows)
 
     def resume(self) -> None:
         """Loads the newest checkpoint that the main process found whole; without one, training begins at step 0."""
         found: list[Any] = [None]
         if self.accelerator.is_main_process:
-            expected = ExpectedContent(self.job.model, self.optimiser, self.accelerator.scaler, self.total)
+            expected = ExpectedContent(
+                self.job.model, self.optimiser, self.accelerator.scaler, self.total, self.state.embedding_rows
+            )
             found = [self.job.checkpoints.newest(self.warn, expected)]
         broadcast_object_list(found)
         if found[0] is None:
@@ -125,7 +154,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss = self._micro_batches.accumulate(epoch.encoded, items, number)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), self.job.settings.max_grad_norm)
+        self.accelerator.unscale_gradients()
+        clip_gradients(self.job.model.parameters(), self._table, self.job.settings.max_grad_norm)
         with memory_for("the state of the optimiser, twice the size of what is trained"):
             self.optimiser.step()
         self.optimiser.zero_grad()
@@ -164,6 +194,8 @@ class Trainer:
         """Adds the loss of all processes to the state. Raises RunError, on all of them, where it is not finite."""
         loss = self._sync.exchange(self.state.step)
         self.state.logged += loss
+        if self._rows is not None:
+            self._rows.require_known()
         if not math.isfinite(loss):
             self._give_up(f"the loss is {loss}")
 
@@ -233,7 +265,8 @@ class Trainer:
         state, metric = self.state, self.job.metric
         if broken := not_finite((name, p) for name, p in self.job.model.named_parameters() if p.requires_grad):
             self._give_up(f"{len(broken)} of the trained tensors are not finite ({broken[0]})")
-        value = self.job.score_dev(self.model)
+        with nullcontext() if self._rows is None else self._rows.whole():
+            value = self.job.score_dev(self.model)
         state.dev.append({"step": state.step, "value": value})
         better = self._best.consider(state, value)
         logger.debug("step %d dev %s %.4f%s", state.step, metric, value, ", best so far" if better else "")

@@ -44,10 +44,11 @@ def train(
         head=training.head.message,
     )
     observers.call("phase_started", name="encode", total=job.examples)
-    observers.call("phase_started", name="train", total=steps)
     measure_peak(accelerator.device)
     with signals.held():  # until the trained model is on disk
-        state = Trainer(job, accelerator, observers, result.warn).run()
+        trainer = Trainer(job, accelerator, observers, result.warn)
+        observers.call("phase_started", name="train", total=steps)
+        state = trainer.run()
         section = _section(state, steps, accelerator)
         model = accelerator.unwrap_model(job.model, keep_fp32_wrapper=False)
         if accelerator.is_main_process:

@@ -29,6 +29,7 @@ from xrobust.models.adapted import (
 from xrobust.models.head import Head
 from xrobust.models.pretrained import checkpoint_gradients, load_encoder
 from xrobust.training.checkpoints import Checkpoints
+from xrobust.training.embedding_rows import obstacle
 from xrobust.training.inputs import EncoderPlace, TrainingInputs, TrainingOptions
 from xrobust.training.job import TrainingJob, checkpoint_count
 from xrobust.training.objective import Place, build_objective
@@ -96,6 +97,7 @@ def set_up_training(
         options=options,
         checkpoints=Checkpoints(checkpoints, keep_all=options.keep_all_checkpoints),
         metric=metric(task.metrics[0]).outputs[0],
+        all_rows=obstacle(model, inputs.methods, spec.training),
         warn_of_cut=partial(warn_of_cut, "train"),
     )
     return TrainingSetup(job, encoder.tokenizer, norm, dev_cut, encoder.head, encoder.unused)

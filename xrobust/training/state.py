@@ -36,6 +36,8 @@ class TrainerState:
     processed_tokens: int | None = 0
     """Word pieces put through the encoder: `tokens`, as often as the objective makes a forward pass of each. None where
     the training began before they were counted."""
+    embedding_rows: str | None = None
+    """sha256 of the numbers of the word embeddings that are trained; None for all of them."""
     truncation: dict[str, Any] | None = None
     """`Truncation` of the first epoch's examples, as plain values."""
 

@@ -286,10 +286,13 @@ OTHER_SETTINGS: dict[str, Any] = {
     "adam_epsilon": 7e-7,
     "max_grad_norm": 0.7,
 }
+SAME_WEIGHTS = {"embedding_rows": "all"}
+"""Settings that the weights do not depend on."""
 
 
 def test_every_training_setting_is(plan: Prepare) -> None:
-    assert set(OTHER_SETTINGS) == set(TrainingSettings.model_fields), "a setting is missing here"
+    assert {*OTHER_SETTINGS, *SAME_WEIGHTS} == set(TrainingSettings.model_fields), "a setting is missing here"
+    assert plan(training=SAME_WEIGHTS).run_id == plan().run_id
     found = [plan(training={key: value}).run_id for key, value in OTHER_SETTINGS.items()]
     assert len({plan().run_id, *found}) == len(OTHER_SETTINGS) + 1
 

@@ -106,6 +106,7 @@ def test_two_processes_train_and_score_what_one_does(
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
 
     folders = [run_folder(tmp_path / n) for n in ("one", "two")]
+    assert all("only they are held" in (folder / "run.log").read_text() for folder in folders), "word embeddings"
     ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in folders)
     assert ours.keys() == theirs.keys()
     for name in ours:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -150,16 +150,14 @@ def obstacle(model: nn.Module, methods: Sequence[Method], settings: TrainingSett
         with calling(method, "uses_embedding_table"):
             if method.uses_embedding_table:
                 return f"method {method.info.name} may use others than those that occur"
-        with calling(method, "every_epoch"):
-            if method.every_epoch:
-                return f"method {method.info.name} makes another training set each epoch"
     return None
 
 
-def rows_that_occur(encoded: Encoded, pad_id: int, vocabulary: int) -> np.ndarray:
-    """Word pieces that occur in an encoded set, padding too, ascending: int64 (rows,)."""
+def rows_that_occur(epochs: Iterable[Encoded], pad_id: int, vocabulary: int) -> np.ndarray:
+    """Word pieces that occur in the encoded sets of some epochs, padding too, ascending: int64 (rows,)."""
     occurs = np.zeros(vocabulary, dtype=bool)
     occurs[pad_id] = True
-    for start in range(0, len(encoded.input_ids), BLOCK):  # they may be a file larger than memory
-        occurs[encoded.input_ids[start : start + BLOCK]] = True
+    for encoded in epochs:
+        for start in range(0, len(encoded.input_ids), BLOCK):  # they may be a file larger than memory
+            occurs[encoded.input_ids[start : start + BLOCK]] = True
     return np.flatnonzero(occurs)

@@ -27,6 +27,8 @@ class TrainingJob:
     """Gives the training set of an epoch (from 0)."""
     examples: int
     """Examples in an epoch."""
+    every_epoch: bool = field(default=False, kw_only=True)
+    """True where the training set of an epoch is another than that of the one before."""
     score_dev: Callable[[Any], float]
     """The main metric of a (prepared) model on the source dev set; the same value on all processes."""
     settings: TrainingSettings
@@ -48,6 +50,12 @@ class TrainingJob:
 def total_steps(examples: int, settings: TrainingSettings) -> int:
     """Optimiser steps of a run."""
     return settings.max_steps or settings.epochs * steps_per_epoch(examples, settings.batch_size)
+
+
+def epochs_with_others(job: TrainingJob) -> range:
+    """Numbers of the epochs whose training sets differ: of all that training begins, or of the first alone."""
+    steps = steps_per_epoch(job.examples, job.settings.batch_size)
+    return range(-(-total_steps(job.examples, job.settings) // steps) if job.every_epoch else 1)
 
 
 def look_steps(examples: int, settings: TrainingSettings) -> frozenset[int]:

@@ -32,7 +32,7 @@ from xrobust.training.checkpoint_content import ExpectedContent
 from xrobust.training.clipping import clip_gradients
 from xrobust.training.embedding_rows import EmbeddingRows, rows_that_occur
 from xrobust.training.epoch import Epoch
-from xrobust.training.job import TrainingJob, look_steps, total_steps
+from xrobust.training.job import TrainingJob, epochs_with_others, look_steps, total_steps
 from xrobust.training.micro_batches import MicroBatcher
 from xrobust.training.schedule import learning_rate, parameter_groups
 from xrobust.training.state import TrainerState
@@ -118,10 +118,9 @@ class Trainer:
             if reason:
                 logger.info("all word embeddings are trained, not only those that occur in training: %s", reason)
             return None
-        with signals.released():
-            encoded = job.encoded(0)
         vocabulary = len(job.model.get_input_embeddings().weight)
-        rows = rows_that_occur(encoded, job.pad_id, vocabulary)
+        with signals.released():
+            rows = rows_that_occur(map(job.encoded, epochs_with_others(job)), job.pad_id, vocabulary)
         logger.info("%d of %d word embeddings occur in training: only they are held for it", len(rows), vocabulary)
         return EmbeddingRows(job.model, rows)
 

@@ -45,8 +45,11 @@ def train(
     )
     observers.call("phase_started", name="encode", total=job.examples)
     measure_peak(accelerator.device)
+    size = training.model_size()
     with signals.held():  # until the trained model is on disk
         trainer = Trainer(job, accelerator, observers, result.warn)
+        if accelerator.is_main_process and not job.checkpoints.folder.exists():
+            folder.require_space(size + training.checkpoint_space(with_embeddings=True))
         observers.call("phase_started", name="train", total=steps)
         state = trainer.run()
         section = _section(state, steps, accelerator)

@@ -51,10 +51,23 @@ class TrainingSetup:
     """Line on weights of the base model that are not used, or None."""
 
     def disk_space(self) -> int:
-        """Bytes on disk that checkpoints and the trained model take at most."""
-        sizes = [(p.numel() * p.element_size(), p.requires_grad) for p in self.job.model.parameters()]
-        trained = sum(size for size, trains in sizes if trains)
-        return self.job.checkpoints.disk_space(trained, checkpoint_count(self.job)) + sum(size for size, _ in sizes)
+        """Bytes on disk that the trained model and checkpoints take at most.
+
+        Without the word embeddings in checkpoints where only those that occur are trained: how many is known later.
+        """
+        return self.model_size() + self.checkpoint_space(with_embeddings=self.job.all_rows is not None)
+
+    def model_size(self) -> int:
+        """Bytes of the model's parameters, trained or not."""
+        return sum(p.nbytes for p in self.job.model.parameters())
+
+    def checkpoint_space(self, *, with_embeddings: bool) -> int:
+        """Bytes on disk that checkpoints take at most, with or without the word embeddings that the model now has."""
+        embeddings = getattr(self.job.model.get_input_embeddings(), "weight", None)
+        counted = (
+            p for p in self.job.model.parameters() if p.requires_grad and (with_embeddings or p is not embeddings)
+        )
+        return self.job.checkpoints.disk_space(sum(p.nbytes for p in counted), checkpoint_count(self.job))
 
 
 def set_up_training(
@@ -90,6 +103,7 @@ def set_up_training(
         place=place,
         encoded=lambda epoch: training_set.encoded(epoch, encodings),
         examples=examples,
+        every_epoch=training_set.every_epoch,
         score_dev=lambda m: dev_score(task, m, dev, inputs.dev, accelerator, pad_id),
         settings=spec.training,
         seed=spec.seed,

@@ -22,7 +22,8 @@ class TrainingSet:
 
     def __init__(self, inputs: TrainingInputs) -> None:
         self._inputs = inputs
-        self._every_epoch = any(map(_every_epoch, inputs.methods))
+        self.every_epoch = any(map(_every_epoch, inputs.methods))
+        """True where each epoch has examples of its own."""
         self._held: tuple[int, Encoded] | None = None
         """An epoch and its encoded examples."""
         self._counted: Sequence[Example] | None = None
@@ -77,11 +78,11 @@ class TrainingSet:
         Examples that change from epoch to epoch are not cached, for that would be a file an epoch. Nor are those of a
         method whose code cannot be named: nobody could tell whether it still makes the same of them.
         """
-        key = epoch if self._every_epoch else 0
+        key = epoch if self.every_epoch else 0
         if self._held is None or self._held[0] != key:
             self._held = None  # before the next is made: two at once would double the memory
             examples = partial(self._examples, key)
-            source = None if self._every_epoch else self._made_from()
+            source = None if self.every_epoch else self._made_from()
             made = encodings.encode_uncached(examples) if source is None else encodings.encode(source, examples)
             self._held = (key, made)
             self._counted = None

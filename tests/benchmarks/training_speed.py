@@ -64,27 +64,43 @@ def ours(
     precision: str = "fp32",
     objective: Any = plain_objective,
     compiled: bool = False,
+    rows: str = "used",
 ) -> Trained:
     """xrobust's own loop; what is timed is what the result document reports as seconds of training."""
     model = work.fresh_model(device)
     if compiled:
         model.compile(dynamic=True)
     with tempfile.TemporaryDirectory() as folder:
-        job = TrainingJob(
-            model=model,
-            objective=objective,
-            encoded=lambda epoch: encoded,
-            examples=len(encoded),
-            score_dev=lambda prepared: 0.0,
-            settings=settings(),
-            seed=seed,
-            pad_id=work.tokenizer.pad_token_id,
-            options=TrainingOptions(),
-            checkpoints=Checkpoints(Path(folder), keep_all=False),
-            metric=work.task.metrics[0],
-        )
+        job = job_of(work, encoded, model, Path(folder), seed=seed, objective=objective, rows=rows)
         progress = Trainer(job, accelerator(precision), Observers(), warnings.warn).run()
     return Trained(model, progress.seconds, progress.step)
+
+
+def job_of(
+    work: Workload,
+    encoded: Encoded,
+    model: Any,
+    folder: Path,
+    *,
+    seed: int = 0,
+    objective: Any = plain_objective,
+    rows: str = "used",
+) -> TrainingJob:
+    """One epoch of `encoded` as a job of xrobust's loop, with checkpoints in `folder`."""
+    return TrainingJob(
+        model=model,
+        objective=objective,
+        encoded=lambda epoch: encoded,
+        examples=len(encoded),
+        score_dev=lambda prepared: 0.0,
+        settings=settings(),
+        seed=seed,
+        pad_id=work.tokenizer.pad_token_id,
+        options=TrainingOptions(),
+        checkpoints=Checkpoints(folder, keep_all=False),
+        metric=work.task.metrics[0],
+        all_rows=None if rows == "used" else "",
+    )
 
 
 def transformers_trainer(

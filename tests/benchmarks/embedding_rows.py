@@ -3,8 +3,8 @@
     python -m tests.benchmarks.embedding_rows --data ../shared/data --model E5-SMALL \
         --vocabulary ../shared/tokenizers/mbert/vocab.txt
 
-Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer, on the same examples in
-batches of 32, with fused AdamW. Peak memory is `ru_maxrss` of a process for each, step times are of contenders that
+Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer (examples grouped
+by length, as ours are), in batches of 32 with fused AdamW. Peak memory is `ru_maxrss` of a process for each, step times are of contenders that
 take turns in one process, what two processes exchange is counted in the buckets of gradients that they reduce, and the
 weights that come out are compared by their sha256. Prints a table and writes build/bench/embedding_rows.json.
 """
@@ -50,7 +50,7 @@ def trained(work: Workload, encoded: Any) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(
-            job_of(work, encoded, model, Path(folder), rows=options.rows),
+            job_of(work, encoded, model, Path(folder), rows=options.rows, steps=options.steps),
             accelerator("fp32"),
             Observers(),
             warnings.warn,
@@ -84,7 +84,7 @@ def child(options: argparse.Namespace) -> None:
     _, encoded = work.encoded("train", "en", options.examples)
     torch.set_num_threads(options.threads)
     if options.rows == TRAINER:
-        transformers_trainer(work, encoded, 0, "cpu")
+        transformers_trainer(work, encoded, 0, "cpu", sampling="group_by_length", steps=options.steps)
         found: dict[str, Any] = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
     else:
         found = trained(work, encoded)
@@ -95,7 +95,7 @@ def child(options: argparse.Namespace) -> None:
 def measured(rows: str, task: str, model: str, options: argparse.Namespace, processes: int = 1) -> dict[str, Any]:
     """What a child, or a team of several, has measured."""
     given = {"rows": rows, "task": task, "model": model, "data": str(options.data), "examples": options.examples}
-    given["threads"] = options.threads if processes == 1 else 1
+    given |= {"steps": options.steps, "threads": options.threads if processes == 1 else 1}
     start = (
         [sys.executable] if processes == 1 else [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
     )
@@ -115,9 +115,7 @@ def compare(task: str, name: str, model: str, options: argparse.Namespace) -> di
     _, encoded = work.encoded("train", "en", options.examples)
     alone = {rows: measured(rows, task, model, options) for rows in (*ROWS, TRAINER)}
     two = {rows: measured(rows, task, model, options, processes=2) for rows in ROWS}
-    contenders = {rows: partial(timed, work, encoded, rows) for rows in ROWS} | {
-        TRAINER: lambda seed: transformers_trainer(work, encoded, seed, "cpu").seconds
-    }
+    contenders = {name: partial(timed, work, encoded, name, options.steps) for name in (*ROWS, TRAINER)}
     seconds = alternate(contenders, options.rounds)
     used, every = alone["used"], alone["all"]
     unused = (used["vocabulary"] - used["rows"]) * used["dimensions"] * BYTES_A_WEIGHT / 2**20
@@ -125,6 +123,7 @@ def compare(task: str, name: str, model: str, options: argparse.Namespace) -> di
         "task": task,
         "encoder": name,
         "examples": len(encoded),
+        "steps": options.steps,
         "rows": f"{used['rows']} of {used['vocabulary']}",
         "alone": alone,
         "two": two,
@@ -141,9 +140,11 @@ def compare(task: str, name: str, model: str, options: argparse.Namespace) -> di
     }
 
 
-def timed(work: Workload, encoded: Any, rows: str, seed: int) -> float:
-    """Seconds of training with xrobust."""
-    return ours(work, encoded, seed, "cpu", rows=rows).seconds
+def timed(work: Workload, encoded: Any, rows: str, steps: int, seed: int) -> float:
+    """Seconds of training of one contender."""
+    if rows == TRAINER:
+        return transformers_trainer(work, encoded, seed, "cpu", sampling="group_by_length", steps=steps).seconds
+    return ours(work, encoded, seed, "cpu", rows=rows, steps=steps).seconds
 
 
 def main() -> None:
@@ -154,7 +155,8 @@ def main() -> None:
     parser.add_argument("--model", default="mini", help="a pre-trained encoder: folder or name")
     parser.add_argument("--vocabulary", help="vocab.txt of bert-base-multilingual-cased: its shape is measured too")
     parser.add_argument("--tasks", nargs="+", default=["wikiann", "pos"])
-    parser.add_argument("--examples", type=int, default=320, help="training examples, 32 a step")
+    parser.add_argument("--examples", type=int, default=8000, help="training examples, whose word pieces are trained")
+    parser.add_argument("--steps", type=int, default=10, help="optimiser steps, of 32 examples each")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()

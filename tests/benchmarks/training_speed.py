@@ -48,10 +48,15 @@ class Trained:
     steps: int
 
 
-def settings(epochs: int = 1) -> TrainingSettings:
+def settings(epochs: int = 1, steps: int | None = None) -> TrainingSettings:
     """Those of every contender."""
     return TrainingSettings(
-        epochs=epochs, learning_rate=RATE, batch_size=BATCH, max_length=MAX_LENGTH, select_every=10**9
+        epochs=epochs,
+        max_steps=steps,
+        learning_rate=RATE,
+        batch_size=BATCH,
+        max_length=MAX_LENGTH,
+        select_every=10**9,
     )
 
 
@@ -65,13 +70,14 @@ def ours(
     objective: Any = plain_objective,
     compiled: bool = False,
     rows: str = "used",
+    steps: int | None = None,
 ) -> Trained:
     """xrobust's own loop; what is timed is what the result document reports as seconds of training."""
     model = work.fresh_model(device)
     if compiled:
         model.compile(dynamic=True)
     with tempfile.TemporaryDirectory() as folder:
-        job = job_of(work, encoded, model, Path(folder), seed=seed, objective=objective, rows=rows)
+        job = job_of(work, encoded, model, Path(folder), seed=seed, objective=objective, rows=rows, steps=steps)
         progress = Trainer(job, accelerator(precision), Observers(), warnings.warn).run()
     return Trained(model, progress.seconds, progress.step)
 
@@ -85,15 +91,16 @@ def job_of(
     seed: int = 0,
     objective: Any = plain_objective,
     rows: str = "used",
+    steps: int | None = None,
 ) -> TrainingJob:
-    """One epoch of `encoded` as a job of xrobust's loop, with checkpoints in `folder`."""
+    """One epoch of `encoded`, or `steps` of it, as a job of xrobust's loop, with checkpoints in `folder`."""
     return TrainingJob(
         model=model,
         objective=objective,
         encoded=lambda epoch: encoded,
         examples=len(encoded),
         score_dev=lambda prepared: 0.0,
-        settings=settings(),
+        settings=settings(steps=steps),
         seed=seed,
         pad_id=work.tokenizer.pad_token_id,
         options=TrainingOptions(),
@@ -104,7 +111,14 @@ def job_of(
 
 
 def transformers_trainer(
-    work: Workload, encoded: Encoded, seed: int, device: str, *, sampling: str = "random", precision: str = "fp32"
+    work: Workload,
+    encoded: Encoded,
+    seed: int,
+    device: str,
+    *,
+    sampling: str = "random",
+    precision: str = "fp32",
+    steps: int | None = None,
 ) -> Trained:
     """`transformers.Trainer` with dynamic padding and what its documentation names for speed.
 
@@ -134,6 +148,7 @@ def transformers_trainer(
         args=TrainingArguments(
             output_dir=tempfile.gettempdir(),
             num_train_epochs=1,
+            max_steps=steps or -1,
             per_device_train_batch_size=BATCH,
             learning_rate=RATE,
             lr_scheduler_type="linear",

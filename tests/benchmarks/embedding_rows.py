@@ -3,8 +3,8 @@
     python -m tests.benchmarks.embedding_rows --data ../shared/data --model E5-SMALL \
         --vocabulary ../shared/tokenizers/mbert/vocab.txt
 
-Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer (examples grouped
-by length, as ours are), in batches of 32 with fused AdamW. Peak memory is `ru_maxrss` of a process for each, step times are of contenders that
+Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer, on some batches of 32 out of
+the same examples, with fused AdamW. Peak memory is `ru_maxrss` of a process for each, step times are of contenders that
 take turns in one process, what two processes exchange is counted in the buckets of gradients that they reduce, and the
 weights that come out are compared by their sha256. Prints a table and writes build/bench/embedding_rows.json.
 """
@@ -84,7 +84,7 @@ def child(options: argparse.Namespace) -> None:
     _, encoded = work.encoded("train", "en", options.examples)
     torch.set_num_threads(options.threads)
     if options.rows == TRAINER:
-        transformers_trainer(work, encoded, 0, "cpu", sampling="group_by_length", steps=options.steps)
+        transformers_trainer(work, encoded, 0, "cpu", steps=options.steps)
         found: dict[str, Any] = {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
     else:
         found = trained(work, encoded)
@@ -143,7 +143,7 @@ def compare(task: str, name: str, model: str, options: argparse.Namespace) -> di
 def timed(work: Workload, encoded: Any, rows: str, steps: int, seed: int) -> float:
     """Seconds of training of one contender."""
     if rows == TRAINER:
-        return transformers_trainer(work, encoded, seed, "cpu", sampling="group_by_length", steps=steps).seconds
+        return transformers_trainer(work, encoded, seed, "cpu", steps=steps).seconds
     return ours(work, encoded, seed, "cpu", rows=rows, steps=steps).seconds
 
 

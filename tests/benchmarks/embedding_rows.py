@@ -3,7 +3,7 @@
     python -m tests.benchmarks.embedding_rows --data ../shared/data --model E5-SMALL \
         --vocabulary ../shared/tokenizers/mbert/vocab.txt
 
-Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer, on some batches of 32 out of
+Contenders are xrobust with `training.embedding_rows` used and all, and transformers' Trainer, on batches of 32 out of
 the same examples, with fused AdamW. Peak memory is `ru_maxrss` of a process for each, step times are of contenders that
 take turns in one process, what two processes exchange is counted in the buckets of gradients that they reduce, and the
 weights that come out are compared by their sha256. Prints a table and writes build/bench/embedding_rows.json.

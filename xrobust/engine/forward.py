@@ -104,9 +104,11 @@ class ModelForward:
         return other
 
     def one_mask(self) -> ModelForward:
-        """This forward with the dropout masks that a pass would draw now, in every pass."""
+        """This forward with the dropout masks that a pass would draw now, in every pass: where it has one draw for all
+        of its passes, that one."""
         other = copy.copy(self)
-        other._dropout = DropoutState(next(self._unwrapped.parameters()).device)
+        if other._dropout is None:
+            other._dropout = DropoutState(next(self._unwrapped.parameters()).device)
         return other
 
     def local(self) -> ModelForward:

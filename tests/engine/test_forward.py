@@ -105,6 +105,16 @@ def test_shifts_add_up_and_leave_the_original_alone() -> None:
     assert torch.equal(forward(b).logits, clean)
 
 
+def test_a_forward_with_one_draw_of_dropout_keeps_it() -> None:
+    model, b, forward = prepared("bert", TinySequenceTask)
+    model.train()
+    kept = forward.one_mask()
+    first = kept(b).logits
+    assert not torch.allclose(forward(b).logits, first, atol=1e-2)
+    assert torch.equal(kept.one_mask()(b).logits, first)
+    assert torch.equal(kept.local().one_mask().shifted(torch.zeros(b.noise_shape()))(b).logits, first)
+
+
 def test_an_error_in_a_pass_leaves_no_noise_behind() -> None:
     _, b, forward = prepared("bert", TinySequenceTask)
     clean = forward(b).logits

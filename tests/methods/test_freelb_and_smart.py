@@ -292,6 +292,29 @@ def test_smart_looks_around_the_point_that_the_inner_objective_trains_at() -> No
         torch.testing.assert_close(logits, other, atol=1e-4, rtol=1e-4)
 
 
+def test_smart_looks_around_noise_that_is_given_to_a_pass_and_never_around_a_local_pass() -> None:
+    def inner(forward: Forward, batch: Batch) -> torch.Tensor:
+        loss = forward(batch, torch.linspace(-1, 1, HIDDEN).expand(batch.noise_shape())).loss
+        forward.local()(batch)
+        return loss
+
+    model, inputs = prepared()
+    made: list[tuple[bool, torch.Tensor]] = []
+    objective = smart(noise=1e-7, **TINY).objective(inner, CONTEXT)
+    objective(Passes(ModelForward(model, model, autocast=nullcontext), made), inputs)
+    (_, noisy), (_, local), *beside = made
+    assert not torch.allclose(noisy, local, atol=1e-2)
+    for _, logits in beside:
+        torch.testing.assert_close(logits, noisy, atol=1e-4, rtol=1e-4)
+
+
+def test_smart_around_another_ascent_has_the_mask_of_that() -> None:
+    made = passes(Adversarial(Adversarial.Params(epsilon=1e-7, relative=False)), smart(noise=1e-7, **TINY))
+    assert [is_local for is_local, _ in made] == [True, False, True, False]
+    for _, logits in made:
+        torch.testing.assert_close(logits, made[0][1], atol=1e-4, rtol=1e-4)
+
+
 def test_smart_inside_another_ascent_has_the_mask_of_that() -> None:
     made = passes(smart(noise=1e-7, **TINY), Adversarial(Adversarial.Params(epsilon=1e-7, relative=False, steps=2)))
     assert len(made) == 9

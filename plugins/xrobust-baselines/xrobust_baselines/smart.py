@@ -42,7 +42,7 @@ class Smart(Method):
 
     Around another objective, x is where its last pass was, with that pass's noise and dropout. An optimiser step costs
     `steps` + 2 forward passes and as many backward, of which `steps` do not reach the parameters. In bf16 and fp16 an
-    offset of 1e-5 is lost in rounding, and so is the direction: give `noise` at least 1e-2 there.
+    offset of 1e-5 is lost in rounding, and the direction with it: give `noise` about 1e-2 there.
     """
 
     info = MethodInfo(
@@ -77,7 +77,7 @@ class Smart(Method):
 
         def start(batch: Batch) -> torch.Tensor:
             normal = torch.randn(batch.noise_shape(), generator=batch.generator, device=batch.generator.device)
-            return normal.to(batch.noise_mask.device) * batch.noise_mask * (params.noise * unit)
+            return normal.to(batch.noise_mask.device) * (params.noise * unit)
 
         def worst(clean: Pass, batch: Batch) -> torch.Tensor:
             held, delta = clean.logits.detach(), start(batch)

@@ -34,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with one folder a task, of files such as train-en.tsv")
     parser.add_argument("out", type=Path, help="folder to write the same layout to")
-    parser.add_argument("--task", action="append", required=True, metavar="NAME=ROWS", help="rows to train on; repeatable")
+    parser.add_argument(
+        "--task", action="append", required=True, metavar="NAME=ROWS", help="rows to train on; repeatable"
+    )
     parser.add_argument("--dev", type=int, default=500, help="rows of each dev set")
     parser.add_argument("--test", type=int, default=500, help="rows of each test set")
     parser.add_argument("--seed", type=int, default=0, help="of the shuffle of the training sets")

@@ -47,7 +47,7 @@ KEYS: dict[str, Callable[[RunResult], list[Any]]] = {
     "limit": lambda result: [result.spec.train.limit],
 }
 """Keys -> values of a run, any of which may fit. Besides: `training.<setting>`, `method[.<part>].<parameter>`."""
-TRAINING = {f"training.{name}": name for name in TrainingSettings.model_fields}
+TRAINING = {f"training.{name}": name for name, field in TrainingSettings.model_fields.items() if not field.exclude}
 
 
 @dataclass(frozen=True)

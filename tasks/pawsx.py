@@ -25,7 +25,7 @@ class PawsX(Task):
         ),
     )
     kind = SequenceClassification(("0", "1"))
-    metrics = ("accuracy",)
+    metrics = ("accuracy", "ece")
     columns = ("text", "text_pair", "label")
     order_decides = True
     recipe = Recipe(

@@ -35,7 +35,7 @@ class Pos(Task):
         ),
     )
     kind = TokenClassification(UPOS_TAGS)
-    metrics = ("accuracy", "xtreme_f1")
+    metrics = ("accuracy", "xtreme_f1", "ece")
     columns = ("tokens", "tags")
     recipe = Recipe(
         epochs=10,

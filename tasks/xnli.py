@@ -24,7 +24,7 @@ class Xnli(Task):
     )
     # The order of the hub's class labels: a number without a name means the same there and here.
     kind = SequenceClassification(("entailment", "neutral", "contradiction"))
-    metrics = ("accuracy",)
+    metrics = ("accuracy", "ece")
     columns = ("text", "text_pair", "label")
     parallel_rows = True
     order_decides = True

@@ -44,7 +44,7 @@ def write_scored_run(
 
     Args:
         folder: folder of runs.
-        clean: language -> ids, gold labels and predictions.
+        clean: language -> ids, gold labels and predictions, which are labels, or objects of `Prediction`.
         perturbed: label of a perturbation -> language -> the same of the examples that it changed.
         labels: the label set, where an example has one label.
         run: arguments of `make_run`: method, seed, task, params.
@@ -112,8 +112,14 @@ def _add_perturbed(
 
 def _save(place: Path, under: ScoreKey, kind: Any, ids: Sequence[str], gold: Gold, predicted: Gold) -> Any:
     examples = [{"id": i, kind.gold_column: g} for i, g in zip(ids, gold, strict=True)]
-    predictions = [Prediction(p, [1.0] if isinstance(p, str) else [1.0] * len(p)) for p in predicted]
+    predictions = [_with_probabilities(p) for p in predicted]
     return save_predictions(place, under, kind, examples, predictions)
+
+
+def _with_probabilities(predicted: Any) -> Prediction:
+    if isinstance(predicted, Prediction):
+        return predicted
+    return Prediction(predicted, [1.0] if isinstance(predicted, str) else [1.0] * len(predicted))
 
 
 def _rows_sha256(ids: Sequence[str], gold: Gold) -> str:

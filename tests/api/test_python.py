@@ -40,7 +40,7 @@ def test_run_returns_the_document_that_is_on_disk(tmp_path: Path, tiny_model: Pa
 
         @xrobust.hookimpl
         def language_scored(self, row: dict[str, Any]) -> None:
-            seen.append(row["language"])
+            seen.append(f"{row['language']} {row['metric']}")
 
     spec = RunSpec(
         task="xnli",
@@ -55,7 +55,7 @@ def test_run_returns_the_document_that_is_on_disk(tmp_path: Path, tiny_model: Pa
     result = run(spec, observers=[Observer()])
     folder = tmp_path / "xnli" / "rs_random" / result.run_id
     assert load_result(folder) == result == load_result(folder / "result.json")
-    assert seen == ["started 3", "de", "en"]
+    assert seen == ["started 3", "de accuracy", "de ece", "en accuracy", "en ece"]
     assert result.status == "complete"
     assert result.spec.train.method[0].params["epsilon"] == 0.2
     assert 0 <= result.value("de") <= 1

@@ -73,8 +73,10 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
     out = good("eval", pair_run, "--languages", "fr")
     assert "evaluate: 1 test sets" in out and "train:" not in out
     after = read(pair_run)
-    assert [row["language"] for row in after["scores"]] == ["de", "fr"]
-    assert after["scores"][0] == before["scores"][0]
+    assert [(row["language"], row["metric"]) for row in after["scores"]] == [
+        (language, metric) for language in ("de", "fr") for metric in ("accuracy", "ece")
+    ]
+    assert after["scores"][:2] == before["scores"]
     assert after["spec"]["evaluation"]["languages"] == ["de", "fr"]
     assert after["training"] == before["training"] and after["run_id"] == before["run_id"]
     assert after["summary"]["languages"] == 2 and after["status"] == "complete"
@@ -87,7 +89,7 @@ def test_eval_adds_languages(pair_run: Path, good: Good) -> None:
 
     # Without languages: all there are. The path of the document serves as well as the folder.
     good("eval", pair_run / "result.json")
-    assert [row["language"] for row in read(pair_run)["scores"]] == ["de", "fr", "en"]
+    assert list(dict.fromkeys(row["language"] for row in read(pair_run)["scores"])) == ["de", "fr", "en"]
     assert read(pair_run)["summary"]["source"] is not None
     assert load_result(pair_run).summary is not None
 
@@ -126,7 +128,8 @@ def test_eval_scores_changed_rows_anew(pair_run: Path, good: Good, tiny_data: Pa
     out = good("eval", pair_run, "--languages", "de", "--data-dir", tmp_path / "other")
     assert "nothing to do" not in out
     document = read(pair_run)
-    assert [(row["language"], row["n"]) for row in document["scores"]] == [("de", 7), ("fr", 24)]
+    main = [row for row in document["scores"] if row["metric"] == "accuracy"]
+    assert [(row["language"], row["n"]) for row in main] == [("de", 7), ("fr", 24)]
     used = {row["language"]: row["rows"] for row in document["data"]["used"] if row["split"] == "test"}
     assert used == {"de": 7, "fr": 24}
     assert len(load_predictions(pair_run, "de")) == 7
@@ -141,6 +144,41 @@ def test_eval_scores_anew_what_was_scored_by_another_version_of_the_metric(pair_
     after = read(pair_run)
     assert [{**row, "seconds": 0} for row in after["scores"]] == [{**row, "seconds": 0} for row in before["scores"]]
     assert "nothing to do" in good("eval", pair_run, "--languages", "de")
+
+
+def test_eval_adds_a_metric_that_the_task_was_given_since(
+    pair_run: Path, good: Good, tiny_data: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all test sets, from saved predictions: the scores are those of a run that had the metric from the start."""
+    good("eval", pair_run, "--languages", "de", "--perturb", "typos", "--attack", "pgd", "--set", "attack.steps=1")
+    whole = read(pair_run)
+    assert {row["condition"] for row in whole["scores"] if row["metric"] == "ece"} == {"clean", "perturbed", "attack"}
+    old = [row for row in whole["scores"] if row["metric"] != "ece"]
+    (pair_run / "result.json").write_text(json.dumps(signed(whole | {"scores": old})))
+    again = RunSpec(
+        task="pawsx",
+        model=str(tiny_model),
+        data_dir=tiny_data,
+        output=pair_run.parents[2],
+        languages=("de",),
+        training={"epochs": 20, "learning_rate": 1e-2, "batch_size": 8},
+    )
+    monkeypatch.setattr(Scorer, "predict", lambda *arguments: pytest.fail("nothing is to be predicted"))
+    assert len(run(again).scores) == len(old), "a complete run stays as it is"
+    assert "nothing to do" not in good("eval", pair_run, "--languages", "de")
+    assert read(pair_run)["scores"] == whole["scores"]
+    assert "scores in ece added from saved predictions" in (pair_run / "run.log").read_text()
+
+
+def test_eval_without_predictions_adds_no_metric_and_says_so(pair_run: Path, good: Good) -> None:
+    before = read(pair_run)
+    old = [row for row in before["scores"] if row["metric"] != "ece"]
+    (pair_run / "result.json").write_text(json.dumps(signed(before | {"scores": old})))
+    next(pair_run.glob("predictions/*.parquet")).unlink()
+    good("eval", pair_run, "--languages", "de")
+    after = read(pair_run)
+    assert after["scores"] == old
+    assert any("de is not scored in ece: its predictions are missing" in warning for warning in after["warnings"])
 
 
 def test_a_score_is_replaced_when_the_new_one_is_there(
@@ -176,7 +214,7 @@ def test_eval_that_was_stopped_goes_on(
         monkeypatch.setattr(Scorer, "predict", fail_with(error))
         assert command("eval", pair_run, "--languages", "fr").code == code
         assert read(pair_run)["status"] == status
-        assert [row["language"] for row in read(pair_run)["scores"]] == ["de"]
+        assert {row["language"] for row in read(pair_run)["scores"]} == {"de"}
     assert [one["error"] for one in read(pair_run)["unscored"]] == ["ArithmeticError: no (traceback in run.log)"]
     monkeypatch.setattr(Scorer, "predict", predict)
     good("eval", pair_run, "--languages", "fr")

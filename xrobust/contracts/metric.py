@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from xrobust.contracts.kind import Prediction
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -29,6 +31,11 @@ class Metric(ABC):
     """False where `statistics` does not look at `labels`."""
     bounded: bool = False
     """True where all outputs lie between 0 and 1. Then intervals are made by a formula, else by the bootstrap."""
+    needs_probabilities: bool = False
+    """True where `statistics` is given objects of `Prediction`, with the model's probabilities, for predicted labels
+    alone."""
+    lower_is_better: bool = False
+    """True for an error. It cannot be a task's first metric, by which weights are selected."""
     version: int = 1
     """Raise it whenever the same predictions get another score: scores of two versions are not to be compared."""
 
@@ -107,6 +114,7 @@ def labels_in(*sets: Sequence[Any]) -> list[str]:
     """The labels that occur in references and predictions, sorted; of tagging each example has a list of them."""
     found: set[str] = set()
     for examples in sets:
-        for labels in examples:
+        for one in examples:
+            labels = one.value if isinstance(one, Prediction) else one
             found.update([labels] if isinstance(labels, str) else labels)
     return sorted(found)

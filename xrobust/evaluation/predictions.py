@@ -15,7 +15,7 @@ from xrobust.contracts.example import Copies
 from xrobust.engine.predict import predict
 from xrobust.errors import shown
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.calls import statistics_of, values_of
+from xrobust.metrics.calls import statistics_of_predictions, values_of
 
 
 def predict_examples(
@@ -84,7 +84,7 @@ def dev_score(
     scorer = metric(task.metrics[0])
     gold = [example[task.kind.gold_column] for example in examples]
     ids = [example["id"] for example in examples]
-    rows = statistics_of(scorer, gold, [prediction.value for prediction in predictions], task.kind.labels, ids)
+    rows = statistics_of_predictions(scorer, gold, predictions, task.kind.labels, ids)
     value = float(values_of(scorer, rows)[0])
     if not math.isfinite(value):
         raise blamed(scorer, "score", "the dev set", f"it is {value}, and no weights can be selected by it")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from xrobust.errors import NotAllScored, PluginError, RunError, UserError, one_line
+from xrobust.evaluation.added_metrics import add_metrics
 from xrobust.evaluation.plan import EvaluationPlan, LanguageConditions
 from xrobust.evaluation.scorer import Scorer, ScoringFailed
 from xrobust.results.examples import shown_key
@@ -38,6 +39,7 @@ def score_plan(plan: EvaluationPlan, scorer: Scorer) -> None:
         score_pair = plan.pairs.ready(scorer)
         for pair in pairs:
             attempts.make([ScoreKey(pair=pair)], lambda: score_pair(pair))  # noqa: B023 - called at once
+    add_metrics(scorer)
     attempts.require_success()
 
 

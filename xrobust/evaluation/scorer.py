@@ -17,7 +17,7 @@ from xrobust.encoding.cache import EncodingCache
 from xrobust.encoding.truncation import Truncation, truncation_of, warn_of_truncation
 from xrobust.errors import NotANumber, RunError, UserError
 from xrobust.metrics.by_name import metric
-from xrobust.metrics.calls import statistics_of
+from xrobust.metrics.calls import statistics_of_predictions
 from xrobust.results.examples import shown_key
 from xrobust.results.run_folder import RunFolder
 from xrobust.results.schema import RunResult
@@ -99,15 +99,17 @@ class Scorer:
         with named(under):
             return predict_examples(self.task, self.model, encoded, examples, self.accelerator, pad_id)
 
-    def statistics(self, examples: Sequence[Example], values: Sequence[Any]) -> list[np.ndarray]:
-        """For each metric of the task the statistics of each example: (examples, k). `values` are predicted labels."""
+    def statistics(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> list[np.ndarray]:
+        """For each metric of the task the statistics of each example: (examples, k)."""
         gold = [example[self.task.kind.gold_column] for example in examples]
-        return self.statistics_of_labels(gold, values, [example["id"] for example in examples])
+        return self.statistics_beside(gold, predictions, [example["id"] for example in examples])
 
-    def statistics_of_labels(self, gold: Sequence[Any], values: Sequence[Any], ids: Sequence[str]) -> list[np.ndarray]:
-        """For each metric of the task the statistics of gold and predicted labels: (examples, k)."""
+    def statistics_beside(
+        self, gold: Sequence[Any], predictions: Sequence[Prediction], ids: Sequence[str]
+    ) -> list[np.ndarray]:
+        """For each metric of the task the statistics of predictions beside gold labels: (examples, k)."""
         labels = self.task.kind.labels
-        return [statistics_of(scorer, gold, values, labels, ids) for scorer in self.metrics]
+        return [statistics_of_predictions(scorer, gold, predictions, labels, ids) for scorer in self.metrics]
 
     def agree(self, error: Exception | None = None) -> None:
         """Raises ScoringFailed, on all processes, where one of them comes with an error.

@@ -17,6 +17,7 @@ from xrobust.contracts.metric import Metric, WholeSetMetric
 if TYPE_CHECKING:
     from xrobust.metrics.bootstrap import BOOTSTRAP_DRAWS
     from xrobust.metrics.by_name import metric
+    from xrobust.metrics.calibration import ExpectedCalibrationError
     from xrobust.metrics.calls import values_of
     from xrobust.metrics.classification import Accuracy, MacroF1
     from xrobust.metrics.from_evaluate import FromEvaluate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _HOME = {
     "BOOTSTRAP_DRAWS": "bootstrap",
     "Accuracy": "classification",
+    "ExpectedCalibrationError": "calibration",
     "FromEvaluate": "from_evaluate",
     "MacroF1": "classification",
     "Score": "scores",
@@ -46,6 +48,7 @@ _HOME = {
 __all__ = [
     "BOOTSTRAP_DRAWS",
     "Accuracy",
+    "ExpectedCalibrationError",
     "FromEvaluate",
     "MacroF1",
     "Metric",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from xrobust.contracts.metric import Metric
 from xrobust.errors import UserError, did_you_mean
+from xrobust.metrics.calibration import ExpectedCalibrationError
 from xrobust.metrics.classification import Accuracy, MacroF1
 from xrobust.metrics.spans import SpanF1, SpanF1Strict, XtremeF1
 
-_METRICS: dict[str, type[Metric]] = {m.name: m for m in (Accuracy, MacroF1, SpanF1, SpanF1Strict, XtremeF1)}
+_METRICS: dict[str, type[Metric]] = {
+    m.name: m for m in (Accuracy, ExpectedCalibrationError, MacroF1, SpanF1, SpanF1Strict, XtremeF1)
+}
 
 
 def metric(name: str | Metric) -> Metric:

@@ -9,6 +9,7 @@ import numpy as np
 
 from xrobust.contracts.calling import blamed, calling
 from xrobust.contracts.example import copied_value
+from xrobust.contracts.kind import Prediction
 from xrobust.contracts.metric import Metric, WholeSetMetric
 from xrobust.errors import PluginError
 
@@ -22,6 +23,7 @@ def statistics_of(
 ) -> np.ndarray:
     """`metric.statistics` of copies: (examples, k), float64, or object for a `WholeSetMetric`.
 
+    `predictions` are labels, or for a metric that `needs_probabilities` objects of `Prediction`.
     `ids` are those of the examples, for messages. Raises PluginError, which names the example if one can be told, where
     it raises or gives another number of rows, another shape, or what is no finite number.
     """
@@ -39,6 +41,18 @@ def statistics_of(
             where = _place(first, ids)
             raise blamed(metric, "statistics", where, f"it gives {rows[first].tolist()}; finite numbers are expected")
     return rows
+
+
+def statistics_of_predictions(
+    metric: Metric,
+    references: Sequence[Any],
+    predictions: Sequence[Prediction],
+    labels: Sequence[str],
+    ids: Sequence[str] | None = None,
+) -> np.ndarray:
+    """`statistics_of` predictions of a model, of which the metric is given as much as it asks for."""
+    given = predictions if metric.needs_probabilities else [prediction.value for prediction in predictions]
+    return statistics_of(metric, references, given, labels, ids)
 
 
 def score_of(metric: Metric, counts: np.ndarray) -> np.ndarray:
@@ -90,7 +104,13 @@ def ratio_of(metric: Metric, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _copies(values: Iterable[Any]) -> list[Any]:
-    return [value if isinstance(value, str) else copied_value(value) for value in values]
+    return [value if isinstance(value, str) else _copy(value) for value in values]
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Prediction):
+        return Prediction(copied_value(value.value), list(value.scores))
+    return copied_value(value)
 
 
 def _at_example(

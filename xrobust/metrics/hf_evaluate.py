@@ -8,6 +8,7 @@ import evaluate
 from datasets import Features, Sequence, Value
 
 from xrobust.contracts.metric import Metric
+from xrobust.errors import UserError
 from xrobust.metrics.by_name import metric
 
 
@@ -33,7 +34,10 @@ class _Wrapped(evaluate.Metric):
 def evaluate_metric(name: str | Metric) -> evaluate.Metric:
     """A metric as an `evaluate.Metric`: `add_batch`, `compute`, and whatever else takes one (`Trainer`, `combine`).
 
-    Its values are fractions of 1, the very numbers of a result document. Raises UserError for an unknown id.
+    Its values are fractions of 1, the very numbers of a result document. Raises UserError for an unknown id, and
+    for a metric of probabilities.
     """
     wrapped = metric(name)
+    if wrapped.needs_probabilities:
+        raise UserError(f"metric {wrapped.name} is of probabilities, and a metric of evaluate is given labels alone")
     return _Wrapped(wrapped, config_name=wrapped.name)

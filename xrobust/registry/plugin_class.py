@@ -14,8 +14,10 @@ from xrobust.registry.record import info_problem
 
 KIND_FIELDS = ("name", "auto_class", "labels", "text_columns", "gold_column")
 NEEDS = get_args(Need)
-METRICS = ("accuracy", "macro_f1", "span_f1", "span_f1_strict", "xtreme_f1")
+METRICS = ("accuracy", "ece", "macro_f1", "span_f1", "span_f1_strict", "xtreme_f1")
 """Metrics that have names: written out here because the modules of metrics load numpy."""
+ERRORS = ("ece",)
+"""Those of them of which a lower score is better."""
 
 
 def class_problem(cls: type, group: str) -> str | None:
@@ -94,11 +96,17 @@ def _metrics_problem(metrics: Any) -> str | None:
     for names in ([_name(scorer) for scorer in metrics], [one for scorer in metrics for one in _outputs(scorer)]):
         if twice := [name for i, name in enumerate(names) if name in names[:i]]:
             return f"two of its metrics have the name {twice[0]!r}"
+    if _is_error(metrics[0]):
+        return f"its first metric, {_name(metrics[0])}, is an error: weights are selected by one that is to be high"
     return None
 
 
 def _name(scorer: str | Metric) -> str:
     return scorer if isinstance(scorer, str) else scorer.name
+
+
+def _is_error(scorer: str | Metric) -> bool:
+    return scorer in ERRORS if isinstance(scorer, str) else scorer.lower_is_better
 
 
 def _outputs(scorer: str | Metric) -> Sequence[str]:

@@ -152,16 +152,17 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
             refused.append((other, error))
     if not compared:
         raise refused[0][1]
-    adjust_averages(compared)
+    adjust_averages(compared, baseline.lower_is_better)
     described = baseline.described()
     for part in compared:
-        part.sentences = sentences(described, part, metric, max(used))
+        part.sentences = sentences(described, part, metric, max(used), lower_is_better=baseline.lower_is_better)
     first = baseline.runs[0].score(baseline.runs[0].scored_keys[0])
     assert first is not None
     return Comparison(
         task=baseline.first.spec.train.task,
         metric=metric,
         metric_version=first.metric_version,
+        lower_is_better=baseline.lower_is_better,
         baseline=described,
         compared=compared,
         common_only=given.common,
@@ -169,6 +170,7 @@ def compare_sides(sides: Sides, given: CompareOptions) -> Comparison:
         min_examples=max(used),
         notes=[
             *_least_note(used),
+            *([f"{metric} is an error: a lower one is better"] if baseline.lower_is_better else []),
             *_notes(baseline, others, compared, common=given.common),
             *sides.absent,
             *(f"NOT COMPARED: {other.name}: {error}" for other, error in refused),
@@ -219,7 +221,7 @@ def _require_metric(groups: Sequence[Sequence[FoundRun]], metric: str) -> None:
             if metric not in known:
                 raise UserError(
                     f"run {run.result.run_id} ({run.result.spec.train.task}) has no scores of metric {metric!r}: it "
-                    f"has {', '.join(sorted(known))}"
+                    f"has {', '.join(sorted(known))} (xrobust eval RUN adds those that its task was given since)"
                 )
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xrobust.contracts.kind import Prediction
 from xrobust.contracts.metric import Metric
 from xrobust.errors import PluginError, UserError
 from xrobust.metrics.by_name import metric_of_output
@@ -97,8 +98,8 @@ class RunExamples:
         """The document's rows of all test sets and conditions."""
         return list(self._scores.values())
 
-    def predictions(self, key: ScoreKey) -> dict[str, list[Any]]:
-        """The columns `id`, `label` and `prediction` of a file of predictions.
+    def predictions(self, key: ScoreKey, *more: str) -> dict[str, list[Any]]:
+        """The columns `id`, `label`, `prediction`, and those named, of a file of predictions.
 
         Raises UserError for one that is missing, is another than the document says, or cannot be read.
         """
@@ -108,7 +109,7 @@ class RunExamples:
             raise UserError(f"{where}: the document names no file of predictions")
         try:
             n = self.result.examples_of(key)
-            return predictions_table(self.folder, artifact, n, ("id", "label", "prediction")).to_pydict()
+            return predictions_table(self.folder, artifact, n, ("id", "label", "prediction", *more)).to_pydict()
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
 
@@ -137,10 +138,13 @@ class RunExamples:
         return [at[example] for example in changed.ids]
 
     def _read(self, key: ScoreKey) -> ScoredExamples:
-        columns = self.predictions(key)
-        gold, predicted = columns["label"], columns["prediction"]
+        by, probabilities = self.scored_by, self.scored_by.metric.needs_probabilities
+        columns = self.predictions(key, *(["scores"] if probabilities else []))
+        predicted = columns["prediction"]
+        if probabilities:
+            predicted = list(map(Prediction, predicted, columns["scores"]))
         try:
-            rows = statistics_of(self.scored_by.metric, gold, predicted, self.scored_by.labels, columns["id"])
+            rows = statistics_of(by.metric, columns["label"], predicted, by.labels, columns["id"])
         except PluginError as error:
             raise UserError(
                 f"run {self.result.run_id}, {shown_key(key)}: its predictions cannot be scored ({error})"

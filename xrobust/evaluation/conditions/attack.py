@@ -179,7 +179,7 @@ def _predicted(items: Sequence[np.ndarray], encoded: Encoded, test: ScoredTestSe
     from xrobust.evaluation.predictions import decoded
 
     predictions = decoded(scorer.task.kind, items, encoded, test.examples)
-    return _Predicted(predictions, scorer.statistics(test.examples, [p.value for p in predictions]))
+    return _Predicted(predictions, scorer.statistics(test.examples, predictions))
 
 
 def _worst(variants: Sequence[_Predicted], main: Metric) -> _Predicted:

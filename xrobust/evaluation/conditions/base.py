@@ -55,6 +55,11 @@ class Condition(ABC):
 
 
 def of_other_metrics(result: RunResult, under: ScoreKey, task: Task) -> bool:
-    """True if the scores of a test set are not in the metrics that the task has today, in the versions of today."""
-    scored = {row.metric: row.metric_version for row in result.scores if row.key == under}
-    return scored != {output: one.version for one in map(metric, task.metrics) for output in one.outputs}
+    """True if the scores of a test set lack the task's main metric, or are in metrics or versions that it has no more.
+
+    A metric that the task was given since needs no new predictions: `xrobust.evaluation.added_metrics`.
+    """
+    scored = {(row.metric, row.metric_version) for row in result.scores if row.key == under}
+    main, *others = map(metric, task.metrics)
+    own = {(output, one.version) for one in (main, *others) for output in one.outputs}
+    return not {(output, main.version) for output in main.outputs} <= scored <= own

@@ -53,7 +53,7 @@ class CleanTestSet:
         encoded = scorer.encode(examples, rows.sha256)
         rows = rows.model_copy(update={"truncation": scorer.truncation(self.under, encoded, examples)})
         predictions = scorer.predict(encoded, examples, self.under)
-        statistics = scorer.statistics(examples, [p.value for p in predictions])
+        statistics = scorer.statistics(examples, predictions)
         scored = Scored(self.under, rows.sha256, time.perf_counter() - started)
         scores = clean_rows(scored, scorer.metrics, statistics)
         scorer.agree()
@@ -75,11 +75,11 @@ class CleanTestSet:
         examples, rows = self._load()
         saved = scorer.kept_predictions(self.under, [example["id"] for example in examples])
         if saved is not None:
-            statistics = scorer.statistics(examples, [p.value for p in saved])
+            statistics = scorer.statistics(examples, saved)
             return ScoredTestSet(self.language, examples, rows, saved, statistics)
         encoded = scorer.encode(examples, rows.sha256)
         predictions = scorer.predict(encoded, examples, self.under)
-        statistics = scorer.statistics(examples, [p.value for p in predictions])
+        statistics = scorer.statistics(examples, predictions)
         artifacts = scorer.result.artifacts
         scorer.result.artifacts = [artifact for artifact in artifacts if artifact.of != self.under]
         scorer.save(self.under, [], examples, predictions)

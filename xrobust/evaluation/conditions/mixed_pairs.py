@@ -74,7 +74,7 @@ class MixedPairs:
                 truncation=scorer.truncation(under, encoded, mixed.examples),
                 origin=other_origin(scorer.result, origin),
             )
-            statistics = scorer.statistics(mixed.examples, [p.value for p in predictions])
+            statistics = scorer.statistics(mixed.examples, predictions)
             scored = Scored(under, sha256, time.perf_counter() - started)
             scores = clean_rows(scored, scorer.metrics, statistics)
             scorer.agree()

@@ -101,7 +101,7 @@ class PerturbedCondition(Condition):
             encoded = scorer.encode(examples, sha256)
             document.truncation = scorer.truncation(self.under, encoded, examples)
             predictions = scorer.predict(encoded, examples, self.under)
-            statistics = scorer.statistics(examples, [p.value for p in predictions])
+            statistics = scorer.statistics(examples, predictions)
             scored = Scored(self.under, sha256, time.perf_counter() - started)
             scores = rows_beside_clean(scored, scorer.metrics, test.clean, indices, statistics)
             scorer.agree()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from xrobust.contracts import Prediction
 from xrobust.errors import UserError
 from xrobust.evaluation.conditions.base import Condition, ScoredTestSet
 from xrobust.evaluation.score_rows import Scored, rows_beside_clean
@@ -87,5 +88,6 @@ def _recall(row: PerturbedRows, test: ScoredTestSet, scorer: Scorer) -> None:
     predictions = read_predictions(scorer.folder.path, artifact, scorer.result.examples_of(artifact.of))
     if (other := next((r["id"] for r in predictions if r["id"] not in index), None)) is not None:
         raise UserError(f"example {other!r} of its predictions is not among the test rows")
-    gold, said, ids = ([r[column] for r in predictions] for column in ("label", "prediction", "id"))
-    test.perturbed[row.perturbation] = ([index[i] for i in ids], scorer.statistics_of_labels(gold, said, ids))
+    gold, ids = ([r[column] for r in predictions] for column in ("label", "id"))
+    said = [Prediction(r["prediction"], r["scores"]) for r in predictions]
+    test.perturbed[row.perturbation] = ([index[i] for i in ids], scorer.statistics_beside(gold, said, ids))

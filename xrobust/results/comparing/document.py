@@ -59,7 +59,8 @@ class Estimate(Condition):
     """One difference between the two sides, with what is known of it."""
 
     quantity: Literal["score", "drop"] = "score"
-    """`drop`: the score on clean text minus that of the same examples under the condition; a smaller one is better."""
+    """`drop`: the score on clean text minus that of the same examples under the condition; a smaller one is better,
+    or the larger one of a metric that is an error."""
     over: Over
     language: str | None = None
     pair: Pair | None = None
@@ -186,6 +187,9 @@ class Comparison(Section):
     task: str
     metric: str
     metric_version: int
+    lower_is_better: bool = False
+    """True for a metric that is an error: then a negative difference is the better one, and a drop is negative where
+    the error rises."""
     baseline: ComparedGroup
     compared: list[ComparedWith] = Field(min_length=1)
     common_only: bool

@@ -62,6 +62,7 @@ class Question:
         self.source = baseline.first.spec.train.source
         self.tests, self.condition, self.quantity, self.given = tests, condition, quantity, given
         self.a, self.b = (side_arrays(side, tests, quantity) for side in self.sides)
+        self.lower_is_better = baseline.lower_is_better
         self.few = [is_small(condition.condition, len(ids), least) for ids in tests.ids]
 
     def estimates(self) -> list[Estimate]:
@@ -78,7 +79,7 @@ class Question:
             self._estimate("pair" if self.condition.pairs else "language", [i], key)
             for i, key in enumerate(self.tests.keys)
         ]
-        adjust(singles)
+        adjust(singles, self.lower_is_better)
         return rows + singles
 
     def counts(self, rows: Sequence[Estimate]) -> list[LanguageCount]:
@@ -88,13 +89,14 @@ class Question:
         ]
         if not tested:
             return []
-        turned = [(-difference, inference) for difference, inference in tested]
+        higher, lower = improved_count(tested), improved_count([(-difference, one) for difference, one in tested])
+        better, worse = (lower, higher) if self.lower_is_better else (higher, lower)
         return [
             LanguageCount(
                 **self.condition.model_dump(),
                 languages=len(tested),
-                better=improved_count(tested),
-                worse=improved_count(turned),
+                better=better,
+                worse=worse,
             )
         ]
 
@@ -124,7 +126,7 @@ class Question:
         row.standard_error, row.df = found.standard_error, found.df
         row.ci_low, row.ci_high, row.p, row.detectable = found.low, found.high, found.p, found.detectable
         row.seed_share = self._seed_share(a, b, found)
-        row.verdict = verdict(row)
+        row.verdict = verdict(row, self.lower_is_better)
         if self.given.bootstrap:
             row.bootstrap_low, row.bootstrap_high = self._bootstrap(some)
         return row
@@ -150,14 +152,18 @@ class Question:
         return bootstrap_difference(*self.sides, self.tests, some, self.quantity)
 
 
-def verdict(row: Estimate) -> Verdict:
-    """The verdict of a test at 5%, by Holm's p-value where there is one. A smaller drop is the better one."""
+def verdict(row: Estimate, lower_is_better: bool = False) -> Verdict:
+    """The verdict of a test at 5%, by Holm's p-value where there is one. A smaller drop is the better one.
+
+    `lower_is_better` says so of the metric, and turns both.
+    """
     p = row.p if row.p_holm is None else row.p_holm
     if p is None:
         return "no test"
     if p > ALPHA or row.difference == 0:
         return "not shown"
-    return "better" if (row.difference > 0) == (row.quantity == "score") else "worse"
+    grows_for_the_better = (row.quantity == "score") != lower_is_better
+    return "better" if (row.difference > 0) == grows_for_the_better else "worse"
 
 
 def _inference(row: Estimate) -> Inference:
@@ -171,7 +177,7 @@ def _sd(side: Side) -> float | None:
     return float(means.std(ddof=1)) if len(means) > 1 else None
 
 
-def adjust_averages(compared: Sequence[ComparedWith]) -> None:
+def adjust_averages(compared: Sequence[ComparedWith], lower_is_better: bool = False) -> None:
     """Holm's p-values of the averages over the sides that are compared with the baseline."""
     families: dict[tuple[str, str, str], list[Estimate]] = {}
     for part in compared:
@@ -179,14 +185,14 @@ def adjust_averages(compared: Sequence[ComparedWith]) -> None:
             if row.over in ("average", "targets") and row.p is not None:
                 families.setdefault((row.label, row.quantity, row.over), []).append(row)
     for rows in families.values():
-        adjust(rows)
+        adjust(rows, lower_is_better)
 
 
-def adjust(rows: Sequence[Estimate]) -> None:
+def adjust(rows: Sequence[Estimate], lower_is_better: bool = False) -> None:
     """Adjusts the tests of a family for their number: p-values by Holm's method, verdicts, and what was detectable."""
     tested = [row for row in rows if row.p is not None]
     for row, p in zip(tested, holm([row.p for row in tested if row.p is not None]), strict=True):
         row.p_holm, row.tests = p, len(tested)
-        row.verdict = verdict(row)
+        row.verdict = verdict(row, lower_is_better)
         if row.standard_error is not None and row.df is not None:
             row.detectable = detectable_value(row.standard_error, row.df, ALPHA / len(tested))

@@ -46,6 +46,11 @@ class GroupSide:
     def seeds(self) -> list[int]:
         return [run.result.spec.train.seed for run in self.runs]
 
+    @property
+    def lower_is_better(self) -> bool:
+        """True where the metric that is compared is an error."""
+        return self.runs[0].scored_by.metric.lower_is_better
+
     @cached_property
     def conditions(self) -> dict[str, Condition]:
         """All conditions that a run of the side has scores under, by label."""

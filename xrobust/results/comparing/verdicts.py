@@ -7,17 +7,25 @@ from xrobust.results.comparing.document import ComparedGroup, ComparedWith, Esti
 from xrobust.results.comparing.sides import GroupSide
 
 
-def sentences(baseline: ComparedGroup, part: ComparedWith, metric: str, least: int) -> list[str]:
+def sentences(
+    baseline: ComparedGroup, part: ComparedWith, metric: str, least: int, *, lower_is_better: bool = False
+) -> list[str]:
     """A sentence for each average; for a condition under which no language has `least` examples one that says so."""
     found = []
     for label in dict.fromkeys(row.label for row in part.estimates):
         its = [row for row in part.estimates if row.label == label]
-        averages = [sentence(baseline, part, row, metric) for row in its if row.over == "average"]
+        averages = [
+            sentence(baseline, part, row, metric, lower_is_better=lower_is_better)
+            for row in its
+            if row.over == "average"
+        ]
         found += averages or [f"Under {label}, there is no average: no language has {least} changed examples."]
     return found
 
 
-def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str) -> str:
+def sentence(
+    baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric: str, *, lower_is_better: bool = False
+) -> str:
     """One sentence on an average: the difference that is shown, or the one that would have been."""
     base, other = baseline.name, part.other.name
     points = f"{100 * abs(row.difference):.2f} points of {metric}"
@@ -39,8 +47,8 @@ def sentence(baseline: ComparedGroup, part: ComparedWith, row: Estimate, metric:
             "been missed more often than one time in five."
         )
     if what == "drop":
-        word = "smaller" if row.difference < 0 else "larger"
-        claim = f"the drop of {other} is {word} than that of {base} by {points}"
+        word = "smaller" if row.verdict == "better" else "larger"
+        claim = f"the {'rise' if lower_is_better else 'drop'} of {other} is {word} than that of {base} by {points}"
     else:
         claim = f"{other} is {row.verdict} than {base} by {points}"
     return f"{under}, {claim} {over} ({interval}{mark})."

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from handmade_runs import make_run, score
 
-from xrobust.analysis.distance import DISTANCES, _table
+from xrobust.analysis.distance import DISTANCES
+from xrobust.analysis.uriel import table
 from xrobust.cli.main import main
 
 Write = Callable[..., Path]
@@ -94,7 +95,9 @@ def test_distance_prints_tables_and_tests(runs: Path, good: Command):
     assert budgets[2] == "over vanilla 0 3 1 8 8 80 - 0 1".split(), "what an older document does not say"
     tests = [line for line in lines if line.startswith("gain of pos rs_aug")]
     assert [line.split("epochs")[1].split()[0] for line in tests] == list(DISTANCES)
-    assert any(line.startswith("14 tests: p from 10000 permutations each, two-sided, seed 0") for line in lines)
+    assert any(line.startswith("14 tests: p by Student's t, for as many unrelated languages") for line in lines)
+    related = "10 groups of languages; related: Germanic (de, nl); Italic (es, fr)"
+    assert related in lines
 
 
 @pytest.mark.usefixtures("uriel")
@@ -111,6 +114,8 @@ def test_distance_as_json(runs: Path, good: Command):
         *("pos rs_aug, equal steps and epochs", "syntactic", 12),
     )
     assert answer["correlation"]["pearson"]["p"] <= answer["pearson_holm"]
+    assert 5 < answer["correlation"]["pearson"]["effective_n"] <= 12
+    assert document["groups"]["de"] == document["groups"]["nl"] == "Germanic"
     assert 0.3 < answer["correlation"]["pearson"]["value"] < 1
 
 
@@ -174,7 +179,7 @@ def test_under_a_perturbation(write: Write, good: Command):
 
 
 def test_without_the_extra(runs: Path, refused: Command, monkeypatch: pytest.MonkeyPatch):
-    _table.cache_clear()
+    table.cache_clear()
     monkeypatch.setitem(sys.modules, "urielplus", None)
     assert 'pip install "xrobust[analysis]"' in refused("distance", runs)
     monkeypatch.setitem(sys.modules, "matplotlib", None)

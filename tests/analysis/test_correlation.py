@@ -11,7 +11,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xrobust.analysis.correlation import Question, answers, correlation, number_of_tests, undefined
+from xrobust.analysis.answers import Question, answers, number_of_tests
+from xrobust.analysis.correlation import correlation, undefined
 from xrobust.metrics.inference import holm
 
 # Whole numbers: many ties, and no two values that differ by a rounding error only.

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from xrobust.analysis.distance import DISTANCES, _table, distances
+from xrobust.analysis.distance import DISTANCES, distances
 from xrobust.analysis.language_codes import ISO_639_3, iso_639_3
+from xrobust.analysis.uriel import table as uriel_table
 from xrobust.errors import UserError
 from xrobust.registry.plugins import Plugins
 
@@ -25,7 +26,7 @@ def test_codes():
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    _table.cache_clear()
+    uriel_table.cache_clear()
     monkeypatch.setitem(sys.modules, "urielplus", None)
     with pytest.raises(UserError, match=r'pip install "xrobust\[analysis\]"$'):
         distances("en", ["de"])
@@ -70,7 +71,7 @@ def test_distances_are_those_of_the_package(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.usefixtures("uriel")
 def test_reading_leaves_no_trace(capfd: pytest.CaptureFixture[str]):
-    _table.cache_clear()
+    uriel_table.cache_clear()
     before, handlers = files(), list(logging.root.handlers)
     found = distances("en", ["de"])
     assert found.problems == []

@@ -1,11 +1,11 @@
-"""Correlations of a few languages' scores with something that may explain them, and the tests of many at once."""
+"""Correlations of a few languages' scores with something that may explain them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import atanh, sqrt, tanh
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,9 @@ class Coefficient:
     high: float
     """95% confidence interval."""
     p: float
-    """Two-sided permutation p-value."""
+    """Two-sided p-value."""
+    effective_n: float | None = None
+    """Number of independent points that vary as much, where points may be related: see `xrobust.analysis.related`."""
 
 
 @dataclass(frozen=True)
@@ -34,30 +36,6 @@ class Correlation:
     n: int
     pearson: Coefficient
     spearman: Coefficient
-
-
-@dataclass(frozen=True)
-class Question:
-    """Does `predictor` explain `outcome`? Points with both values count; `x` and `y` have the same kind of keys."""
-
-    outcome: str
-    predictor: str
-    x: Mapping[Any, float]
-    y: Mapping[Any, float]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one question. `correlation` is None where `reason` says why there is none."""
-
-    outcome: str
-    predictor: str
-    n: int
-    correlation: Correlation | None = None
-    pearson_holm: float | None = None
-    """The p-value adjusted for all the tests that were made together, by Holm's method."""
-    spearman_holm: float | None = None
-    reason: str | None = None
 
 
 def correlation(
@@ -84,7 +62,7 @@ def correlation(
         value = float(pearsonr(a, b).statistic)
         # Equal up to rounding counts as extreme: with ties many permutations have the very value that was observed.
         extreme = int((np.abs(zscore(b)[orders] @ zscore(a)) / n >= abs(value) - 1e-12).sum())
-        low, high = _interval(value, sqrt((1 + variance * value**2) / (n - 3)))
+        low, high = fisher_interval(value, variance, n)
         return Coefficient(value, low, high, (extreme + 1) / (permutations + 1))
 
     first, second = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
@@ -102,36 +80,15 @@ def undefined(x: Sequence[float], y: Sequence[float]) -> str | None:
     return None
 
 
-def _interval(value: float, error: float) -> tuple[float, float]:
+def fisher_interval(value: float, variance: float, n: float) -> tuple[float, float]:
+    """95% interval of a coefficient of n points, by a standard error of sqrt((1 + variance value^2) / (n - 3)) on
+    Fisher's z scale; -1 to 1 for n of at most 3."""
     from scipy.stats import norm
 
+    if n <= 3:
+        return -1.0, 1.0
+    error = sqrt((1 + variance * value**2) / (n - 3))
     if abs(value) > 1 - 1e-12:  # infinite on Fisher's scale, but for rounding
         return value, value
     half = float(norm.ppf(0.975)) * error
     return tanh(atanh(value) - half), tanh(atanh(value) + half)
-
-
-def answers(questions: Sequence[Question]) -> list[Answer]:
-    """The correlation for each question, with p-values adjusted for all of them together, both coefficients counted."""
-    from xrobust.metrics.inference import holm
-
-    found: list[Correlation | str] = []
-    sizes: list[int] = []
-    for question in questions:
-        points = [key for key in question.y if key in question.x]
-        x, y = [question.x[key] for key in points], [question.y[key] for key in points]
-        sizes.append(len(points))
-        found.append(undefined(x, y) or correlation(x, y))
-    tests = [c for c in found if isinstance(c, Correlation)]
-    adjusted = iter(holm([p for c in tests for p in (c.pearson.p, c.spearman.p)]))
-    return [
-        Answer(q.outcome, q.predictor, n, reason=c)
-        if isinstance(c, str)
-        else Answer(q.outcome, q.predictor, n, c, next(adjusted), next(adjusted))
-        for q, n, c in zip(questions, sizes, found, strict=True)
-    ]
-
-
-def number_of_tests(given: Sequence[Answer]) -> int:
-    """How many p-values were adjusted together."""
-    return 2 * sum(answer.correlation is not None for answer in given)

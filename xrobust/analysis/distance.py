@@ -1,19 +1,13 @@
-"""Distances between languages, from the vectors of URIEL (Littell et al., EACL 2017), the data behind lang2vec.
-
-The vectors are read from the package `urielplus` (Khan et al., COLING 2025), which carries the original URIEL. Its own
-`URIELPlus()` copies 10 MB into site-packages and sets up logging for the whole process, and takes minutes and 4 GB for
-URIEL+'s further databases: so the files are read directly, and a test compares the distances with the package's.
-"""
+"""Distances between languages, from the vectors of URIEL; a test compares them with those of `urielplus`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib import resources
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from xrobust.analysis.language_codes import iso_639_3
+from xrobust.analysis.uriel import row_of, table
 from xrobust.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -59,8 +53,10 @@ def distances(source: str, targets: Sequence[str], names: Sequence[str] = tuple(
             raise UserError(f"unknown language distance {name!r}: {did_you_mean(name, DISTANCES)}")
     values: dict[str, dict[str, float]] = {name: {} for name in names}
     problems: list[str] = []
-    tables = {file: _table(file) for file in dict.fromkeys(DISTANCES[name][0] for name in names)}
-    known = {language for language in (source, *targets) if all(_row(t, language) is not None for t in tables.values())}
+    tables = {file: table(file) for file in dict.fromkeys(DISTANCES[name][0] for name in names)}
+    known = {
+        language for language in (source, *targets) if all(row_of(t, language) is not None for t in tables.values())
+    }
     if unknown := [language for language in targets if language not in known]:
         problems.append(f"URIEL knows no language {', '.join(unknown)}: without distances")
     if source not in known:
@@ -93,37 +89,11 @@ def distances(source: str, targets: Sequence[str], names: Sequence[str] = tuple(
     return LanguageDistances(values, problems)
 
 
-@cache
-def _table(file: str) -> dict[str, Any]:
-    """One of URIEL's tables: `row` language -> row, `feats` (F,), `data` (L, F), -1 where nothing is known."""
-    import numpy as np
-
-    try:
-        folder = resources.files("urielplus") / "database" / "original_uriel"
-    except ModuleNotFoundError as error:
-        raise UserError('language distances need the package urielplus: pip install "xrobust[analysis]"') from error
-    try:
-        with resources.as_file(folder / file) as path, np.load(path, allow_pickle=False) as stored:
-            languages, features, data = stored["langs"], stored["feats"], stored["data"].max(axis=2)
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(
-            f"the installed urielplus has no readable {folder / file}: pip install --force-reinstall urielplus==1.3.2"
-        ) from error
-    small = data.astype(np.int8)
-    data = small if np.array_equal(small, data) else data  # 40 MB of all tables to keep in place of 200
-    return {"row": {language: i for i, language in enumerate(languages.tolist())}, "feats": features, "data": data}
-
-
-def _row(table: dict[str, Any], language: str) -> int | None:
-    row: int | None = table["row"].get(iso_639_3(language))
-    return row
-
-
 def _vector(table: dict[str, Any], prefix: str, language: str) -> np.ndarray:
     """A language's features, shape (features that begin with `prefix`,)."""
     import numpy as np
 
-    vector: np.ndarray = table["data"][_row(table, language)].astype(float)
+    vector: np.ndarray = table["data"][row_of(table, language)].astype(float)
     return vector[np.char.startswith(table["feats"], prefix)] if prefix else vector
 
 

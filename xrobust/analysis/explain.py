@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xrobust.analysis.correlation import Answer, Question, answers
+from xrobust.analysis.answers import Answer, Question, answers
 from xrobust.analysis.distance import DISTANCES, distances
+from xrobust.analysis.families import language_groups
 from xrobust.analysis.gains import Of, Series, series
 from xrobust.analysis.overlap import SHARES, Measured, measure
+from xrobust.metrics.by_name import metric_of_output
 from xrobust.results.runs import find_runs, scored_with
 
 
@@ -23,6 +25,8 @@ class ByDistance:
     """For each series: distance -> language -> value."""
     answers: list[Answer]
     """For each series and each distance, in this order."""
+    groups: dict[str, str]
+    """Language -> its group of related ones: branch of Indo-European, or family."""
     notes: list[str]
     """Notes on what was left out and why, a line each."""
 
@@ -46,6 +50,7 @@ def by_distance(
 ) -> ByDistance:
     """Correlates each method's gain over `vanilla` (or its score) per target language with language distances.
 
+    Tests and intervals take languages of one group for related (`related_correlation`).
     `runs` are folders with runs or result documents. Raises UserError.
     """
     results, notes = find_runs(runs)
@@ -56,13 +61,18 @@ def by_distance(
         table = distances(one.source, sorted(one.values | one.few), names)
         tables.append(table.values)
         notes += [f"{one.task}: {problem}" for problem in table.problems]
+    groups = language_groups(sorted({language for one in found for language in one.values | one.few}))
     labels = _unique([f"{one.task} {one.name}" for one in found], [one.of.group_id for one in found])
     questions = [
-        Question(label, name, table[name], one.values)
+        Question(label, name, table[name], one.values, groups)
         for label, one, table in zip(labels, found, tables, strict=True)
         for name in names
     ]
-    return ByDistance(found, tables, answers(questions), list(dict.fromkeys(notes)))
+    if of == "gain":
+        known = {one.metric: metric_of_output(one.metric) for one in found}
+        errors = [name for name, built_in in known.items() if built_in is not None and built_in[0].lower_is_better]
+        notes += [f"{name} is an error: a gain below 0 is an improvement" for name in errors]
+    return ByDistance(found, tables, answers(questions), groups, list(dict.fromkeys(notes)))
 
 
 def by_overlap(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,8 @@ from xrobust.report.format import percent
 from xrobust.runtime.screen import json_text, say, write_data
 
 if TYPE_CHECKING:
-    from xrobust.analysis.correlation import Answer, Coefficient
+    from xrobust.analysis.answers import Answer
+    from xrobust.analysis.correlation import Coefficient
     from xrobust.analysis.explain import ByDistance, ByOverlap
     from xrobust.analysis.gains import Series
 
@@ -101,7 +102,10 @@ def distance_command(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Test if languages further from the source gain more: gains over vanilla against URIEL's language distances."""
+    """Test if languages further from the source gain more: gains over vanilla against URIEL's language distances.
+
+    Languages of one branch of Indo-European, or of one other family, count as related in p-values and intervals.
+    """
     from xrobust.analysis.distance import DISTANCES
     from xrobust.analysis.explain import by_distance
     from xrobust.report.distance_plot import check_plot
@@ -119,6 +123,7 @@ def distance_command(
         return
     _print_series(analysis, of)
     _print_answers(analysis.answers, f"{of} of", "distance")
+    _print_groups(analysis.groups)
     _print_notes(analysis.notes)
     if plot is not None:
         say(f"plot of {names[0]} distance: {plot}")
@@ -201,9 +206,11 @@ def _print_budgets(section: Sequence[Series]) -> None:
 
 
 def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> None:
-    from xrobust.analysis.correlation import PERMUTATIONS, number_of_tests
+    from xrobust.analysis.answers import number_of_tests
+    from xrobust.analysis.correlation import PERMUTATIONS
 
     rows: list[list[str]] = []
+    related = False
     without: dict[tuple[str, int, str | None], list[str]] = {}
     for answer in answers:
         start = [f"{outcome} {answer.outcome}", answer.predictor, str(answer.n)]
@@ -212,15 +219,16 @@ def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> N
         else:
             r, rho = answer.correlation.pearson, answer.correlation.spearman
             rows.append([*start, *_cells(r, answer.pearson_holm), *_cells(rho, answer.spearman_holm)])
+            related = related or r.effective_n is not None
     if rows:
-        print_table(
-            ("what", predictor, "n", "Pearson r", "95% interval", "p", "Holm", "Spearman", "95% interval", "p", "Holm"),
-            rows,
+        test = ("eff. n", "95% interval", "p", "Holm") if related else ("95% interval", "p", "Holm")
+        print_table(("what", predictor, "n", "Pearson r", *test, "Spearman", *test), rows)
+        how = (
+            "p by Student's t, for as many unrelated languages as tell as much (eff. n), two-sided"
+            if related
+            else f"p from {PERMUTATIONS} permutations each, two-sided, seed 0"
         )
-        say(
-            f"{number_of_tests(answers)} tests: p from {PERMUTATIONS} permutations each, two-sided, seed 0; "
-            "Holm: adjusted for all of them"
-        )
+        say(f"{number_of_tests(answers)} tests: {how}; Holm: adjusted for all of them")
     for (what, n, reason), names in without.items():
         say(f"{what}, {predictor} ({', '.join(names)}), n = {n}: {reason}")
 
@@ -228,10 +236,21 @@ def _print_answers(answers: Sequence[Answer], outcome: str, predictor: str) -> N
 def _cells(coefficient: Coefficient, adjusted: float | None) -> list[str]:
     return [
         f"{coefficient.value:+.2f}",
+        *([] if coefficient.effective_n is None else [f"{coefficient.effective_n:.1f}"]),
         f"{coefficient.low:+.2f} to {coefficient.high:+.2f}",
         f"{coefficient.p:.4f}",
         f"{adjusted:.4f}",
     ]
+
+
+def _print_groups(groups: Mapping[str, str]) -> None:
+    """Prints the languages that count as related to another one."""
+    related: dict[str, list[str]] = {}
+    for language, group in groups.items():
+        related.setdefault(group, []).append(language)
+    several = [f"{group} ({', '.join(its)})" for group, its in sorted(related.items()) if len(its) > 1]
+    if several:
+        say(f"{len(related)} groups of languages; related: {'; '.join(several)}")
 
 
 def _print_notes(notes: Sequence[str]) -> None:

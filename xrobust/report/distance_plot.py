@@ -94,7 +94,7 @@ def _panel(axis: Any, panel: Panel) -> None:
     if panel.zero:
         axis.axhline(0, color="#999999", linewidth=0.8, zorder=1)
     if panel.correlation is not None:
-        _regression(axis, x, y)
+        _regression(axis, x, y, panel.correlation.pearson.effective_n or len(x))
     axis.scatter(x, y, s=20, color=POINT, zorder=3, linewidths=0)
     axis.set_xlabel(panel.x_label)
     axis.set_ylabel(panel.y_label)
@@ -119,8 +119,11 @@ def _number(coefficient: Coefficient) -> str:
     return f"{coefficient.value:.2f} (p {p})".replace("-", "\u2212")
 
 
-def _regression(axis: Any, x: Sequence[float], y: Sequence[float]) -> None:
-    """Least squares, and the band in which the true mean lies with 95% confidence, under normal errors."""
+def _regression(axis: Any, x: Sequence[float], y: Sequence[float], effective: float) -> None:
+    """Least squares, and the band in which the true mean lies with 95% confidence, under normal errors.
+
+    It is as wide as that of `effective` unrelated points; none is drawn where these are fewer than three.
+    """
     import numpy as np
     from scipy.stats import t
 
@@ -128,9 +131,13 @@ def _regression(axis: Any, x: Sequence[float], y: Sequence[float]) -> None:
     n, centre = len(x), np.mean(x)
     error = np.sqrt(np.sum((np.asarray(y) - intercept - slope * np.asarray(x)) ** 2) / (n - 2))
     at = np.linspace(min(x), max(x), 100)
-    half = t.ppf(0.975, n - 2) * error * np.sqrt(1 / n + (at - centre) ** 2 / np.sum((np.asarray(x) - centre) ** 2))
     line = intercept + slope * at
     axis.plot(at, line, color=LINE, linewidth=1.4, zorder=2)
+    if effective < 3:
+        return
+    error *= np.sqrt((n - 1) / (effective - 1))
+    spread = np.sqrt(1 / n + (at - centre) ** 2 / np.sum((np.asarray(x) - centre) ** 2))
+    half = t.ppf(0.975, effective - 2) * error * spread
     axis.fill_between(at, line - half, line + half, color=LINE, alpha=0.12, linewidth=0, zorder=1)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import seqeval.metrics
 from seqeval.scheme import IOB2
@@ -23,13 +24,21 @@ def independent(task: str, rows: list[dict[str, Any]]) -> dict[str, float]:
     """The task's scores, computed by the libraries whose numbers the field quotes."""
     gold, guess = [row["label"] for row in rows], [row["prediction"] for row in rows]
     if task in ("pawsx", "xnli"):
-        return {"accuracy": accuracy_score(gold, guess)}
+        right = [a == b for a, b in zip(gold, guess, strict=True)]
+        return {
+            "accuracy": accuracy_score(gold, guess),
+            "ece": calibration([max(row["scores"]) for row in rows], right),
+        }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if task == "pos":
             return {
                 "accuracy": accuracy_score(list(chain(*gold)), list(chain(*guess))),
                 "xtreme_f1": seqeval.metrics.f1_score(gold, guess),
+                "ece": calibration(
+                    list(chain(*(row["scores"] for row in rows))),
+                    [a == b for a, b in zip(chain(*gold), chain(*guess), strict=True)],
+                ),
             }
         strict = {"mode": "strict", "scheme": IOB2, "zero_division": 0}
         return {
@@ -38,6 +47,13 @@ def independent(task: str, rows: list[dict[str, Any]]) -> dict[str, float]:
             "span_recall": seqeval.metrics.recall_score(gold, guess, zero_division=0),
             "span_f1_strict": seqeval.metrics.f1_score(gold, guess, **strict),
         }
+
+
+def calibration(confidences: list[float], right: list[bool]) -> float:
+    """Expected calibration error over 15 bins, by a table of pandas."""
+    bins = pd.cut(confidences, np.linspace(0, 1, 16), include_lowest=True)
+    table = pd.DataFrame({"gap": np.array(right) - np.array(confidences)}).groupby(bins, observed=True)["gap"].sum()
+    return float(table.abs().sum()) / len(right)
 
 
 def check(folder: Path, task: str) -> None:

@@ -116,10 +116,11 @@ def test_two_processes_train_and_score_what_one_does(
         assert [(row["id"], row["prediction"]) for row in ours] == [(row["id"], row["prediction"]) for row in theirs]
         for mine, other in zip(ours, theirs, strict=True):
             assert mine["scores"] == pytest.approx(other["scores"], abs=1e-4)
-    scores = [
-        [(r["language"], r["metric"], r["value"], r["ci_low"], r["ci_high"]) for r in d["scores"]] for d in documents
-    ]
-    assert scores[0] == scores[1]
+    for mine, other in zip(*(document["scores"] for document in documents), strict=True):
+        assert (mine["language"], mine["metric"]) == (other["language"], other["metric"])
+        rounding = 1e-4 if mine["metric"] == "ece" else 0  # it is made of probabilities
+        values = [[row[name] for name in ("value", "ci_low", "ci_high")] for row in (mine, other)]
+        assert values[0] == pytest.approx(values[1], rel=0, abs=rounding)
     assert documents[0]["training"]["dev"] == documents[1]["training"]["dev"]
 
 
@@ -360,7 +361,7 @@ def test_the_same_model_scored_by_one_process_and_by_two(
         return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
     assert scores(one) == scores(two)
-    assert [row["language"] for row in scores(two)] == ["en", "de", "fr"]
+    assert list(dict.fromkeys(row["language"] for row in scores(two))) == ["en", "de", "fr"]
 
 
 @pytest.mark.parametrize("command", ["run", "eval"])

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from xrobust.config.validation import validated
 from xrobust.contracts.task import Recipe
@@ -60,7 +61,7 @@ class TrainingSettings(BaseModel):
     )
     adam_epsilon: float = Field(default=1e-8, gt=0, description="AdamW's epsilon")
     max_grad_norm: float = Field(default=1.0, gt=0, description="gradients are clipped to this L2 norm")
-    embedding_rows: EmbeddingRows = Field(
+    embedding_rows: SkipJsonSchema[EmbeddingRows] = Field(
         default="used",
         exclude=True,  # the weights are the same bit for bit: no part of a run's identity, and in no document
         description="word embeddings held for training: those of word pieces that occur in the training set, or all; "

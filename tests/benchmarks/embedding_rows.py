@@ -68,8 +68,8 @@ def trained(work: Workload, encoded: Any) -> dict[str, Any]:
         peak = peak_mb()
         trainer.save()
         checkpoint = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
-    if trainer._rows is not None:
-        trainer._rows.restore()
+    if trainer.rows is not None:
+        trainer.rows.restore()
     digest = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in model.parameters())).hexdigest()
     return {
         "peak_mb": peak,

@@ -66,8 +66,9 @@ class Trainer:
         self.accelerator = accelerator
         self.observers = observers
         self.warn = warn
-        self._rows = self._rows_to_train()
-        self.state = TrainerState(embedding_rows=None if self._rows is None else self._rows.sha256)
+        self.rows = self._rows_to_train()
+        """The word embeddings that occur, which alone are in the model while it is trained; None where all are."""
+        self.state = TrainerState(embedding_rows=None if self.rows is None else self.rows.sha256)
         self._table: nn.Parameter | None = getattr(job.model.get_input_embeddings(), "weight", None)
         self.total = total_steps(job.examples, job.settings)
         self._looks = look_steps(job.examples, job.settings)
@@ -102,8 +103,8 @@ class Trainer:
         self._micro_batches.agree()
         self.state.micro_batch_size = self._micro_batches.reduced_to
         self._best.restore(self.state)
-        if self._rows is not None:
-            self._rows.restore()
+        if self.rows is not None:
+            self.rows.restore()
         return self.state
 
     def _rows_to_train(self) -> EmbeddingRows | None:
@@ -193,8 +194,8 @@ class Trainer:
         """Adds the loss of all processes to the state. Raises RunError, on all of them, where it is not finite."""
         loss = self._sync.exchange(self.state.step)
         self.state.logged += loss
-        if self._rows is not None:
-            self._rows.require_known()
+        if self.rows is not None:
+            self.rows.require_known()
         if not math.isfinite(loss):
             self._give_up(f"the loss is {loss}")
 
@@ -264,7 +265,7 @@ class Trainer:
         state, metric = self.state, self.job.metric
         if broken := not_finite((name, p) for name, p in self.job.model.named_parameters() if p.requires_grad):
             self._give_up(f"{len(broken)} of the trained tensors are not finite ({broken[0]})")
-        with nullcontext() if self._rows is None else self._rows.whole():
+        with nullcontext() if self.rows is None else self.rows.whole():
             value = self.job.score_dev(self.model)
         state.dev.append({"step": state.step, "value": value})
         better = self._best.consider(state, value)

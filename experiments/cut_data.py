@@ -43,6 +43,8 @@ def main() -> None:
     given = parser.parse_args()
     for wanted in given.task:
         task, _, rows = wanted.partition("=")
+        if not rows.isdecimal() or not (given.data / task / "train-en.tsv").is_file():
+            parser.error(f"--task {wanted}: TASK=ROWS is expected, with {given.data / task}/train-en.tsv there")
         sizes = {"train": int(rows), "dev": given.dev, "test": given.test}
         (given.out / task).mkdir(parents=True, exist_ok=True)
         for split, size in sizes.items():
